@@ -1,0 +1,229 @@
+//! Reading the fields of a request body: every wrong field is named at once, with the reason and the fix.
+//!
+//! The API's JSON and the pages' forms both become a JSON object and pass through here, so that
+//! one rule gives one message everywhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+/// What is wrong with a request, by field name. Empty means that nothing is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FieldErrors(pub BTreeMap<String, String>);
+
+impl FieldErrors {
+    /// One wrong field.
+    pub fn one(field: &str, reason: impl Into<String>) -> Self {
+        Self(BTreeMap::from([(field.to_owned(), reason.into())]))
+    }
+
+    /// Adds a wrong field; the first reason given for a field stands.
+    pub fn add(&mut self, field: &str, reason: impl Into<String>) {
+        self.0.entry(field.to_owned()).or_insert_with(|| reason.into());
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The longest name, in characters (contract, section 5).
+pub const NAME_MAX: usize = 10_000;
+
+/// A reader over one JSON object. Ask for each known field, then call [`Fields::finish`].
+///
+/// Absent keeps `current` (a PATCH) or takes the default (a POST, where `current` is `None`); `null` is the default in both.
+pub struct Fields<'a> {
+    map: &'a Map<String, Value>,
+    known: BTreeSet<&'static str>,
+    errors: FieldErrors,
+}
+
+impl<'a> Fields<'a> {
+    /// Starts reading `map`.
+    pub fn new(map: &'a Map<String, Value>) -> Self {
+        Self { map, known: BTreeSet::new(), errors: FieldErrors::default() }
+    }
+
+    /// The raw value: `None` when absent, `Some(Value::Null)` for null. Marks the field as known.
+    pub fn raw(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.known.insert(name);
+        self.map.get(name)
+    }
+
+    /// Whether the field is in the object and not null. Marks it as known.
+    pub fn given(&mut self, name: &'static str) -> bool {
+        self.raw(name).is_some_and(|v| !v.is_null())
+    }
+
+    /// Notes that a field is wrong.
+    pub fn wrong(&mut self, name: &str, reason: impl Into<String>) {
+        self.errors.add(name, reason);
+    }
+
+    /// Reads a field with `parse`, which says the reason when the value does not fit.
+    pub fn read<T>(
+        &mut self,
+        name: &'static str,
+        default: T,
+        current: Option<T>,
+        parse: impl FnOnce(&Value) -> Result<T, String>,
+    ) -> T {
+        match self.raw(name) {
+            None => current.unwrap_or(default),
+            Some(Value::Null) => default,
+            Some(value) => parse(value).unwrap_or_else(|reason| {
+                self.errors.add(name, reason);
+                default
+            }),
+        }
+    }
+
+    /// A whole number within `range`.
+    pub fn integer(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        default: u32,
+        current: Option<u32>,
+    ) -> u32 {
+        self.read(name, default, current, |value| parse_integer(value, &range))
+    }
+
+    /// A whole number within `range`, or nothing.
+    pub fn optional_integer(
+        &mut self,
+        name: &'static str,
+        range: RangeInclusive<u32>,
+        current: Option<Option<u32>>,
+    ) -> Option<u32> {
+        self.read(name, None, current, |value| parse_integer(value, &range).map(Some))
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&mut self, name: &'static str, default: bool, current: Option<bool>) -> bool {
+        self.read(name, default, current, |value| {
+            value.as_bool().ok_or_else(|| "must be true or false".to_owned())
+        })
+    }
+
+    /// Text of at most `max` characters and without NUL, or nothing. Empty text is nothing.
+    pub fn optional_text(
+        &mut self,
+        name: &'static str,
+        max: usize,
+        current: Option<Option<String>>,
+    ) -> Option<String> {
+        self.read(name, None, current, |value| {
+            parse_text(value, max).map(|text| (!text.is_empty()).then_some(text))
+        })
+    }
+
+    /// A name: any characters but NUL, 1 to [`NAME_MAX`] of them; `default` when not given (`None`: it must be).
+    pub fn name(
+        &mut self,
+        field: &'static str,
+        default: Option<String>,
+        current: Option<String>,
+    ) -> String {
+        let name = self.read(field, default.unwrap_or_default(), current, |value| {
+            parse_text(value, NAME_MAX).map(|text| text.trim().to_owned())
+        });
+        if name.is_empty() && !self.errors.0.contains_key(field) {
+            self.wrong(field, "is missing: give a name");
+        }
+        name
+    }
+
+    /// A list of positive ids without repetition, or nothing.
+    pub fn optional_ids(
+        &mut self,
+        name: &'static str,
+        current: Option<Option<Vec<i64>>>,
+    ) -> Option<Vec<i64>> {
+        self.read(name, None, current, |value| parse_ids(value).map(Some))
+    }
+
+    /// A list of tags: trimmed, 1 to 100 characters each, without repetition, at most 50.
+    pub fn tags(&mut self, name: &'static str, current: Option<Vec<String>>) -> Vec<String> {
+        self.read(name, Vec::new(), current, parse_tags)
+    }
+
+    /// Ends the reading: unknown fields are wrong too. Gives all that is wrong, or nothing.
+    pub fn finish(mut self) -> Result<(), FieldErrors> {
+        for key in self.map.keys() {
+            if !self.known.contains(key.as_str()) {
+                self.errors.add(key, unknown_reason(key, &self.known));
+            }
+        }
+        if self.errors.is_empty() { Ok(()) } else { Err(self.errors) }
+    }
+}
+
+fn unknown_reason(key: &str, known: &BTreeSet<&'static str>) -> String {
+    let near = known.iter().find(|k| {
+        let k = k.trim_end_matches("_seconds");
+        k.starts_with(key) || key.starts_with(k)
+    });
+    match near {
+        Some(near) => format!("is not a field here; did you mean {near}?"),
+        None => "is not a field here".to_owned(),
+    }
+}
+
+fn parse_integer(value: &Value, range: &RangeInclusive<u32>) -> Result<u32, String> {
+    let fix = || format!("must be a whole number from {} to {}", range.start(), range.end());
+    // A float such as 60.0 is a whole number to JSON's writers in several languages.
+    let number = value
+        .as_i64()
+        .or_else(|| value.as_f64().filter(|f| f.fract() == 0.0 && f.abs() < 9e15).map(|f| f as i64))
+        .ok_or_else(fix)?;
+    u32::try_from(number).ok().filter(|n| range.contains(n)).ok_or_else(fix)
+}
+
+/// Text without NUL of at most `max` characters.
+pub fn parse_text(value: &Value, max: usize) -> Result<String, String> {
+    let text = value.as_str().ok_or("must be text")?;
+    if text.contains('\0') {
+        return Err("must not contain the NUL character".to_owned());
+    }
+    if text.chars().count() > max {
+        return Err(format!("must be at most {max} characters long"));
+    }
+    Ok(text.to_owned())
+}
+
+fn parse_ids(value: &Value) -> Result<Vec<i64>, String> {
+    let fix = "must be a list of ids, such as [1, 2]";
+    let mut ids = Vec::new();
+    for item in value.as_array().ok_or(fix)? {
+        let id = item.as_i64().filter(|id| *id > 0).ok_or(fix)?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    if ids.len() > 1000 {
+        return Err("must have at most 1000 ids".to_owned());
+    }
+    Ok(ids)
+}
+
+fn parse_tags(value: &Value) -> Result<Vec<String>, String> {
+    let mut tags = Vec::new();
+    for item in value.as_array().ok_or("must be a list of texts, such as [\"tier-1\"]")? {
+        let tag = parse_text(item, 100).map_err(|reason| format!("each tag {reason}"))?;
+        let tag = tag.trim().to_owned();
+        if tag.is_empty() {
+            return Err("a tag must not be empty".to_owned());
+        }
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    if tags.len() > 50 {
+        return Err("must have at most 50 tags".to_owned());
+    }
+    Ok(tags)
+}

@@ -1,0 +1,203 @@
+//! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
+
+pub mod spec;
+pub mod status_set;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
+
+crate::words! {
+    /// What kind of thing a monitor watches.
+    pub enum Kind {
+        /// A URL that is fetched.
+        Http = "http",
+        /// A job that pings us.
+        Heartbeat = "heartbeat",
+    }
+}
+
+crate::words! {
+    /// The state of a monitor (contract, section 4).
+    pub enum Status {
+        /// Not yet known: nothing was checked or pinged since it was made or resumed.
+        Pending = "pending",
+        /// As it should be.
+        Up = "up",
+        /// Right, but slow.
+        Degraded = "degraded",
+        /// Confirmed to be failing.
+        Down = "down",
+        /// Not watched for now.
+        Paused = "paused",
+    }
+}
+
+crate::words! {
+    /// What one check says.
+    pub enum Verdict {
+        /// As expected.
+        Up = "up",
+        /// As expected, but slower than `degraded_after_ms`.
+        Degraded = "degraded",
+        /// Not as expected.
+        Down = "down",
+        /// A trouble of our own: it says nothing about the target.
+        Unknown = "unknown",
+    }
+}
+
+crate::words! {
+    /// Why a check failed (contract, section 4).
+    pub enum ErrorKind {
+        /// The name could not be resolved.
+        Dns = "dns",
+        /// Nobody listens at the address.
+        Refused = "refused",
+        /// The connection was broken off.
+        Reset = "reset",
+        /// It took longer than `timeout_seconds`.
+        Timeout = "timeout",
+        /// The TLS handshake or the certificate failed.
+        Tls = "tls",
+        /// The status code is not an expected one.
+        Status = "status",
+        /// A keyword is missing, or one that must not be there is.
+        Keyword = "keyword",
+        /// More than ten redirects.
+        TooManyRedirects = "too_many_redirects",
+        /// The egress rules do not allow the address.
+        Blocked = "blocked",
+        /// What came back is not HTTP.
+        InvalidResponse = "invalid_response",
+        /// A trouble of Watchbell's own; the verdict is `unknown`.
+        Internal = "internal",
+    }
+}
+
+crate::words! {
+    /// Which changes of a monitor its channels hear of.
+    pub enum NotifyOn {
+        /// It went down.
+        Down = "down",
+        /// It is back.
+        Up = "up",
+        /// It became slow, or is quick again.
+        Degraded = "degraded",
+        /// Its certificate ends soon.
+        Certificate = "certificate",
+    }
+}
+
+/// The number of a monitor.
+pub type MonitorId = i64;
+
+/// One watched thing: its settings and whether it is watched now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Monitor {
+    /// Its number.
+    pub id: MonitorId,
+    /// The secret of a heartbeat's ping URL; `None` for the other kinds.
+    pub uuid: Option<Uuid>,
+    /// What people set.
+    pub settings: Settings,
+    /// Whether it is paused.
+    pub paused: bool,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was last edited.
+    pub updated_at: Timestamp,
+}
+
+impl Monitor {
+    /// What kind of thing it watches.
+    pub fn kind(&self) -> Kind {
+        self.settings.target.kind()
+    }
+}
+
+/// How long each completed phase of a check took, in whole milliseconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// Name resolution; `None` for a literal address or when it did not end.
+    pub dns: Option<u32>,
+    /// The TCP handshake.
+    pub connect: Option<u32>,
+    /// The TLS handshake.
+    pub tls: Option<u32>,
+    /// From the request sent to the first byte of the answer.
+    pub first_byte: Option<u32>,
+    /// From the start to the end, whatever the end was.
+    pub total: Option<u32>,
+}
+
+/// Why a check failed, in a word and in a sentence part (`connection refused`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckError {
+    /// The kind, for machines.
+    pub kind: ErrorKind,
+    /// One line for people, at most 300 characters.
+    pub text: String,
+}
+
+/// The parts of a health body that are not well: dotted path to text, as `checks.database` to `error: …`.
+pub type FailedChecks = BTreeMap<String, String>;
+
+/// What one check found, with its verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CheckResult {
+    /// The region it was made from.
+    pub region: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Where the time went.
+    pub phases: Phases,
+    /// The status code of the final answer, if one came.
+    pub status_code: Option<u16>,
+    /// Why the verdict is not `up` or `degraded`.
+    pub error: Option<CheckError>,
+    /// The parts of a health body that are not well.
+    pub failed_checks: FailedChecks,
+    /// What it means.
+    pub verdict: Verdict,
+}
+
+impl CheckResult {
+    /// When it ended.
+    pub fn ended_at(&self) -> Timestamp {
+        self.started_at.plus_ms(self.phases.total.map_or(0, i64::from))
+    }
+}
+
+/// What an open or past outage is put down to. `message` turns it into the reason line of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Cause {
+    /// A check failed: by status code (then `error.kind` is `status`) or by error.
+    Check {
+        /// The status code that came, if one did.
+        status_code: Option<u16>,
+        /// What was wrong.
+        error: CheckError,
+        /// The parts of the health body that are not well.
+        failed_checks: FailedChecks,
+    },
+    /// A heartbeat's deadline passed.
+    NoPing {
+        /// The time since the last success (or since watching began), in ms.
+        silent_ms: i64,
+        /// The period it is expected in, in seconds.
+        period_seconds: u32,
+        /// The grace given on top, in seconds.
+        grace_seconds: u32,
+    },
+    /// The job itself said that it failed.
+    ReportedFailure {
+        /// Its exit status, if it gave one.
+        exit_status: Option<i64>,
+    },
+}

@@ -1,0 +1,372 @@
+//! The settings of a monitor and how a request becomes them: validated, with every wrong field named at once. Pure.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::status_set::StatusSet;
+use super::{Kind, NotifyOn};
+use crate::fields::{FieldErrors, Fields, parse_text};
+
+/// What people set of a monitor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// What it is called.
+    pub name: String,
+    /// What is watched, and how.
+    pub target: Target,
+    /// Words to find and group it by.
+    pub tags: Vec<String>,
+    /// The channels that are told; `None`: those that are `is_default` at the time of the alert; empty: nobody.
+    pub channel_ids: Option<Vec<i64>>,
+    /// Which changes they are told of.
+    pub notify_on: Vec<NotifyOn>,
+}
+
+/// What is watched, and how.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Target {
+    /// A URL that is fetched.
+    Http(HttpSpec),
+    /// A job that pings us.
+    Heartbeat(HeartbeatSpec),
+}
+
+impl Target {
+    /// Its kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Http(_) => Kind::Http,
+            Self::Heartbeat(_) => Kind::Heartbeat,
+        }
+    }
+}
+
+/// One request header.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// Its name, as it was written.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+}
+
+impl Header {
+    /// Whether the value is a secret by its name: it is then shown as [`SECRET_MASK`] and dropped on a redirect to another host.
+    pub fn is_secret(&self) -> bool {
+        let name = self.name.to_ascii_lowercase();
+        [
+            "auth",
+            "cookie",
+            "token",
+            "secret",
+            "key",
+            "password",
+            "credential",
+            "session",
+            "signature",
+        ]
+        .iter()
+        .any(|part| name.contains(part))
+    }
+}
+
+/// What stands in for a secret when it is read back; sent back in a PATCH it keeps the stored value.
+pub const SECRET_MASK: &str = "***";
+
+/// How a URL is checked (contract, section 4).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct HttpSpec {
+    /// `http` or `https`.
+    pub url: Url,
+    /// Any method.
+    pub method: String,
+    /// Sent with the request. Sealed in the database, so not part of the stored JSON.
+    #[serde(skip)]
+    pub headers: Vec<Header>,
+    /// Sent with the request.
+    pub body: Option<String>,
+    /// Seconds from the start of one check to the start of the next.
+    pub check_interval_seconds: u32,
+    /// Seconds that a check may take, from name resolution to the last byte.
+    pub timeout_seconds: u32,
+    /// The status codes that are right.
+    pub expected_status: StatusSet,
+    /// Must be in the body.
+    pub keyword: Option<String>,
+    /// Must not be in the body.
+    pub keyword_absent: Option<String>,
+    /// Slower than this, in ms, but right: `degraded`.
+    pub degraded_after_ms: Option<u32>,
+    /// Whether redirects are followed, ten at most.
+    pub follow_redirects: bool,
+    /// Whether the certificate must be valid.
+    pub verify_tls: bool,
+    /// Re-checks before `down`.
+    pub retries: u32,
+    /// Seconds from a failed check to its re-check.
+    pub retry_interval_seconds: u32,
+    /// Successes in a row before `up` again.
+    pub recovery_checks: u32,
+}
+
+/// When a job is expected to ping (contract, section 3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeartbeatSpec {
+    /// Seconds from one success to the next.
+    pub period_seconds: u32,
+    /// Seconds on top before it is down.
+    pub grace_seconds: u32,
+}
+
+const DAY: u32 = 86_400;
+
+impl Settings {
+    /// Reads the settings of a monitor of `kind` from a request; `current` is what a PATCH edits.
+    ///
+    /// # Errors
+    /// Every field that is wrong or not of this kind.
+    pub fn read(
+        map: &Map<String, Value>,
+        kind: Kind,
+        current: Option<&Self>,
+    ) -> Result<Self, FieldErrors> {
+        let mut fields = Fields::new(map);
+        fields.raw("type");
+        let target = match (kind, current.map(|c| &c.target)) {
+            (Kind::Http, Some(Target::Http(spec))) => {
+                Target::Http(read_http(&mut fields, Some(spec)))
+            }
+            (Kind::Http, _) => Target::Http(read_http(&mut fields, None)),
+            (Kind::Heartbeat, Some(Target::Heartbeat(spec))) => {
+                Target::Heartbeat(read_heartbeat(&mut fields, Some(spec)))
+            }
+            (Kind::Heartbeat, _) => Target::Heartbeat(read_heartbeat(&mut fields, None)),
+        };
+        let default_name = match &target {
+            Target::Http(spec) => spec.url.host_str().map(str::to_owned),
+            Target::Heartbeat(_) => None,
+        };
+        let settings = Self {
+            name: fields.name("name", default_name, current.map(|c| c.name.clone())),
+            tags: fields.tags("tags", current.map(|c| c.tags.clone())),
+            channel_ids: fields.optional_ids("channel_ids", current.map(|c| c.channel_ids.clone())),
+            notify_on: fields.read(
+                "notify_on",
+                NotifyOn::ALL.to_vec(),
+                current.map(|c| c.notify_on.clone()),
+                parse_notify_on,
+            ),
+            target,
+        };
+        fields.finish()?;
+        Ok(settings)
+    }
+}
+
+fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> HttpSpec {
+    let url = read_url(fields, current);
+    let expected_status = read_expected_status(fields, current);
+    HttpSpec {
+        url,
+        method: fields.read(
+            "method",
+            "GET".to_owned(),
+            current.map(|c| c.method.clone()),
+            parse_method,
+        ),
+        headers: read_headers(fields, current),
+        body: fields.optional_text("body", 1 << 20, current.map(|c| c.body.clone())),
+        check_interval_seconds: fields.integer(
+            "check_interval_seconds",
+            1..=DAY,
+            60,
+            current.map(|c| c.check_interval_seconds),
+        ),
+        timeout_seconds: fields.integer(
+            "timeout_seconds",
+            1..=120,
+            10,
+            current.map(|c| c.timeout_seconds),
+        ),
+        expected_status,
+        keyword: fields.optional_text("keyword", 10_000, current.map(|c| c.keyword.clone())),
+        keyword_absent: fields.optional_text(
+            "keyword_absent",
+            10_000,
+            current.map(|c| c.keyword_absent.clone()),
+        ),
+        degraded_after_ms: fields.optional_integer(
+            "degraded_after_ms",
+            1..=120_000,
+            current.map(|c| c.degraded_after_ms),
+        ),
+        follow_redirects: fields.boolean(
+            "follow_redirects",
+            true,
+            current.map(|c| c.follow_redirects),
+        ),
+        verify_tls: fields.boolean("verify_tls", true, current.map(|c| c.verify_tls)),
+        retries: fields.integer("retries", 0..=100, 1, current.map(|c| c.retries)),
+        retry_interval_seconds: fields.integer(
+            "retry_interval_seconds",
+            1..=DAY,
+            5,
+            current.map(|c| c.retry_interval_seconds),
+        ),
+        recovery_checks: fields.integer(
+            "recovery_checks",
+            1..=100,
+            1,
+            current.map(|c| c.recovery_checks),
+        ),
+    }
+}
+
+fn read_url(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Url {
+    let missing =
+        if fields.raw("url").is_none() { current.map(|c| Some(c.url.clone())) } else { None };
+    let url = fields.read("url", None, missing, |value| parse_url(value).map(Some));
+    url.unwrap_or_else(|| {
+        fields.wrong("url", "is missing: give an address such as https://example.com/health");
+        placeholder_url()
+    })
+}
+
+/// Stands in for a URL that was wrong, so that the other fields can still be read; never leaves [`Settings::read`].
+fn placeholder_url() -> Url {
+    const PLACEHOLDER: &str = "http://placeholder.invalid/";
+    #[allow(clippy::expect_used, reason = "a constant that a test parses")]
+    Url::parse(PLACEHOLDER).expect("a constant URL")
+}
+
+fn parse_url(value: &Value) -> Result<Url, String> {
+    let text = parse_text(value, 10_000)?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("is missing: give an address such as https://example.com/health".to_owned());
+    }
+    let url = Url::parse(text).map_err(|error| match error {
+        url::ParseError::RelativeUrlWithoutBase => {
+            format!("has no scheme: write https://{}", text.trim_start_matches('/'))
+        }
+        other => format!("is not an address: {other}"),
+    })?;
+    match url.scheme() {
+        "http" | "https" if url.host_str().is_some_and(|h| !h.is_empty()) => Ok(url),
+        "http" | "https" => Err("has no host".to_owned()),
+        // `example.com:8080/x` reads as the scheme `example.com`.
+        other if other.contains('.') || other == "localhost" => {
+            Err(format!("has no scheme: write https://{text}"))
+        }
+        other => Err(format!("starts with {other}:, but must start with http:// or https://")),
+    }
+}
+
+fn parse_method(value: &Value) -> Result<String, String> {
+    let method = parse_text(value, 32)?;
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if method.is_empty() || !method.chars().all(is_token) {
+        return Err("must be an HTTP method, such as GET".to_owned());
+    }
+    Ok(method.to_ascii_uppercase())
+}
+
+fn read_expected_status(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> StatusSet {
+    let code_given = fields.given("expected_status_code");
+    if code_given && fields.given("expected_status") {
+        fields
+            .wrong("expected_status_code", "cannot stand beside expected_status; give one of them");
+    }
+    if code_given {
+        return fields.read("expected_status_code", StatusSet::default(), None, |value| {
+            let fix = "must be a status code from 100 to 599";
+            let code = value.as_u64().filter(|c| (100..=599).contains(c)).ok_or(fix)?;
+            u16::try_from(code).map(StatusSet::exactly).map_err(|_| fix.to_owned())
+        });
+    }
+    fields.read(
+        "expected_status",
+        StatusSet::default(),
+        current.map(|c| c.expected_status.clone()),
+        |value| match (value.as_str(), value.as_u64()) {
+            (Some(text), _) => text.parse(),
+            (None, Some(code)) => code.to_string().parse(),
+            _ => Err("must be text, such as \"200-299,301\"".to_owned()),
+        },
+    )
+}
+
+fn read_headers(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Vec<Header> {
+    let stored = current.map(|c| c.headers.clone());
+    fields.read("headers", Vec::new(), stored.clone(), |value| {
+        parse_headers(value, stored.as_deref().unwrap_or_default())
+    })
+}
+
+/// Headers are an object of name to value; a value of [`SECRET_MASK`] keeps the `stored` one.
+fn parse_headers(value: &Value, stored: &[Header]) -> Result<Vec<Header>, String> {
+    let object = value
+        .as_object()
+        .ok_or("must be an object of name to value, such as {\"Accept\": \"*/*\"}")?;
+    if object.len() > 100 {
+        return Err("must have at most 100 headers".to_owned());
+    }
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    let mut headers = Vec::new();
+    for (name, value) in object {
+        if name.is_empty() || name.len() > 256 || !name.chars().all(is_token) {
+            return Err(format!("has a name that HTTP does not allow: {name:?}"));
+        }
+        let value =
+            value.as_str().ok_or_else(|| format!("has a value for {name} that is not text"))?;
+        if value.len() > 10_000 || value.chars().any(|c| c.is_control() && c != '\t') {
+            return Err(format!(
+                "has a value for {name} with a line break, a control character or over 10000 bytes"
+            ));
+        }
+        let kept =
+            stored.iter().find(|h| value == SECRET_MASK && h.name.eq_ignore_ascii_case(name));
+        headers.push(Header {
+            name: name.clone(),
+            value: kept.map_or_else(|| value.to_owned(), |h| h.value.clone()),
+        });
+    }
+    Ok(headers)
+}
+
+fn parse_notify_on(value: &Value) -> Result<Vec<NotifyOn>, String> {
+    let items = value.as_array().ok_or("must be a list, such as [\"down\", \"up\"]")?;
+    let mut chosen = Vec::new();
+    for item in items {
+        let word = item.as_str().unwrap_or_default().parse::<NotifyOn>()?;
+        if !chosen.contains(&word) {
+            chosen.push(word);
+        }
+    }
+    Ok(chosen)
+}
+
+fn read_heartbeat(fields: &mut Fields<'_>, current: Option<&HeartbeatSpec>) -> HeartbeatSpec {
+    const LONGEST: u32 = 400 * DAY;
+    let period_seconds = match (fields.raw("period_seconds").is_none(), current) {
+        (true, None) => {
+            fields.wrong(
+                "period_seconds",
+                "is missing: give the seconds between two pings, such as 60",
+            );
+            60
+        }
+        _ => fields.integer("period_seconds", 1..=LONGEST, 60, current.map(|c| c.period_seconds)),
+    };
+    HeartbeatSpec {
+        period_seconds,
+        grace_seconds: fields.integer(
+            "grace_seconds",
+            0..=LONGEST,
+            period_seconds.clamp(60, 3600),
+            current.map(|c| c.grace_seconds),
+        ),
+    }
+}

@@ -1,0 +1,186 @@
+//! The database: SQLite or PostgreSQL behind one set of functions. The only room that speaks SQL.
+//!
+//! Every function takes [`&mut Conn`](Conn), so that the caller owns the transaction. A query's text (`$1` works in both)
+//! and its binds are written once and expanded for both drivers by [`on!`]:
+//!
+//! ```ignore
+//! on!(conn, c => sqlx::query_scalar("SELECT value FROM settings WHERE key = $1").bind(key).fetch_one(c).await)?;
+//! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
+//! ```
+
+mod codec;
+mod open;
+pub mod settings;
+
+use sqlx::pool::PoolConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+
+/// What can go wrong in the database.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A uniqueness rule of a table was broken.
+    #[error("it exists already")]
+    Unique,
+    /// Another row still needs, or no longer has, what a row refers to.
+    #[error("something it refers to does not exist")]
+    Reference,
+    /// Anything else.
+    #[error("database: {0}")]
+    Sqlx(sqlx::Error),
+    /// The schema could not be brought up to date.
+    #[error("database migration: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A sealed value could not be opened, or could not be sealed.
+    #[error("{0}")]
+    Seal(String),
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            // `constraint()` is `None` on SQLite; the kind is told on both.
+            sqlx::Error::Database(e) if e.is_unique_violation() => Self::Unique,
+            sqlx::Error::Database(e) if e.is_foreign_key_violation() => Self::Reference,
+            _ => Self::Sqlx(error),
+        }
+    }
+}
+
+/// The result of a store function.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// The database of a running server or command. Cheap to clone.
+#[derive(Clone)]
+pub enum Db {
+    /// Embedded: one connection writes, several read.
+    Sqlite {
+        /// A pool of one: writers queue here, not inside SQLite.
+        writer: SqlitePool,
+        /// Read-only connections.
+        readers: SqlitePool,
+    },
+    /// A server of its own.
+    Postgres(PgPool),
+}
+
+impl Db {
+    /// Begins a transaction that writes.
+    pub async fn begin(&self) -> Result<Tx> {
+        Ok(match self {
+            // Deferred transactions that upgrade to writing fail at once when another process wrote meanwhile.
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+        })
+    }
+
+    /// Takes a connection for reading.
+    pub async fn read(&self) -> Result<Reader> {
+        Ok(match self {
+            Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
+            Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+        })
+    }
+
+    /// Closes all connections, after those in use are given back.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+/// A transaction that writes; rolled back when dropped without [`Tx::commit`].
+pub enum Tx {
+    /// On SQLite.
+    Sqlite(Transaction<'static, Sqlite>),
+    /// On PostgreSQL.
+    Postgres(Transaction<'static, Postgres>),
+}
+
+impl Tx {
+    /// The connection to hand to store functions.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(tx) => Conn::Sqlite(tx),
+            Self::Postgres(tx) => Conn::Postgres(tx),
+        }
+    }
+
+    /// Makes the changes durable.
+    pub async fn commit(self) -> Result<()> {
+        match self {
+            Self::Sqlite(tx) => tx.commit().await?,
+            Self::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+/// A connection for reading, given back when dropped.
+pub enum Reader {
+    /// On SQLite.
+    Sqlite(PoolConnection<Sqlite>),
+    /// On PostgreSQL.
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Reader {
+    /// The connection to hand to store functions.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(c) => Conn::Sqlite(c),
+            Self::Postgres(c) => Conn::Postgres(c),
+        }
+    }
+}
+
+/// A connection to either database, borrowed for a few queries.
+pub enum Conn<'c> {
+    /// SQLite.
+    Sqlite(&'c mut SqliteConnection),
+    /// PostgreSQL.
+    Postgres(&'c mut PgConnection),
+}
+
+/// Runs one expression on whichever database `$conn` (a `&mut Conn`) is; `$c` is the driver's connection in it.
+/// Errors become [`Error`].
+macro_rules! on {
+    ($conn:expr, $c:ident => $body:expr) => {
+        match $conn {
+            $crate::store::Conn::Sqlite(c) => {
+                let $c = &mut **c;
+                $body.map_err($crate::store::Error::from)
+            }
+            $crate::store::Conn::Postgres(c) => {
+                let $c = &mut **c;
+                $body.map_err($crate::store::Error::from)
+            }
+        }
+    };
+}
+pub(crate) use on;
+
+/// Executes one statement on either database and gives the number of rows that it changed.
+macro_rules! run {
+    ($conn:expr, $query:expr) => {
+        $crate::store::on!($conn, c => $query.execute(c).await.map(|done| done.rows_affected()))
+    };
+}
+pub(crate) use run;
+
+/// `$first, $first+1, …`: `count` placeholders for a statement with a list. The text holds numbers only.
+pub(crate) fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+/// `rows` times `(…)` with `columns` placeholders each, for a multi-row `VALUES`. The text holds numbers only.
+pub(crate) fn value_rows(rows: usize, columns: usize) -> String {
+    (0..rows)
+        .map(|row| format!("({})", placeholders(row * columns + 1, columns)))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
