@@ -7,5 +7,6 @@ pub mod clock;
 pub mod fields;
 pub mod incident;
 pub mod monitor;
+pub mod seal;
 pub mod store;
 mod words;

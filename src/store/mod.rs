@@ -9,8 +9,13 @@
 //! ```
 
 mod codec;
-mod open;
+pub mod history;
+pub mod incidents;
+pub mod monitors;
+pub mod open;
 pub mod settings;
+pub mod windows;
+pub mod writer;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
