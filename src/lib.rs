@@ -7,5 +7,8 @@ pub mod clock;
 pub mod fields;
 pub mod incident;
 pub mod monitor;
+pub mod notify;
+pub mod seal;
 pub mod store;
+pub mod supervise;
 mod words;
