@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod checker;
+pub mod cli;
 pub mod clock;
 pub mod fields;
 pub mod incident;

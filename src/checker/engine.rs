@@ -103,7 +103,11 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Invalid`] names every wrong field.
-    pub async fn update_monitor(&self, id: MonitorId, fields: Map<String, Value>) -> Result<Watched> {
+    pub async fn update_monitor(
+        &self,
+        id: MonitorId,
+        fields: Map<String, Value>,
+    ) -> Result<Watched> {
         self.write_watched(Work::Update { id, fields }).await
     }
 

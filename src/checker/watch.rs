@@ -59,13 +59,16 @@ impl Watcher {
             let mut reader = self.db.read().await?;
             let conn = &mut reader.conn();
             let from = store::settings::get(conn, LAST_ALIVE).await?;
-            (from.and_then(|text| text.parse().ok()).map(Timestamp), monitors::active_ids(conn).await?)
+            (
+                from.and_then(|text| text.parse().ok()).map(Timestamp),
+                monitors::active_ids(conn).await?,
+            )
         };
         if let Some(from) = from.filter(|from| *from < now) {
             let is_gap = now.since(from) > GAP_MS;
-            let moved = ids.into_iter().map(|monitor_id| {
-                self.writer.write(Work::WasAway { monitor_id, from, is_gap })
-            });
+            let moved = ids
+                .into_iter()
+                .map(|monitor_id| self.writer.write(Work::WasAway { monitor_id, from, is_gap }));
             for result in join_all(moved).await {
                 if let Err(store::writer::WriteError::Store(error)) = result {
                     tracing::error!(%error, "a window could not be moved by the absence");
@@ -125,9 +128,8 @@ impl Watcher {
                 monitors::due_between(conn, looked_at, now).await?,
             )
         };
-        let looked = passed
-            .iter()
-            .map(|&monitor_id| self.writer.write(Work::Deadline { monitor_id }));
+        let looked =
+            passed.iter().map(|&monitor_id| self.writer.write(Work::Deadline { monitor_id }));
         let failed = join_all(looked).await.into_iter().any(|result| result.is_err());
         for id in late {
             // Nobody has a page open.

@@ -8,12 +8,15 @@
 //! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
 //! ```
 
+pub mod channels;
 mod codec;
+pub mod deliveries;
 pub mod history;
 pub mod incidents;
 pub mod monitors;
 pub mod open;
 pub mod settings;
+pub mod timeline;
 pub mod windows;
 pub mod writer;
 
