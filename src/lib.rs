@@ -3,9 +3,11 @@
 //! The rooms and who may enter which are in `ARCHITECTURE.md`. Pure rooms (`monitor`, `incident`) decide; the others act.
 
 pub mod account;
+pub mod cli;
 pub mod clock;
 pub mod fields;
 pub mod incident;
 pub mod monitor;
+pub mod seal;
 pub mod store;
 mod words;

@@ -8,9 +8,12 @@
 //! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
 //! ```
 
+pub mod api_tokens;
 mod codec;
 mod open;
+pub mod sessions;
 pub mod settings;
+pub mod users;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
