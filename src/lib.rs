@@ -10,4 +10,5 @@ pub mod incident;
 pub mod monitor;
 pub mod seal;
 pub mod store;
+pub mod web;
 mod words;
