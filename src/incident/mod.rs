@@ -2,6 +2,7 @@
 
 pub mod maintenance;
 pub mod message;
+pub mod plan;
 
 use serde::Serialize;
 

@@ -10,10 +10,15 @@
 
 pub mod api_tokens;
 mod codec;
-mod open;
+pub mod history;
+pub mod incidents;
+pub mod monitors;
+pub mod open;
 pub mod sessions;
 pub mod settings;
 pub mod users;
+pub mod windows;
+pub mod writer;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
