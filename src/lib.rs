@@ -3,6 +3,7 @@
 //! The rooms and who may enter which are in `ARCHITECTURE.md`. Pure rooms (`monitor`, `incident`) decide; the others act.
 
 pub mod account;
+pub mod checker;
 pub mod cli;
 pub mod clock;
 pub mod fields;

@@ -5,6 +5,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Map, Value, json};
 
+use crate::checker::EngineError;
 use crate::fields::FieldErrors;
 use crate::{account, store};
 
@@ -73,6 +74,19 @@ impl ApiError {
     /// There is no `what` with this number.
     pub fn no_such(what: &str) -> Self {
         Self::NotFound(format!("there is no such {what}"))
+    }
+
+    /// What the engine says of a request about a `what`.
+    pub fn of_engine(error: EngineError, what: &str) -> Self {
+        match error {
+            EngineError::NotFound => Self::no_such(what),
+            EngineError::Invalid(errors) => Self::Fields(errors),
+            EngineError::Conflict(detail) => Self::Conflict(detail),
+            EngineError::Unavailable(cause) => {
+                tracing::error!(%cause, "a change could not be made");
+                Self::Unavailable("this could not be done now; try again in a moment".to_owned())
+            }
+        }
     }
 
     fn title(&self) -> &'static str {

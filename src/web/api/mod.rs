@@ -1,14 +1,26 @@
 //! The REST API, `/api/v1` (contract, section 5): one file a resource.
 
+pub mod history;
+pub mod incidents;
+pub mod maintenance_windows;
+pub mod monitors;
+pub mod overview;
+pub mod shown;
 pub mod tokens;
 pub mod users;
 
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, HttpResponse, web};
 
 use super::error::ApiError;
+use super::state::AppState;
+
+/// What every handler may reach.
+pub type State = web::Data<AppState>;
+/// What a handler gives.
+pub type Answer = Result<HttpResponse, ApiError>;
 
 /// The `{id}` of an address. Whatever is not a number names nothing that exists.
 #[derive(Debug, Clone, Copy)]

@@ -1,9 +1,9 @@
 //! `/tokens`: API tokens, for admins.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use serde_json::{Map, Value, json};
 
-use super::Id;
+use super::{Answer, Id, State};
 use crate::account::Role;
 use crate::account::api_token::{self, ApiToken};
 use crate::fields::{FieldErrors, Fields};
@@ -11,10 +11,6 @@ use crate::store::api_tokens;
 use crate::web::body::{Object, created, data};
 use crate::web::error::ApiError;
 use crate::web::list::Query;
-use crate::web::state::AppState;
-
-type State = web::Data<AppState>;
-type Answer = Result<HttpResponse, ApiError>;
 
 /// `GET /tokens`.
 pub async fn list(state: State, mut query: Query) -> Answer {

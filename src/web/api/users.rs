@@ -1,9 +1,9 @@
 //! `/users`: people who may sign in, for admins.
 
-use actix_web::{HttpResponse, web};
+use actix_web::HttpResponse;
 use serde_json::{Map, Value};
 
-use super::Id;
+use super::{Answer, Id, State};
 use super::tokens::read_role;
 use crate::account::Role;
 use crate::account::password::{self, LENGTH_MAX};
@@ -13,10 +13,6 @@ use crate::store::users;
 use crate::web::body::{Object, created, data};
 use crate::web::error::ApiError;
 use crate::web::list::Query;
-use crate::web::state::AppState;
-
-type State = web::Data<AppState>;
-type Answer = Result<HttpResponse, ApiError>;
 
 /// `GET /users`.
 pub async fn list(state: State, mut query: Query) -> Answer {
