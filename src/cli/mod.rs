@@ -55,3 +55,6 @@ impl From<io::Error> for CliError {
 fn cell(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+//! One file a subcommand.
+
+pub mod check;

@@ -9,7 +9,9 @@
 //! ```
 
 pub mod api_tokens;
+pub mod channels;
 mod codec;
+pub mod deliveries;
 pub mod history;
 pub mod incidents;
 pub mod monitors;
@@ -17,6 +19,7 @@ pub mod open;
 pub mod sessions;
 pub mod settings;
 pub mod users;
+pub mod timeline;
 pub mod windows;
 pub mod writer;
 
