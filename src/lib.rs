@@ -15,4 +15,5 @@ pub mod probe;
 pub mod seal;
 pub mod store;
 pub mod supervise;
+pub mod web;
 mod words;

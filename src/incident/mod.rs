@@ -3,6 +3,7 @@
 pub mod maintenance;
 pub mod message;
 pub mod plan;
+pub mod window_fields;
 
 use serde::Serialize;
 

@@ -8,6 +8,7 @@
 //! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
 //! ```
 
+pub mod api_tokens;
 pub mod channels;
 mod codec;
 pub mod deliveries;
@@ -15,7 +16,9 @@ pub mod history;
 pub mod incidents;
 pub mod monitors;
 pub mod open;
+pub mod sessions;
 pub mod settings;
+pub mod users;
 pub mod timeline;
 pub mod windows;
 pub mod writer;

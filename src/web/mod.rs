@@ -1,0 +1,9 @@
+//! The web: pages, the API, and the gate before them.
+
+pub mod api;
+pub mod body;
+pub mod error;
+pub mod guard;
+pub mod list;
+pub mod state;
+pub mod table;
