@@ -18,8 +18,8 @@ pub mod monitors;
 pub mod open;
 pub mod sessions;
 pub mod settings;
-pub mod users;
 pub mod timeline;
+pub mod users;
 pub mod windows;
 pub mod writer;
 

@@ -2,8 +2,10 @@
 
 pub mod api;
 pub mod body;
+pub mod client;
 pub mod error;
 pub mod guard;
 pub mod list;
+pub mod ping;
 pub mod state;
 pub mod table;

@@ -102,12 +102,7 @@ pub async fn get(state: State, req: HttpRequest, Id(id): Id) -> Answer {
 }
 
 /// `PATCH /monitors/{id}`, `PATCH /heartbeats/{id}`.
-pub async fn update(
-    state: State,
-    req: HttpRequest,
-    Id(id): Id,
-    Object(mut map): Object,
-) -> Answer {
+pub async fn update(state: State, req: HttpRequest, Id(id): Id, Object(mut map): Object) -> Answer {
     let current = find(&state, &req, id).await?;
     keep_kind(&current, &mut map)?;
     let changed = state.engine.update_monitor(id, map).await.map_err(not_found)?;
@@ -187,7 +182,7 @@ pub async fn beside(state: &State) -> Result<Beside, ApiError> {
     let mut reader = state.db.read().await?;
     Ok(Beside {
         now,
-        base_url: state.base_url.clone(),
+        base_url: state.base_url.get(),
         windows: windows::ending_after(&mut reader.conn(), now).await?,
         default_channel_ids: Vec::new(),
     })
