@@ -1,4 +1,10 @@
 //! `Settings::read`: every field of a monitor, as requests give it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 use std::fmt::Debug;
 

@@ -52,6 +52,22 @@ async fn a_name_has_a_dns_phase() {
     assert!(result.phases.dns.is_some() && result.phases.connect.is_some(), "{result:?}");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn checks_that_run_at_once_keep_their_own_times() {
+    let address = answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    let mut checks = tokio::task::JoinSet::new();
+    for n in 0..40 {
+        let host = if n % 2 == 0 { "127.0.0.1" } else { "localhost" };
+        let url = format!("http://{host}:{}/", address.port());
+        checks.spawn(async move { (n, check(&url, json!({"timeout_seconds": 60})).await) });
+    }
+    while let Some(done) = checks.join_next().await {
+        let (n, result) = done.unwrap();
+        assert_eq!(result.verdict, Verdict::Up, "{result:?}");
+        assert_eq!(result.phases.dns.is_some(), n % 2 == 1, "{n}: {result:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_compressed_health_body_is_read() {
     let body = r#"{"status":"error","checks":{"database":"error: full","redis":"ok"}}"#;

@@ -172,7 +172,11 @@ async fn http_2_is_spoken_where_it_is_offered() {
                     respond.send_reset(h2::Reason::INTERNAL_ERROR);
                     continue;
                 }
-                let answer = http::Response::new(());
+                let mut answer = http::Response::new(());
+                if request.uri().path() == "/big" {
+                    let long = "x".repeat(60_000).parse().expect("a value");
+                    answer.headers_mut().insert("x-long", long);
+                }
                 if let Ok(mut body) = respond.send_response(answer, false) {
                     let _ = body.send_data("spoken over two".into(), true);
                 }
@@ -183,6 +187,8 @@ async fn http_2_is_spoken_where_it_is_offered() {
     let extra = json!({"verify_tls": false, "keyword": "over two"});
     let result = check(&format!("https://{address}/"), extra.clone()).await;
     assert_eq!((result.verdict, result.status_code), (Verdict::Up, Some(200)), "{result:?}");
+    let big = check(&format!("https://{address}/big"), extra.clone()).await;
+    assert_eq!(down(&big).0, ErrorKind::InvalidResponse, "{big:?}");
     let broken = check(&format!("https://{address}/reset"), extra).await;
     assert_eq!(down(&broken).0, ErrorKind::Reset, "{broken:?}");
 }
