@@ -78,8 +78,7 @@ impl Sealer {
     /// When it is too long for the cipher (256 GB).
     pub fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let nonce: [u8; NONCE_BYTES] = random_bytes();
-        let sealed =
-            self.0.encrypt(&XNonce::from(nonce), plain).map_err(|_| SealError::TooLong)?;
+        let sealed = self.0.encrypt(&XNonce::from(nonce), plain).map_err(|_| SealError::TooLong)?;
         Ok([&nonce[..], &sealed].concat())
     }
 

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::incident::TimelineKind;
 use crate::incident::message::AlertEvent;
 use crate::monitor::{ErrorKind, Kind, Status, Verdict};
+use crate::notify::{ChannelType, DeliveryState};
 
 impl<DB: Database> Type<DB> for Timestamp
 where
@@ -77,4 +78,14 @@ macro_rules! text_column {
     )+};
 }
 
-text_column!(Role, TimelineKind, AlertEvent, ErrorKind, Kind, Status, Verdict);
+text_column!(
+    Role,
+    TimelineKind,
+    AlertEvent,
+    ErrorKind,
+    Kind,
+    Status,
+    Verdict,
+    ChannelType,
+    DeliveryState
+);

@@ -8,9 +8,14 @@
 //! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
 //! ```
 
+pub mod channels;
 mod codec;
+pub mod deliveries;
+pub mod key_check;
 mod open;
+pub mod outbox;
 pub mod settings;
+pub mod timeline;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -33,6 +38,12 @@ pub enum Error {
     /// A sealed value could not be opened, or could not be sealed.
     #[error("{0}")]
     Seal(String),
+}
+
+impl From<crate::seal::SealError> for Error {
+    fn from(error: crate::seal::SealError) -> Self {
+        Self::Seal(error.to_string())
+    }
 }
 
 impl From<sqlx::Error> for Error {
