@@ -239,7 +239,8 @@ fn read_url(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Url> 
     url
 }
 
-fn parse_url(value: &Value) -> Result<Url, String> {
+/// An `http` or `https` address with a host.
+pub(crate) fn parse_url(value: &Value) -> Result<Url, String> {
     let text = parse_text(value, 10_000)?;
     let text = text.trim();
     if text.is_empty() {
@@ -304,7 +305,7 @@ fn read_headers(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Vec<Head
 }
 
 /// Headers are an object of name to value; a value of [`SECRET_MASK`] keeps the `stored` one.
-fn parse_headers(value: &Value, stored: &[Header]) -> Result<Vec<Header>, String> {
+pub(crate) fn parse_headers(value: &Value, stored: &[Header]) -> Result<Vec<Header>, String> {
     let object = value
         .as_object()
         .ok_or("must be an object of name to value, such as {\"Accept\": \"*/*\"}")?;

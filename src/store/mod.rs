@@ -22,6 +22,14 @@ pub mod timeline;
 pub mod users;
 pub mod windows;
 pub mod writer;
+pub mod channels;
+mod codec;
+pub mod deliveries;
+pub mod key_check;
+mod open;
+pub mod outbox;
+pub mod settings;
+pub mod timeline;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -44,6 +52,12 @@ pub enum Error {
     /// A sealed value could not be opened, or could not be sealed.
     #[error("{0}")]
     Seal(String),
+}
+
+impl From<crate::seal::SealError> for Error {
+    fn from(error: crate::seal::SealError) -> Self {
+        Self::Seal(error.to_string())
+    }
 }
 
 impl From<sqlx::Error> for Error {
