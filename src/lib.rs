@@ -3,6 +3,7 @@
 //! The rooms and who may enter which are in `ARCHITECTURE.md`. Pure rooms (`monitor`, `incident`) decide; the others act.
 
 pub mod account;
+pub mod base_url;
 pub mod checker;
 pub mod cli;
 pub mod clock;
@@ -12,6 +13,7 @@ pub mod live;
 pub mod monitor;
 pub mod notify;
 pub mod probe;
+pub mod report;
 pub mod seal;
 pub mod store;
 pub mod supervise;

@@ -2,10 +2,12 @@
 
 pub mod api;
 pub mod body;
+pub mod client;
 pub mod error;
 pub mod guard;
 pub mod health;
 pub mod list;
+pub mod ping;
 pub mod state;
 pub mod table;
 
@@ -21,7 +23,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
     )
     .service(web::resource(["/readyz", "/readyz/"]).get(health::readyz).head(health::readyz))
     .service(web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page))
-    .service(api_v1());
+    .service(api_v1())
+    .configure(ping::routes);
 }
 
 /// `/api/v1`: who asks is found out for all of it, what they may is in its table.

@@ -1,6 +1,9 @@
 //! What every handler may reach.
 
+use ipnet::IpNet;
+
 use crate::account::login::Logins;
+use crate::base_url::BaseUrl;
 use crate::checker::Engine;
 use crate::clock::SharedClock;
 use crate::seal::Sealer;
@@ -19,8 +22,10 @@ pub struct AppState {
     pub sealer: Sealer,
     /// The server's own region.
     pub region: String,
-    /// What links and ping URLs start with, without a slash at the end.
-    pub base_url: String,
+    /// What links and ping URLs start with.
+    pub base_url: BaseUrl,
+    /// Networks whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
     /// The door for people.
     pub logins: Logins,
     /// How often each token was used.
