@@ -106,6 +106,13 @@ impl Db {
         })
     }
 
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<()> {
+        let mut reader = self.read().await?;
+        on!(&mut reader.conn(), c => sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c).await)
+            .map(drop)
+    }
+
     /// Closes all connections, after those in use are given back.
     pub async fn close(&self) {
         match self {

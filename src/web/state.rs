@@ -1,8 +1,11 @@
 //! What every handler may reach.
 
 use ipnet::IpNet;
+<<<<<<< HEAD
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
+=======
+>>>>>>> api
 
 use crate::account::login::Logins;
 use crate::base_url::BaseUrl;
@@ -30,12 +33,15 @@ pub struct AppState {
     pub base_url: BaseUrl,
     /// Networks whose `X-Forwarded-*` headers are believed.
     pub trusted_proxies: Vec<IpNet>,
+<<<<<<< HEAD
     /// The sender of alerts: tests a channel, tries a delivery again.
     pub outbox: SenderHandle,
     /// What open pages are told.
     pub live: broadcast::Sender<LiveEvent>,
     /// Asks streams to end when the server stops.
     pub stop: CancellationToken,
+=======
+>>>>>>> api
     /// The door for people.
     pub logins: Logins,
     /// How often each token was used.

@@ -4,9 +4,14 @@ pub mod history;
 pub mod incidents;
 pub mod maintenance_windows;
 pub mod monitors;
+pub mod openapi;
 pub mod overview;
+pub mod routes;
+mod schema_fields;
+mod schemas;
 pub mod shown;
 pub mod tokens;
+mod uptime;
 pub mod users;
 
 use std::future::{Ready, ready};

@@ -1,11 +1,11 @@
 //! `/monitors`: what is watched; and `/heartbeats`, the same things with their type fixed.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
 use super::shown::{self, Beside};
+use super::uptime::uptime;
 use super::{Answer, Id, State};
-use crate::fields::Fields;
 use crate::monitor::Kind;
 use crate::store::monitors::{self, Filter, Watched};
 use crate::store::windows;
@@ -97,7 +97,7 @@ fn read_kind(scope: Scope, map: &Map<String, Value>) -> Result<Kind, ApiError> {
 pub async fn get(state: State, req: HttpRequest, Id(id): Id) -> Answer {
     let watched = find(&state, &req, id).await?;
     let mut shown = beside(&state).await?.detail(&watched);
-    shown.insert("uptime".to_owned(), uptime(&state, id).await?);
+    shown.insert("uptime".to_owned(), uptime(&state, &watched.monitor).await?);
     Ok(data(shown))
 }
 
@@ -133,7 +133,8 @@ pub async fn remove(state: State, req: HttpRequest, Id(id): Id) -> Answer {
 pub async fn pause(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject) -> Answer {
     body.nothing()?;
     find(&state, &req, id).await?;
-    let watched = state.engine.pause(id).await.map_err(not_found)?;
+    state.engine.pause(id).await.map_err(not_found)?;
+    let watched = find(&state, &req, id).await?;
     Ok(data(beside(&state).await?.detail(&watched)))
 }
 
@@ -141,7 +142,8 @@ pub async fn pause(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject
 pub async fn resume(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject) -> Answer {
     body.nothing()?;
     find(&state, &req, id).await?;
-    let watched = state.engine.resume(id).await.map_err(not_found)?;
+    state.engine.resume(id).await.map_err(not_found)?;
+    let watched = find(&state, &req, id).await?;
     Ok(data(beside(&state).await?.detail(&watched)))
 }
 
