@@ -98,7 +98,7 @@ class Process:
             pass
         return process.wait()
 
-    def tail(self, lines: int = 60) -> str:
+    def tail(self, lines: int = 40) -> str:
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
         return "\n".join(text.splitlines()[-lines:])
 
