@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::{App as WebApp, HttpServer, web};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use crate::checker::watch::Watcher;
 use crate::cli::CliError;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Checked, Config};
+use crate::notify::carrier::ATTEMPT_LIMIT;
 use crate::notify::outbox::{Sender, SenderConfig};
 use crate::probe::Prober;
 use crate::report::retention::Retention;
@@ -85,18 +87,27 @@ impl App {
         let supervisor = Supervisor::new(CancellationToken::new());
         let prober = Prober::new(checked.egress.clone())
             .map_err(|error| CliError::Failed(format!("cannot make checks: {error}")))?;
-        let sender = Sender::new(
-            db.clone(),
-            sealer.clone(),
-            seams.clock.clone(),
-            supervisor.clone(),
-            SenderConfig {
-                base_url: base_url.clone(),
-                smtp: checked.smtp,
-                retry: checked.retry,
-                egress: checked.egress,
+        let sender = Sender::new(SenderConfig {
+            db: db.clone(),
+            sealer: sealer.clone(),
+            clock: seams.clock.clone(),
+            supervisor: supervisor.clone(),
+            allows: {
+                let egress = checked.egress.clone();
+                Arc::new(move |address| egress.allows(address))
             },
-        )
+            base_url: {
+                let base_url = base_url.clone();
+                Arc::new(move || base_url.get())
+            },
+            smtp: {
+                let smtp = checked.smtp.clone();
+                Arc::new(move || smtp.clone())
+            },
+            schedule: checked.retry,
+            attempt_limit: ATTEMPT_LIMIT,
+            chance: Arc::new(rand::random::<f64>),
+        })
         .map_err(|error| CliError::Failed(format!("cannot send alerts: {error}")))?;
 
         let (commands, command_queue) = mpsc::unbounded_channel();
@@ -104,7 +115,7 @@ impl App {
         let outlets = Outlets {
             commands: commands.clone(),
             live: live.clone(),
-            sender: sender.waker(),
+            sender: sender.wake(),
             watch: Arc::new(Notify::new()),
             watch_wakes_at: Arc::new(AtomicI64::new(i64::MAX)),
         };
@@ -136,7 +147,8 @@ impl App {
             region: config.region.clone(),
             base_url,
             trusted_proxies: config.trusted_proxies.clone(),
-            outbox: sender.handle(),
+            outbox: sender.clone(),
+            smtp: checked.smtp,
             live,
             stop: supervisor.stop().clone(),
             logins,
@@ -193,13 +205,17 @@ impl App {
         supervisor.spawn("watcher", watcher.run(stopping.clone()));
         supervisor.spawn("sender", self.sender.run(stopping.clone()));
         supervisor.spawn("retention", self.retention.run(db.clone(), clock, stopping.clone()));
-        let server =
-            HttpServer::new(move || WebApp::new().configure(|c| crate::web::routes(c, &state)))
-                .workers(WEB_WORKERS)
-                .disable_signals()
-                .shutdown_timeout(STOP_LIMIT.as_secs())
-                .listen(self.listener)?
-                .run();
+        let server = HttpServer::new(move || {
+            WebApp::new()
+                .app_data(state.clone())
+                .wrap(from_fn(crate::web::guard::security_headers))
+                .configure(crate::web::routes)
+        })
+        .workers(WEB_WORKERS)
+        .disable_signals()
+        .shutdown_timeout(STOP_LIMIT.as_secs())
+        .listen(self.listener)?
+        .run();
         let handle = server.handle();
         supervisor.spawn("web", async move {
             if let Err(error) = server.await {

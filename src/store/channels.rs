@@ -1,14 +1,3 @@
-<<<<<<< HEAD
-//! stub
-use super::{Conn, Result};
-/// a
-pub async fn enabled(_: &mut Conn<'_>) -> Result<Vec<(i64, bool)>> {
-    Ok(vec![])
-}
-/// a
-pub async fn existing(_: &mut Conn<'_>, ids: &[i64]) -> Result<Vec<i64>> {
-    Ok(ids.to_vec())
-=======
 //! Channels. Their configuration is sealed as a whole, as most of it is secret.
 
 use super::{Conn, Error, Result, on, run};
@@ -187,5 +176,17 @@ fn opened(sealer: &Sealer, row: Row) -> Result<Channel> {
         .map_err(|error| Error::Seal(format!("channel {id} cannot be read: {error}")))?;
     let settings = ChannelSettings { name, config, enabled, is_default };
     Ok(Channel { id, settings, created_at, last_delivery_at, last_error, failed_at })
->>>>>>> notify
+}
+
+/// The enabled channels: number, and whether a default one.
+pub async fn enabled(conn: &mut Conn<'_>) -> Result<Vec<(ChannelId, bool)>> {
+    on!(conn, c => sqlx::query_as("SELECT id, is_default FROM channels WHERE enabled ORDER BY id")
+        .fetch_all(c).await)
+}
+
+/// The numbers among `ids` that are channels.
+pub async fn existing(conn: &mut Conn<'_>, ids: &[ChannelId]) -> Result<Vec<ChannelId>> {
+    let all: Vec<ChannelId> =
+        on!(conn, c => sqlx::query_scalar("SELECT id FROM channels").fetch_all(c).await)?;
+    Ok(all.into_iter().filter(|id| ids.contains(id)).collect())
 }

@@ -79,8 +79,8 @@ macro_rules! text_column {
     )+};
 }
 
-text_column!(SignalKind, Role, TimelineKind, AlertEvent, ErrorKind, Kind, Status, Verdict);
 text_column!(
+    SignalKind,
     Role,
     TimelineKind,
     AlertEvent,

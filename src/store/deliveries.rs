@@ -1,33 +1,3 @@
-<<<<<<< HEAD
-//! stub
-use super::{Conn, Result};
-use crate::clock::Timestamp;
-use crate::incident::message::{Alert, AlertEvent};
-/// A
-pub struct NewDelivery {
-    /// a
-    pub idempotency_key: String,
-    /// a
-    pub event: AlertEvent,
-    /// a
-    pub incident_id: Option<i64>,
-    /// a
-    pub monitor_id: Option<i64>,
-    /// a
-    pub channel_id: i64,
-    /// a
-    pub alert: Alert,
-    /// a
-    pub created_at: Timestamp,
-}
-/// a
-pub async fn insert(_: &mut Conn<'_>, _: &[NewDelivery]) -> Result<u64> {
-    Ok(0)
-}
-/// a
-pub async fn told(_: &mut Conn<'_>, _: i64) -> Result<Vec<i64>> {
-    Ok(vec![])
-=======
 //! Deliveries as everybody but the sender sees them: queued, listed, retried. The sender's side is in [`super::outbox`].
 
 use sqlx::AssertSqlSafe;
@@ -189,5 +159,4 @@ pub async fn channels_of(conn: &mut Conn<'_>, incident_id: IncidentId) -> Result
 pub async fn count_by_state(conn: &mut Conn<'_>) -> Result<Vec<(DeliveryState, i64)>> {
     on!(conn, c => sqlx::query_as(
         "SELECT state, COUNT(*) FROM deliveries GROUP BY state ORDER BY state").fetch_all(c).await)
->>>>>>> notify
 }

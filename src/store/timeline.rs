@@ -1,14 +1,3 @@
-<<<<<<< HEAD
-//! stub
-use super::{Conn, Result};
-use crate::clock::Timestamp;
-use crate::incident::TimelineKind;
-/// a
-pub async fn add(_: &mut Conn<'_>, _: i64, _: Timestamp, _: TimelineKind, _: &str) -> Result<()> {
-    Ok(())
-}
-<<<<<<< HEAD
-=======
 //! The timelines of incidents.
 
 use super::{Conn, Result, on, run};
@@ -46,10 +35,3 @@ pub async fn list(conn: &mut Conn<'_>, incident_id: IncidentId) -> Result<Vec<Ti
         .bind(incident_id).fetch_all(c).await)?;
     Ok(rows.into_iter().map(|(at, kind, detail)| TimelineEntry { at, kind, detail }).collect())
 }
->>>>>>> notify
-=======
-/// a
-pub async fn list(_: &mut Conn<'_>, _: i64) -> Result<Vec<crate::incident::TimelineEntry>> {
-    Ok(vec![])
-}
->>>>>>> api
