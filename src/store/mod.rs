@@ -15,6 +15,8 @@ pub mod key_check;
 mod open;
 pub mod outbox;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod timeline;
 
 use sqlx::pool::PoolConnection;

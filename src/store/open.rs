@@ -44,15 +44,22 @@ impl Db {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.clone())
+            .connect_with(options)
             .await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(options.read_only(true))
+            .connect_with(Self::reader_options(url)?)
             .await?;
         Ok(Self::Sqlite { writer, readers })
+    }
+
+    /// A reader cannot set what is written in the file: `auto_vacuum` and the journal mode are the writer's.
+    fn reader_options(url: &str) -> Result<SqliteConnectOptions> {
+        Ok(SqliteConnectOptions::from_str(url)?
+            .read_only(true)
+            .busy_timeout(Duration::from_secs(10)))
     }
 
     async fn open_postgres(url: &str) -> Result<Self> {
