@@ -181,3 +181,6 @@ pub async fn not_delivered(
         .bind(id).bind(next).bind(error).bind(status.map(i64::from)).fetch_optional(c).await)?;
     Ok(row.map(|(incident_id,)| Settled { incident_id }))
 }
+
+#[cfg(test)]
+mod tests;
