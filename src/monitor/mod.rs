@@ -1,6 +1,13 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
+pub mod assess;
+pub mod health_body;
+pub mod heartbeat;
+pub mod schedule;
 pub mod spec;
+pub mod state;
+#[cfg(test)]
+mod state_tests;
 pub mod status_set;
 
 use std::collections::BTreeMap;

@@ -177,3 +177,16 @@ fn opened(sealer: &Sealer, row: Row) -> Result<Channel> {
     let settings = ChannelSettings { name, config, enabled, is_default };
     Ok(Channel { id, settings, created_at, last_delivery_at, last_error, failed_at })
 }
+
+/// The enabled channels: number, and whether a default one.
+pub async fn enabled(conn: &mut Conn<'_>) -> Result<Vec<(ChannelId, bool)>> {
+    on!(conn, c => sqlx::query_as("SELECT id, is_default FROM channels WHERE enabled ORDER BY id")
+        .fetch_all(c).await)
+}
+
+/// The numbers among `ids` that are channels.
+pub async fn existing(conn: &mut Conn<'_>, ids: &[ChannelId]) -> Result<Vec<ChannelId>> {
+    let all: Vec<ChannelId> =
+        on!(conn, c => sqlx::query_scalar("SELECT id FROM channels").fetch_all(c).await)?;
+    Ok(all.into_iter().filter(|id| ids.contains(id)).collect())
+}

@@ -8,6 +8,7 @@ use crate::account::Role;
 use crate::clock::Timestamp;
 use crate::incident::TimelineKind;
 use crate::incident::message::AlertEvent;
+use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{ErrorKind, Kind, Status, Verdict};
 use crate::notify::{ChannelType, DeliveryState};
 
@@ -79,6 +80,7 @@ macro_rules! text_column {
 }
 
 text_column!(
+    SignalKind,
     Role,
     TimelineKind,
     AlertEvent,

@@ -8,16 +8,24 @@
 //! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
 //! ```
 
+pub mod api_tokens;
 pub mod channels;
 mod codec;
 pub mod deliveries;
+pub mod history;
+pub mod incidents;
 pub mod key_check;
-mod open;
+pub mod monitors;
+pub mod open;
 pub mod outbox;
+pub mod sessions;
 pub mod settings;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timeline;
+pub mod users;
+pub mod windows;
+pub mod writer;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
@@ -92,6 +100,13 @@ impl Db {
             Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
             Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
         })
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<()> {
+        let mut reader = self.read().await?;
+        on!(&mut reader.conn(), c => sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c).await)
+            .map(drop)
     }
 
     /// Closes all connections, after those in use are given back.
