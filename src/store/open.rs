@@ -30,13 +30,15 @@ impl Db {
     }
 
     async fn open_sqlite(url: &str) -> Result<Self> {
-        let options = SqliteConnectOptions::from_str(url)?
+        let common = SqliteConnectOptions::from_str(url)?
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(10));
+        let options = common
+            .clone()
             .create_if_missing(true)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(Duration::from_secs(10));
+            .synchronous(SqliteSynchronous::Full);
         if let Some(folder) = options.get_filename().parent().filter(|f| !f.as_os_str().is_empty())
         {
             std::fs::create_dir_all(folder).map_err(sqlx::Error::Io)?;
@@ -50,16 +52,9 @@ impl Db {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_with(Self::reader_options(url)?)
+            .connect_with(common.read_only(true))
             .await?;
         Ok(Self::Sqlite { writer, readers })
-    }
-
-    /// A reader cannot set what is written in the file: `auto_vacuum` and the journal mode are the writer's.
-    fn reader_options(url: &str) -> Result<SqliteConnectOptions> {
-        Ok(SqliteConnectOptions::from_str(url)?
-            .read_only(true)
-            .busy_timeout(Duration::from_secs(10)))
     }
 
     async fn open_postgres(url: &str) -> Result<Self> {
