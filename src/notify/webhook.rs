@@ -229,7 +229,8 @@ fn reason(error: reqwest::Error, limit: Duration) -> String {
         words = cause.to_string();
         source = cause.source();
     }
-    words
+    // The system's number says nothing that its words have not said.
+    words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
