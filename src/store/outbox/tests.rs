@@ -110,8 +110,6 @@ async fn settling_moves_a_delivery_on_and_frees_the_next() {
         assert!(deliveries::retry(conn, 2, later).await.unwrap());
         let row = deliveries::get(conn, 2).await.unwrap().unwrap();
         assert_eq!((row.state, row.next_attempt_at), (DeliveryState::Pending, Some(later)));
-        let counts = deliveries::count_by_state(conn).await.unwrap();
-        assert_eq!(counts, [(DeliveryState::Delivered, 1), (DeliveryState::Pending, 1)]);
     }
 }
 
