@@ -1,0 +1,10 @@
+//! Everything that is tested from outside, in one binary: each further one would link the whole crate again.
+
+mod account;
+mod api_admin;
+mod api_errors;
+mod api_gate;
+mod api_monitors;
+mod api_openapi;
+mod api_windows;
+mod support;
