@@ -8,3 +8,7 @@ mod api_monitors;
 mod api_openapi;
 mod api_windows;
 mod support;
+//! One binary for all integration tests: each further one links everything again.
+
+mod probe;
+mod settings;
