@@ -1,4 +1,5 @@
 //! Set-up, signing in and sessions.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::IpAddr;
 
@@ -13,7 +14,7 @@ const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_holds_the_link_becomes_admin_once() {
     let api = Api::start().await;
-    let (db, passwords) = (&api.state.db, api.state.logins.passwords());
+    let (db, passwords) = (&api.db, api.logins.passwords());
     let old = setup::issue(db).await.unwrap().unwrap();
     let token = setup::issue(db).await.unwrap().unwrap();
     assert!(!setup::is_valid(db, &old).await.unwrap(), "a new start makes a new link");
@@ -35,7 +36,7 @@ async fn whoever_holds_the_link_becomes_admin_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_right_password_begins_a_session_and_wrong_ones_are_slowed_down() {
     let api = Api::start().await;
-    let (db, logins) = (&api.state.db, &api.state.logins);
+    let (db, logins) = (&api.db, &api.logins);
     let made =
         user::create(db, logins.passwords(), "a@example.com", "long enough", Role::Viewer, START)
             .await
@@ -61,7 +62,7 @@ async fn the_right_password_begins_a_session_and_wrong_ones_are_slowed_down() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_when_unused_and_at_last_in_any_case() {
     let api = Api::start().await;
-    let (db, passwords) = (&api.state.db, api.state.logins.passwords());
+    let (db, passwords) = (&api.db, api.logins.passwords());
     let made = user::create(db, passwords, "a@example.com", "long enough", Role::Viewer, START)
         .await
         .unwrap();

@@ -1,4 +1,5 @@
 //! Users and tokens by the API.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use serde_json::json;
 

@@ -1,10 +1,11 @@
 //! The OpenAPI document tells what is served.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::support::api::Api;
+use crate::support::api::{Api, answering};
 
 fn fields_of(document: &Value, schema: &str) -> BTreeSet<String> {
     let properties = &document["components"]["schemas"][schema]["properties"];
@@ -52,7 +53,7 @@ async fn every_reference_leads_somewhere_and_operation_ids_are_unique() {
 async fn answers_have_the_fields_that_are_described() {
     let api = Api::start().await;
     let document = Api::answer(api.request("GET", "/api/v1/openapi.json")).await.json();
-    let http = api.monitor(json!({"url": "https://example.com"})).await;
+    let http = api.monitor(json!({})).await;
     let http = api.admin("GET", &format!("/api/v1/monitors/{http}"), None).await.data(200);
     let beat = api.monitor(json!({"type": "heartbeat", "name": "j", "period_seconds": 60})).await;
     let path = format!("/api/v1/heartbeats/{beat}");
@@ -72,6 +73,18 @@ async fn answers_have_the_fields_that_are_described() {
     let detail = format!("/api/v1/incidents/{}", incident["id"]);
     let detail = api.admin("GET", &detail, None).await.data(200);
     assert_eq!(keys(&detail), fields_of(&document, "IncidentDetail"));
+
+    let checked = api.monitor(json!({"url": answering(200, "ok")})).await;
+    let checked = format!("/api/v1/monitors/{checked}");
+    let result = api.admin("POST", &format!("{checked}/check"), None).await.data(200);
+    assert_eq!(keys(&result), fields_of(&document, "Result"));
+    assert_eq!(keys(&first(&format!("{checked}/results")).await), fields_of(&document, "Result"));
+    let hook = json!({"type": "webhook", "url": answering(200, "ok")});
+    let hook = api.admin("POST", "/api/v1/channels", Some(hook)).await.data(201);
+    assert!(keys(&hook).is_subset(&fields_of(&document, "Channel")));
+    let test = format!("/api/v1/channels/{}/test", hook["id"]);
+    let test = api.admin("POST", &test, None).await.data(200);
+    assert_eq!(keys(&test), fields_of(&document, "TestOutcome"));
 
     let window = json!({"tags": ["a"], "duration_minutes": 5});
     let window = api.admin("POST", "/api/v1/maintenance-windows", Some(window)).await.data(201);

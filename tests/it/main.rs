@@ -2,13 +2,12 @@
 
 mod account;
 mod api_admin;
+mod api_channels;
 mod api_errors;
 mod api_gate;
 mod api_monitors;
 mod api_openapi;
 mod api_windows;
-mod support;
-//! One binary for all integration tests: each further one links everything again.
-
 mod probe;
 mod settings;
+mod support;

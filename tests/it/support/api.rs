@@ -1,32 +1,25 @@
-//! The web server with its engine, over a database of its own and a clock that stands still. Nothing is checked or sent.
+//! A whole server over a database of its own, with a clock that stands still until it is moved.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
 use watchbell::account::login::Logins;
 use watchbell::account::{Role, api_token};
-use watchbell::base_url::BaseUrl;
-use watchbell::checker::Engine;
-use watchbell::checker::ingest::{Ingest, Outlets};
-use watchbell::checker::run::Command;
+use watchbell::app::{App, Seams};
 use watchbell::clock::{ManualClock, SharedClock, Timestamp};
+use watchbell::config;
 use watchbell::seal::Sealer;
 use watchbell::store::Db;
-use watchbell::store::writer::Writer;
-use watchbell::web::guard::{TokenLimit, security_headers};
-use watchbell::web::state::AppState;
 
 /// 2030-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp(1_893_456_000_000);
+const KEY: &str = "a key for tests";
 
 /// A running server.
 pub struct Api {
@@ -34,23 +27,29 @@ pub struct Api {
     pub base: String,
     /// Its clock.
     pub clock: Arc<ManualClock>,
-    /// Its state.
-    pub state: web::Data<AppState>,
+    /// Its database.
+    pub db: Db,
+    /// What seals in its database.
+    pub sealer: Sealer,
+    /// A door for people of its own.
+    pub logins: Logins,
     /// An admin's token.
     pub admin: String,
     /// An editor's token.
     pub editor: String,
     /// A viewer's token.
     pub viewer: String,
+    /// A URL that takes connections and never answers, so that what watches it stays pending.
+    pub silent: String,
     http: Client,
-    server: ServerHandle,
-    _commands: mpsc::UnboundedReceiver<Command>,
+    stop: CancellationToken,
+    _silence: TcpListener,
     _folder: TempDir,
 }
 
 impl Drop for Api {
     fn drop(&mut self) {
-        drop(self.server.stop(false));
+        self.stop.cancel();
     }
 }
 
@@ -102,54 +101,36 @@ impl Answer {
 
 impl Api {
     /// Starts one.
-    #[allow(clippy::disallowed_methods, reason = "a test has no supervisor")]
     pub async fn start() -> Self {
         // Fails when another test was first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("test.db");
-        let db = Db::open(&format!("sqlite://{}", path.display())).await.unwrap();
+        let url = format!("sqlite://{}", path.display());
         let clock = ManualClock::new(START);
-        let shared: SharedClock = clock.clone();
-        let sealer = Sealer::from_text("a key for tests");
-        let (commands, _commands) = mpsc::unbounded_channel();
-        let watch = Arc::new(Notify::new());
-        let outlets = Outlets {
-            commands: commands.clone(),
-            live: broadcast::channel(16).0,
-            sender: Arc::new(Notify::new()),
-            watch: watch.clone(),
-            watch_wakes_at: Arc::new(AtomicI64::new(i64::MAX)),
-        };
-        let batch = Ingest::new(shared.clone(), sealer.clone(), outlets);
-        let (writer, writing) = Writer::new(db.clone(), batch);
-        tokio::spawn(writing);
+        let app = build(&url, clock.clone()).await;
+        let base = format!("http://{}", app.address());
+        let db = app.db();
         let token =
             async |role: Role| api_token::create(&db, role.as_str(), role, START).await.unwrap().1;
         let (admin, editor, viewer) =
             (token(Role::Admin).await, token(Role::Editor).await, token(Role::Viewer).await);
-        let state = web::Data::new(AppState {
-            engine: Engine::new(writer, commands, watch, db.clone(), shared.clone()),
-            db,
-            clock: shared,
-            sealer,
-            region: "local".to_owned(),
-            base_url: BaseUrl::new("http://watch.example.com"),
-            trusted_proxies: Vec::new(),
-            logins: Logins::default(),
-            token_limit: TokenLimit::default(),
-        });
-        let (base, server) = serve(state.clone());
+        let stop = CancellationToken::new();
+        run(app, stop.clone());
+        let silence = TcpListener::bind("127.0.0.1:0").unwrap();
         Self {
+            silent: format!("http://{}/health", silence.local_addr().unwrap()),
             base,
             clock,
-            state,
+            db,
+            sealer: Sealer::from_text(KEY),
+            logins: Logins::default(),
             admin,
             editor,
             viewer,
             http: Client::new(),
-            server,
-            _commands,
+            stop,
+            _silence: silence,
             _folder: folder,
         }
     }
@@ -181,29 +162,58 @@ impl Api {
         Answer { status, headers, text: response.text().await.unwrap() }
     }
 
-    /// Makes an HTTP monitor and gives its number.
-    pub async fn monitor(&self, fields: Value) -> i64 {
+    /// Makes a monitor, of [`Api::silent`] unless it says what else, and gives its number.
+    pub async fn monitor(&self, mut fields: Value) -> i64 {
+        if fields.get("type").is_none() && fields.get("url").is_none() {
+            fields["url"] = Value::from(self.silent.as_str());
+        }
         let made = self.admin("POST", "/api/v1/monitors", Some(fields)).await;
         made.data(201)["id"].as_i64().unwrap()
     }
 }
 
+async fn build(url: &str, clock: SharedClock) -> App {
+    let args = ["watchbell", "--listen", "127.0.0.1:0", "--database-url", url];
+    let mut config = config::parse_from(args.map(Into::into), &|_| None).unwrap().config;
+    config.secret_key = Some(KEY.to_owned());
+    config.base_url = Some("http://watch.example.com".parse().unwrap());
+    App::build(&config, Seams { clock }).await.unwrap()
+}
+
 #[allow(clippy::disallowed_methods, reason = "a test has no supervisor")]
-fn serve(state: web::Data<AppState>) -> (String, ServerHandle) {
+fn run(app: App, stop: CancellationToken) {
+    tokio::spawn(app.run(stop));
+}
+
+/// A target that answers each request with this status and body, and closes. Gives its URL.
+pub fn answering(status: u16, body: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(state.clone())
-            .wrap(from_fn(security_headers))
-            .configure(watchbell::web::routes)
-    })
-    .workers(1)
-    .disable_signals()
-    .listen(listener)
-    .unwrap()
-    .run();
-    let handle = server.handle();
-    tokio::spawn(server);
-    (base, handle)
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            // A client that went away is no concern of the target.
+            let _ = answer_one(stream, status, body);
+        }
+    });
+    url
+}
+
+fn answer_one(mut stream: TcpStream, status: u16, body: &str) -> std::io::Result<()> {
+    use std::io::{BufRead, BufReader, Read, Write};
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut length = 0;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+        line.clear();
+    }
+    let mut sent = vec![0; length];
+    reader.read_exact(&mut sent)?;
+    let size = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status} X\r\ncontent-length: {size}\r\nconnection: close\r\n\r\n{body}"
+    )
 }
