@@ -44,7 +44,7 @@ async fn the_right_password_begins_a_session_and_wrong_ones_are_slowed_down() {
     let token = logins.login(db, HERE, " A@Example.com", "long enough", START).await.unwrap();
     let who = session::principal(db, &token, START).await.unwrap().unwrap();
     assert_eq!((who.name.as_str(), who.role), ("a@example.com", Role::Viewer));
-    for email in ["a@example.com", "b@example.com"] {
+    for email in ["a@example.com", "b@example.com", "a\0@example.com"] {
         for _ in 0..5 {
             let wrong = logins.login(db, HERE, email, "long enougH", START).await;
             assert!(matches!(wrong, Err(LoginError::Wrong)));

@@ -8,6 +8,7 @@ mod api_gate;
 mod api_monitors;
 mod api_openapi;
 mod api_windows;
+mod cli;
 mod probe;
 mod settings;
 mod support;

@@ -128,7 +128,7 @@ impl Api {
             admin,
             editor,
             viewer,
-            http: Client::new(),
+            http: Client::builder().no_proxy().build().unwrap(),
             stop,
             _silence: silence,
             _folder: folder,
