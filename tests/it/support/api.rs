@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
+use sqlx::Connection;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use watchbell::account::login::Logins;
@@ -105,8 +107,7 @@ impl Api {
         // Fails when another test was first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("test.db");
-        let url = format!("sqlite://{}", path.display());
+        let url = database(folder.path()).await;
         let clock = ManualClock::new(START);
         let app = build(&url, clock.clone()).await;
         let base = format!("http://{}", app.address());
@@ -170,6 +171,20 @@ impl Api {
         let made = self.admin("POST", "/api/v1/monitors", Some(fields)).await;
         made.data(201)["id"].as_i64().unwrap()
     }
+}
+
+/// A database that is empty: with `TEST_PG`, a new one on that server, else a file in `folder`.
+async fn database(folder: &Path) -> String {
+    let Ok(server) = std::env::var("TEST_PG") else {
+        return format!("sqlite://{}", folder.join("test.db").display());
+    };
+    let name = format!("watchbell_{}", uuid::Uuid::new_v4().simple());
+    let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
+    let mut url = url::Url::parse(&server).unwrap();
+    url.set_path(&name);
+    url.to_string()
 }
 
 async fn build(url: &str, clock: SharedClock) -> App {
