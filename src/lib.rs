@@ -8,4 +8,5 @@ pub mod fields;
 pub mod incident;
 pub mod monitor;
 pub mod store;
+pub mod web;
 mod words;

@@ -1,0 +1,4 @@
+//! The web edge: pages, API, pings, live updates.
+
+pub mod assets;
+pub mod pages;
