@@ -68,7 +68,10 @@ fn draw_run(svg: &mut String, x: usize, run: &[DayCell]) {
             write!(svg, "<rect class=\"b-run\" x=\"{x}\" width=\"{width}\" height=\"15\"/>")
         }
         Some(DayCell::NoData) => {
-            write!(svg, "<rect class=\"b-none-run\" x=\"{x}\" y=\"11\" width=\"{width}\" height=\"4\"/>")
+            write!(
+                svg,
+                "<rect class=\"b-none-run\" x=\"{x}\" y=\"11\" width=\"{width}\" height=\"4\"/>"
+            )
         }
         Some(DayCell::Maintenance) => {
             write!(svg, "<rect class=\"b-maint\" x=\"{x}\" width=\"2\" height=\"15\"/>")
@@ -104,8 +107,9 @@ fn troubled(
 /// The wide bar of a detail page: it fills its box, each day has its tooltip. `titles` are the days' words, free of markup.
 pub fn wide_bar(days: &[DayCell], titles: &[String], label: &str) -> Html {
     const TALL: f64 = 32.0;
-    let mut svg =
-        format!("<svg class=\"wide-bar\" width=\"100%\" height=\"40\" role=\"img\" aria-label=\"{label}\">");
+    let mut svg = format!(
+        "<svg class=\"wide-bar\" width=\"100%\" height=\"40\" role=\"img\" aria-label=\"{label}\">"
+    );
     let pitch = 100.0 / days.len().max(1) as f64;
     for (i, (day, title)) in days.iter().zip(titles).enumerate() {
         let x = pitch * i as f64;
@@ -130,7 +134,9 @@ pub fn wide_bar(days: &[DayCell], titles: &[String], label: &str) -> Html {
                 let tall = (TALL * share(minutes)).round();
                 bar("b-up", 0.0, (TALL - tall - 1.0).max(0.0))
                     + &bar("b-slow", TALL - tall, tall)
-                    + &format!("<rect class=\"b-slow\" x=\"{middle:.2}%\" y=\"36\" width=\"3\" height=\"3\"/>")
+                    + &format!(
+                        "<rect class=\"b-slow\" x=\"{middle:.2}%\" y=\"36\" width=\"3\" height=\"3\"/>"
+                    )
             }
         };
         // Writing to a String cannot fail.

@@ -223,7 +223,8 @@ mod tests {
 
     #[test]
     fn response_times_are_short() {
-        for (ms, text) in [(0, "0 ms"), (182, "182 ms"), (999, "999 ms"), (1_249, "1.2 s"), (61_000, "1 min 1 s")]
+        for (ms, text) in
+            [(0, "0 ms"), (182, "182 ms"), (999, "999 ms"), (1_249, "1.2 s"), (61_000, "1 min 1 s")]
         {
             assert_eq!(millis(ms), text);
         }
@@ -232,7 +233,8 @@ mod tests {
     #[test]
     fn uptime_is_never_rounded_up() {
         const DAYS_90: i64 = 90 * 86_400_000;
-        for (down, text) in [(0, "100%"), (1, "99.99%"), (DAYS_90, "0.00%"), (2_620_000, "99.96%")] {
+        for (down, text) in [(0, "100%"), (1, "99.99%"), (DAYS_90, "0.00%"), (2_620_000, "99.96%")]
+        {
             assert_eq!(percent(DAYS_90 - down, DAYS_90), text);
         }
         assert_eq!(percent(0, 0), "–");
