@@ -3,10 +3,17 @@
 //! The rooms and who may enter which are in `ARCHITECTURE.md`. Pure rooms (`monitor`, `incident`) decide; the others act.
 
 pub mod account;
+pub mod checker;
+pub mod cli;
 pub mod clock;
 pub mod fields;
 pub mod incident;
+pub mod live;
 pub mod monitor;
+pub mod notify;
+pub mod probe;
+pub mod seal;
 pub mod store;
+pub mod supervise;
 pub mod web;
 mod words;

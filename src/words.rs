@@ -26,7 +26,7 @@ macro_rules! words {
 
         impl std::str::FromStr for $name {
             type Err = String;
-            fn from_str(text: &str) -> Result<Self, String> {
+            fn from_str(text: &str) -> ::std::result::Result<Self, String> {
                 match text {
                     $($word => Ok(Self::$variant),)+
                     _ => Err(format!("must be one of {}", [$($word),+].join(", "))),

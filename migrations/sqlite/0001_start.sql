@@ -67,17 +67,19 @@ CREATE INDEX monitor_tags_tag ON monitor_tags (tag, monitor_id);
 CREATE TABLE monitor_states (
     monitor_id INTEGER NOT NULL PRIMARY KEY REFERENCES monitors (id) ON DELETE CASCADE,
     status TEXT NOT NULL,
+    is_confirming INTEGER NOT NULL,
+    due_at INTEGER,
     deadline_at INTEGER,
     state TEXT NOT NULL
 ) STRICT;
 CREATE INDEX monitor_states_deadline ON monitor_states (deadline_at) WHERE deadline_at IS NOT NULL;
 CREATE INDEX monitor_states_status ON monitor_states (status);
 
--- From `at` on the monitor was in `status`, until the next row. `unknown` is a gap: nobody was looking.
+-- From `at` on the monitor was in `status`, until the next row. NULL is a gap: nobody was looking.
 CREATE TABLE status_changes (
     monitor_id INTEGER NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,
     at INTEGER NOT NULL,
-    status TEXT NOT NULL,
+    status TEXT,
     PRIMARY KEY (monitor_id, at)
 ) STRICT, WITHOUT ROWID;
 

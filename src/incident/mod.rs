@@ -2,6 +2,8 @@
 
 pub mod maintenance;
 pub mod message;
+pub mod plan;
+pub mod window_fields;
 
 use serde::Serialize;
 

@@ -1,6 +1,11 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
+pub mod assess;
+pub mod health_body;
+pub mod heartbeat;
+pub mod schedule;
 pub mod spec;
+pub mod state;
 pub mod status_set;
 
 use std::collections::BTreeMap;

@@ -112,7 +112,7 @@ pub struct HttpSpec {
 }
 
 /// When a job is expected to ping (contract, section 3).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeartbeatSpec {
     /// Seconds from one success to the next.
     pub period_seconds: u32,

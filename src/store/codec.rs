@@ -8,6 +8,7 @@ use crate::account::Role;
 use crate::clock::Timestamp;
 use crate::incident::TimelineKind;
 use crate::incident::message::AlertEvent;
+use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{ErrorKind, Kind, Status, Verdict};
 
 impl<DB: Database> Type<DB> for Timestamp
@@ -77,4 +78,4 @@ macro_rules! text_column {
     )+};
 }
 
-text_column!(Role, TimelineKind, AlertEvent, ErrorKind, Kind, Status, Verdict);
+text_column!(SignalKind, Role, TimelineKind, AlertEvent, ErrorKind, Kind, Status, Verdict);

@@ -8,9 +8,20 @@
 //! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
 //! ```
 
+pub mod api_tokens;
+pub mod channels;
 mod codec;
-mod open;
+pub mod deliveries;
+pub mod history;
+pub mod incidents;
+pub mod monitors;
+pub mod open;
+pub mod sessions;
 pub mod settings;
+pub mod users;
+pub mod timeline;
+pub mod windows;
+pub mod writer;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};

@@ -27,3 +27,12 @@ pub async fn remove(conn: &mut Conn<'_>, key: &str) -> Result<()> {
     run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;
     Ok(())
 }
+
+/// Removes a value if it is `value`; false when it is another, or none.
+pub async fn remove_exactly(conn: &mut Conn<'_>, key: &str, value: &str) -> Result<bool> {
+    let removed = run!(
+        conn,
+        sqlx::query("DELETE FROM settings WHERE key = $1 AND value = $2").bind(key).bind(value)
+    )?;
+    Ok(removed > 0)
+}

@@ -1,0 +1,275 @@
+//! The handle through which every change of a monitor, an incident or a window goes.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::ingest::{IncomingPing, Ingest, Reply, Work};
+use super::run::Command;
+use crate::clock::{SharedClock, Timestamp};
+use crate::fields::FieldErrors;
+use crate::incident::maintenance::MaintenanceWindow;
+use crate::incident::{Incident, IncidentId};
+use crate::monitor::{CheckResult, Kind, MonitorId};
+use crate::store::monitors::Watched;
+use crate::store::writer::{WriteError, Writer};
+use crate::store::{self, Db, windows};
+
+/// Why the engine did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// There is no such thing.
+    #[error("not found")]
+    NotFound,
+    /// Fields are wrong.
+    #[error("invalid fields")]
+    Invalid(FieldErrors),
+    /// It does not fit what the thing is doing; the text says why and what helps.
+    #[error("{0}")]
+    Conflict(String),
+    /// The database could not do it. Nothing was done.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl From<WriteError> for EngineError {
+    fn from(error: WriteError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<store::Error> for EngineError {
+    fn from(error: store::Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+type Result<T> = std::result::Result<T, EngineError>;
+
+/// The handle. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) writer: Writer<Ingest>,
+    pub(super) commands: mpsc::UnboundedSender<Command>,
+    pub(super) watch: Arc<Notify>,
+    db: Db,
+    clock: SharedClock,
+}
+
+impl Engine {
+    /// A handle over the queues of the writer, the checker and the watcher.
+    pub fn new(
+        writer: Writer<Ingest>,
+        commands: mpsc::UnboundedSender<Command>,
+        watch: Arc<Notify>,
+        db: Db,
+        clock: SharedClock,
+    ) -> Self {
+        Self { writer, commands, watch, db, clock }
+    }
+
+    pub(super) async fn write(&self, work: Work) -> Result<Reply> {
+        match self.writer.write(work).await? {
+            Reply::NotFound => Err(EngineError::NotFound),
+            Reply::Invalid(errors) => Err(EngineError::Invalid(errors)),
+            reply => Ok(reply),
+        }
+    }
+
+    async fn write_watched(&self, work: Work) -> Result<Watched> {
+        match self.write(work).await? {
+            Reply::Watched(watched) => Ok(*watched),
+            _ => Err(EngineError::NotFound),
+        }
+    }
+
+    async fn write_incident(&self, work: Work) -> Result<Incident> {
+        match self.write(work).await? {
+            Reply::Incident(incident) => Ok(*incident),
+            _ => Err(EngineError::NotFound),
+        }
+    }
+
+    /// Makes a monitor of `kind` from the fields of a request. Its first check comes at once.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] names every wrong field.
+    pub async fn create_monitor(&self, kind: Kind, fields: Map<String, Value>) -> Result<Watched> {
+        self.write_watched(Work::Create { kind, fields }).await
+    }
+
+    /// Changes the given fields of a monitor (a PATCH): absent keeps, null is the default.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] names every wrong field.
+    pub async fn update_monitor(
+        &self,
+        id: MonitorId,
+        fields: Map<String, Value>,
+    ) -> Result<Watched> {
+        self.write_watched(Work::Update { id, fields }).await
+    }
+
+    /// Deletes a monitor with its history. An open incident ends, and who was told of it hears so.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn delete_monitor(&self, id: MonitorId) -> Result<()> {
+        self.write(Work::Delete { id }).await.map(drop)
+    }
+
+    /// Stops watching a monitor. An open incident ends, and who was told of it hears so.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn pause(&self, id: MonitorId) -> Result<Watched> {
+        self.write_watched(Work::Pause { id }).await
+    }
+
+    /// Watches a paused monitor again; it is `pending` until something is known.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn resume(&self, id: MonitorId) -> Result<Watched> {
+        self.write_watched(Work::Resume { id }).await
+    }
+
+    /// Checks a monitor now, or waits for the check that is under way, and gives what it found.
+    ///
+    /// # Errors
+    /// [`EngineError::Conflict`] for paused monitors and heartbeats, which cannot be checked.
+    pub async fn check_now(&self, id: MonitorId) -> Result<CheckResult> {
+        self.must_be_checkable(id).await?;
+        let (reply, answer) = oneshot::channel();
+        let stopped = || EngineError::Unavailable("the server is stopping".to_owned());
+        self.commands.send(Command::CheckNow { id, reply }).map_err(|_| stopped())?;
+        answer.await.map_err(|_| {
+            EngineError::Conflict(
+                "the monitor was changed while it was being checked; try again".to_owned(),
+            )
+        })
+    }
+
+    async fn must_be_checkable(&self, id: MonitorId) -> Result<()> {
+        let mut reader = self.db.read().await?;
+        let found = store::monitors::by_ids(&mut reader.conn(), &[id]).await?;
+        let watched = found.first().ok_or(EngineError::NotFound)?;
+        if watched.monitor.kind() == Kind::Heartbeat {
+            return Err(EngineError::Conflict(
+                "a heartbeat is not checked: it waits for pings".to_owned(),
+            ));
+        }
+        if watched.monitor.paused {
+            return Err(EngineError::Conflict("the monitor is paused; resume it first".to_owned()));
+        }
+        Ok(())
+    }
+
+    /// Records a signal of a job. Once this returns, it is durable. Gives the ping's number.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] for an unknown UUID.
+    pub async fn ping(&self, ping: IncomingPing) -> Result<i64> {
+        match self.write(Work::Pinged(Box::new(ping))).await? {
+            Reply::Ping(n) => Ok(n),
+            _ => Err(EngineError::NotFound),
+        }
+    }
+
+    /// Notes that `by` has taken an incident. Doing so twice, or when it is over, changes nothing.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn acknowledge(&self, id: IncidentId, by: &str) -> Result<Incident> {
+        self.write_incident(Work::Acknowledge { id, by: by.to_owned() }).await
+    }
+
+    /// Adds a note of `by` to an incident's timeline.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn comment(&self, id: IncidentId, by: &str, text: &str) -> Result<Incident> {
+        self.write_incident(Work::Comment { id, by: by.to_owned(), text: text.to_owned() }).await
+    }
+
+    /// Makes a maintenance window; the `id` given is ignored.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] when it names monitors that do not exist.
+    pub async fn create_window(&self, mut window: MaintenanceWindow) -> Result<MaintenanceWindow> {
+        let mut tx = self.db.begin().await?;
+        must_exist(&mut tx.conn(), &window.monitor_ids).await?;
+        window.id = windows::insert(&mut tx.conn(), &window).await?;
+        tx.commit().await?;
+        self.watch.notify_one();
+        Ok(window)
+    }
+
+    /// Writes a maintenance window anew.
+    ///
+    /// # Errors
+    /// When there is none, or it names monitors that do not exist.
+    pub async fn update_window(&self, window: MaintenanceWindow) -> Result<MaintenanceWindow> {
+        let mut tx = self.db.begin().await?;
+        must_exist(&mut tx.conn(), &window.monitor_ids).await?;
+        if windows::get(&mut tx.conn(), window.id).await?.is_none() {
+            return Err(EngineError::NotFound);
+        }
+        windows::update(&mut tx.conn(), &window).await?;
+        tx.commit().await?;
+        self.watch.notify_one();
+        Ok(window)
+    }
+
+    /// Ends a window now; one that has ended stays as it is, one that has not begun never opens.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn end_window(&self, id: i64) -> Result<MaintenanceWindow> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin().await?;
+        let mut window = windows::get(&mut tx.conn(), id).await?.ok_or(EngineError::NotFound)?;
+        if window.ends_at > now {
+            window.ends_at = now;
+            window.starts_at = window.starts_at.min(now);
+            windows::update(&mut tx.conn(), &window).await?;
+        }
+        tx.commit().await?;
+        self.watch.notify_one();
+        Ok(window)
+    }
+
+    /// Removes a window.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn delete_window(&self, id: i64) -> Result<()> {
+        let mut tx = self.db.begin().await?;
+        let existed = windows::delete(&mut tx.conn(), id).await?;
+        tx.commit().await?;
+        self.watch.notify_one();
+        if existed { Ok(()) } else { Err(EngineError::NotFound) }
+    }
+
+    /// How many writes wait for the database.
+    pub fn writes_waiting(&self) -> usize {
+        self.writer.waiting()
+    }
+
+    /// The present moment, as the engine sees it.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+async fn must_exist(conn: &mut store::Conn<'_>, ids: &[MonitorId]) -> Result<()> {
+    let existing = store::monitors::existing(conn, ids).await?;
+    let missing: Vec<String> =
+        ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("names monitors that do not exist: {}", missing.join(", "));
+    Err(EngineError::Invalid(FieldErrors::one("monitor_ids", reason)))
+}

@@ -1,0 +1,317 @@
+//! Reports, pings and deadlines become state, incident and outbox rows: the four verbs of the engine.
+//!
+//! A group of events reads the states it needs at once, runs `step` then `plan` for each in order, and writes all of it in one
+//! transaction. What must happen after the commit is collected as [`Effects`].
+
+mod apply;
+mod edit;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use serde_json::{Map, Value};
+use tokio::sync::{Notify, broadcast, mpsc};
+use uuid::Uuid;
+
+use super::run::Command;
+use crate::clock::{SharedClock, Timestamp};
+use crate::fields::FieldErrors;
+use crate::incident::maintenance::MaintenanceWindow;
+use crate::incident::{Incident, IncidentId};
+use crate::live::LiveEvent;
+use crate::monitor::heartbeat::SignalKind;
+use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
+use crate::seal::Sealer;
+use crate::store::deliveries::NewDelivery;
+use crate::store::history::{NewPing, NewResult, StatusChange};
+use crate::store::monitors::{self, Watched};
+use crate::store::writer::Batch;
+use crate::store::{Conn, Result};
+
+/// A signal as it came in.
+#[derive(Debug, Clone)]
+pub struct IncomingPing {
+    /// The secret of the ping URL.
+    pub uuid: Uuid,
+    /// What it says.
+    pub kind: SignalKind,
+    /// The exit status it gave.
+    pub exit_status: Option<i64>,
+    /// The HTTP method.
+    pub method: String,
+    /// Who sent it.
+    pub remote_addr: String,
+    /// What sent it.
+    pub user_agent: String,
+    /// The kept part of its body.
+    pub body: Option<Vec<u8>>,
+    /// The size of its body as it was sent.
+    pub body_bytes: i64,
+}
+
+/// One piece of work for the writer.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// A check ended.
+    Checked {
+        /// Whose.
+        monitor_id: MonitorId,
+        /// What it found.
+        result: Box<CheckResult>,
+    },
+    /// A job signalled.
+    Pinged(Box<IncomingPing>),
+    /// A deadline may have passed.
+    Deadline {
+        /// Whose.
+        monitor_id: MonitorId,
+    },
+    /// A heartbeat's held alerts may go out.
+    HoldEnded {
+        /// Whose.
+        monitor_id: MonitorId,
+    },
+    /// Watchbell was away.
+    WasAway {
+        /// Whose window it concerns.
+        monitor_id: MonitorId,
+        /// Since when.
+        from: Timestamp,
+        /// Whether that was long enough for a gap in the history.
+        is_gap: bool,
+    },
+    /// Make a monitor.
+    Create {
+        /// Of this kind.
+        kind: Kind,
+        /// From these fields.
+        fields: Map<String, Value>,
+    },
+    /// Change a monitor.
+    Update {
+        /// Which.
+        id: MonitorId,
+        /// These fields.
+        fields: Map<String, Value>,
+    },
+    /// Delete a monitor.
+    Delete {
+        /// Which.
+        id: MonitorId,
+    },
+    /// Pause a monitor.
+    Pause {
+        /// Which.
+        id: MonitorId,
+    },
+    /// Resume a monitor.
+    Resume {
+        /// Which.
+        id: MonitorId,
+    },
+    /// Somebody takes an incident.
+    Acknowledge {
+        /// Which.
+        id: IncidentId,
+        /// Who.
+        by: String,
+    },
+    /// Somebody adds a note.
+    Comment {
+        /// To which incident.
+        id: IncidentId,
+        /// Who.
+        by: String,
+        /// What.
+        text: String,
+    },
+}
+
+/// What the producer of a [`Work`] gets.
+#[derive(Debug)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// There is no such thing.
+    NotFound,
+    /// Fields are wrong; nothing was done.
+    Invalid(FieldErrors),
+    /// The monitor as it is now.
+    Watched(Box<Watched>),
+    /// The ping's number.
+    Ping(i64),
+    /// The incident as it is now.
+    Incident(Box<Incident>),
+}
+
+/// What is to be done once a group is durable.
+#[derive(Debug, Default)]
+pub struct Effects {
+    commands: Vec<Command>,
+    live: Vec<LiveEvent>,
+    has_deliveries: bool,
+    earliest_deadline: Option<Timestamp>,
+}
+
+/// Where effects go.
+#[derive(Clone)]
+pub struct Outlets {
+    /// The checker.
+    pub commands: mpsc::UnboundedSender<Command>,
+    /// The pages that are open.
+    pub live: broadcast::Sender<LiveEvent>,
+    /// The sender of alerts.
+    pub sender: Arc<Notify>,
+    /// The watcher of deadlines.
+    pub watch: Arc<Notify>,
+    /// When the watcher looks next, in epoch ms.
+    pub watch_wakes_at: Arc<AtomicI64>,
+}
+
+/// The writer's batch.
+pub struct Ingest {
+    clock: SharedClock,
+    sealer: Sealer,
+    outlets: Outlets,
+}
+
+impl Ingest {
+    /// A batch that stamps with `clock` and sends its effects to `outlets`.
+    pub fn new(clock: SharedClock, sealer: Sealer, outlets: Outlets) -> Self {
+        Self { clock, sealer, outlets }
+    }
+}
+
+impl Batch for Ingest {
+    type Item = Work;
+    type Reply = Reply;
+    type Effects = Effects;
+
+    async fn apply(
+        &mut self,
+        conn: &mut Conn<'_>,
+        items: &[Work],
+    ) -> Result<(Vec<Reply>, Effects)> {
+        let mut group = Group::load(conn, &self.sealer, self.clock.now(), items).await?;
+        let mut replies = Vec::with_capacity(items.len());
+        for item in items {
+            replies.push(group.work(conn, item).await?);
+        }
+        let effects = group.flush(conn).await?;
+        Ok((replies, effects))
+    }
+
+    fn committed(&mut self, effects: Effects) {
+        for command in effects.commands {
+            // The checker is gone only when the server stops.
+            let _ = self.outlets.commands.send(command);
+        }
+        for event in effects.live {
+            // Nobody has a page open.
+            let _ = self.outlets.live.send(event);
+        }
+        if effects.has_deliveries {
+            self.outlets.sender.notify_one();
+        }
+        let wakes_at = self.outlets.watch_wakes_at.load(Ordering::Acquire);
+        if effects.earliest_deadline.is_some_and(|at| at.0 < wakes_at) {
+            self.outlets.watch.notify_one();
+        }
+    }
+}
+
+/// The states and rows of one group, between reading and writing.
+struct Group<'a> {
+    sealer: &'a Sealer,
+    now: Timestamp,
+    loaded: HashMap<MonitorId, Watched>,
+    by_uuid: HashMap<Uuid, MonitorId>,
+    dirty: Vec<MonitorId>,
+    windows: Vec<MaintenanceWindow>,
+    /// The enabled channels: number, and whether a default one. Read when first needed.
+    channels: Option<Vec<(i64, bool)>>,
+    results: Vec<NewResult>,
+    pings: Vec<NewPing>,
+    changes: Vec<(MonitorId, StatusChange)>,
+    deliveries: Vec<NewDelivery>,
+    effects: Effects,
+}
+
+impl<'a> Group<'a> {
+    async fn load(
+        conn: &mut Conn<'_>,
+        sealer: &'a Sealer,
+        now: Timestamp,
+        items: &[Work],
+    ) -> Result<Self> {
+        let mut ids = Vec::new();
+        let mut uuids = Vec::new();
+        for item in items {
+            match item {
+                Work::Checked { monitor_id, .. }
+                | Work::Deadline { monitor_id }
+                | Work::HoldEnded { monitor_id }
+                | Work::WasAway { monitor_id, .. } => ids.push(*monitor_id),
+                Work::Delete { id } | Work::Pause { id } | Work::Resume { id } => ids.push(*id),
+                Work::Pinged(ping) => uuids.push(ping.uuid),
+                _ => {}
+            }
+        }
+        ids.sort_unstable();
+        ids.dedup();
+        uuids.sort_unstable();
+        uuids.dedup();
+        let mut watched = monitors::by_ids(conn, &ids).await?;
+        watched.extend(monitors::by_uuids(conn, &uuids).await?);
+        let mut group = Self {
+            sealer,
+            now,
+            loaded: HashMap::new(),
+            by_uuid: HashMap::new(),
+            dirty: Vec::new(),
+            windows: crate::store::windows::ending_after(conn, now).await?,
+            channels: None,
+            results: Vec::new(),
+            pings: Vec::new(),
+            changes: Vec::new(),
+            deliveries: Vec::new(),
+            effects: Effects::default(),
+        };
+        for one in watched {
+            group.put(one);
+        }
+        Ok(group)
+    }
+
+    fn put(&mut self, watched: Watched) {
+        if let Some(uuid) = watched.monitor.uuid {
+            self.by_uuid.insert(uuid, watched.monitor.id);
+        }
+        self.loaded.insert(watched.monitor.id, watched);
+    }
+
+    fn window_of(&self, monitor: &Monitor) -> Option<&MaintenanceWindow> {
+        let tags = &monitor.settings.tags;
+        crate::incident::maintenance::active_window(&self.windows, monitor.id, tags, self.now)
+    }
+
+    async fn work(&mut self, conn: &mut Conn<'_>, item: &Work) -> Result<Reply> {
+        match item {
+            Work::Checked { monitor_id, result } => self.checked(conn, *monitor_id, result).await,
+            Work::Pinged(ping) => self.pinged(conn, ping).await,
+            Work::Deadline { monitor_id } => self.deadline(conn, *monitor_id).await,
+            Work::HoldEnded { monitor_id } => self.hold_ended(conn, *monitor_id).await,
+            Work::WasAway { monitor_id, from, is_gap } => {
+                self.was_away(conn, *monitor_id, *from, *is_gap).await
+            }
+            Work::Create { kind, fields } => self.create(conn, *kind, fields).await,
+            Work::Update { id, fields } => self.update(conn, *id, fields).await,
+            Work::Delete { id } => self.delete(conn, *id).await,
+            Work::Pause { id } => self.pause(conn, *id).await,
+            Work::Resume { id } => self.resume(conn, *id).await,
+            Work::Acknowledge { id, by } => self.acknowledge(conn, *id, by).await,
+            Work::Comment { id, by, text } => self.comment(conn, *id, by, text).await,
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
+
+use super::{Group, IncomingPing, Reply};
+use crate::clock::Timestamp;
+use crate::incident::Incident;
+use crate::incident::message::{self, Alert, AlertCheck, AlertIncident, AlertMonitor};
+use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
+use crate::live::LiveEvent;
+use crate::monitor::heartbeat::Signal;
+use crate::monitor::state::{Event, Fact, Policy, step};
+use crate::monitor::{Cause, CheckResult, Monitor, MonitorId};
+use crate::store::deliveries::{self, NewDelivery};
+use crate::store::history::{self, NewPing, NewResult, Ping, StatusChange};
+use crate::store::monitors::Watched;
+use crate::store::{Conn, Result, channels, incidents, monitors, timeline};
+
+impl Group<'_> {
+    pub(super) async fn checked(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+        result: &CheckResult,
+    ) -> Result<Reply> {
+        let Some(watched) = self.loaded.get(&id) else { return Ok(Reply::NotFound) };
+        let in_maintenance = self.window_of(&watched.monitor).is_some();
+        self.results.push(NewResult { monitor_id: id, result: result.clone(), in_maintenance });
+        self.event(conn, id, &Event::Checked(result), Some(result)).await?;
+        Ok(self.reply_with(id))
+    }
+
+    pub(super) async fn pinged(
+        &mut self,
+        conn: &mut Conn<'_>,
+        incoming: &IncomingPing,
+    ) -> Result<Reply> {
+        let Some(&id) = self.by_uuid.get(&incoming.uuid) else { return Ok(Reply::NotFound) };
+        let signal =
+            Signal { kind: incoming.kind, exit_status: incoming.exit_status, at: self.now };
+        self.event(conn, id, &Event::Signalled(&signal), None).await?;
+        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
+        watched.state.beat.pings += 1;
+        let n = watched.state.beat.pings;
+        self.pings.push(NewPing {
+            monitor_id: id,
+            ping: Ping {
+                n,
+                at: self.now,
+                kind: incoming.kind,
+                method: incoming.method.clone(),
+                remote_addr: incoming.remote_addr.clone(),
+                user_agent: incoming.user_agent.clone(),
+                rid: None,
+                exit_status: incoming.exit_status,
+                duration_ms: None,
+                body_bytes: incoming.body_bytes,
+                note: None,
+            },
+            body: incoming.body.clone(),
+        });
+        Ok(Reply::Ping(n))
+    }
+
+    pub(super) async fn deadline(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+        self.event(conn, id, &Event::DeadlinePassed, None).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn hold_ended(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+        self.event(conn, id, &Event::HoldEnded, None).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn was_away(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+        from: Timestamp,
+        is_gap: bool,
+    ) -> Result<Reply> {
+        if is_gap {
+            self.changes.push((id, StatusChange { at: from, status: None }));
+        }
+        self.event(conn, id, &Event::WasAway(from), None).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) fn reply_with(&self, id: MonitorId) -> Reply {
+        self.loaded.get(&id).map_or(Reply::NotFound, |w| Reply::Watched(Box::new(w.clone())))
+    }
+
+    /// Runs one event of one monitor through `step`, and what follows of it through `plan`.
+    pub(super) async fn event(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+        event: &Event<'_>,
+        check: Option<&CheckResult>,
+    ) -> Result<()> {
+        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(()) };
+        let policy = Policy::of(&watched.monitor.settings.target);
+        let (next, facts) = step(&watched.state, event, &policy, self.now);
+        let deadline = next.armed_deadline();
+        watched.state = next;
+        self.mark_dirty(id);
+        self.effects.live.push(LiveEvent::MonitorChanged(id));
+        if let Some(at) = deadline {
+            let earliest = self.effects.earliest_deadline.get_or_insert(at);
+            *earliest = at.min(*earliest);
+        }
+        for fact in &facts {
+            if let Fact::StatusChanged { status, at } = fact {
+                self.changes.push((id, StatusChange { at: *at, status: Some(*status) }));
+            }
+        }
+        if facts.iter().any(|fact| !matches!(fact, Fact::StatusChanged { .. })) {
+            self.follow(conn, id, &facts, check).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn mark_dirty(&mut self, id: MonitorId) {
+        if !self.dirty.contains(&id) {
+            self.dirty.push(id);
+        }
+    }
+
+    async fn follow(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+        facts: &[Fact],
+        check: Option<&CheckResult>,
+    ) -> Result<()> {
+        // Alerts that this group has planned must be seen as told.
+        self.flush_deliveries(conn).await?;
+        let incident = incidents::open_of(conn, id).await?;
+        let told = match &incident {
+            Some(incident) => deliveries::told(conn, incident.id).await?,
+            None => Vec::new(),
+        };
+        let Some(watched) = self.loaded.get(&id) else { return Ok(()) };
+        let monitor = watched.monitor.clone();
+        let channel_ids = self.channels_of(conn, &monitor).await?;
+        let routing = Routing {
+            channel_ids,
+            told,
+            window: self.window_of(&monitor),
+            incident: incident.as_ref(),
+        };
+        let plan = plan(&monitor, facts, check, &routing, self.now);
+        self.carry_out(conn, &monitor, plan, incident, check).await
+    }
+
+    /// The enabled channels that a monitor tells.
+    async fn channels_of(&mut self, conn: &mut Conn<'_>, monitor: &Monitor) -> Result<Vec<i64>> {
+        let enabled = match self.channels.take() {
+            Some(enabled) => enabled,
+            None => channels::enabled(conn).await?,
+        };
+        let chosen = monitor.settings.channel_ids.as_deref();
+        let ids = enabled
+            .iter()
+            .filter(|(id, is_default)| chosen.map_or(*is_default, |ids| ids.contains(id)))
+            .map(|(id, _)| *id)
+            .collect();
+        self.channels = Some(enabled);
+        Ok(ids)
+    }
+
+    async fn carry_out(
+        &mut self,
+        conn: &mut Conn<'_>,
+        monitor: &Monitor,
+        plan: Plan,
+        incident: Option<Incident>,
+        check: Option<&CheckResult>,
+    ) -> Result<()> {
+        let incident = self.change_incident(conn, monitor, plan.incident, incident, check).await?;
+        if let Some(incident) = &incident {
+            for (kind, at, detail) in &plan.timeline {
+                timeline::add(conn, incident.id, *at, *kind, detail).await?;
+            }
+            self.effects.live.push(LiveEvent::CountsChanged);
+        }
+        if let (Some(told), Some(watched)) = (plan.degraded_told, self.loaded.get_mut(&monitor.id))
+        {
+            watched.state.degraded_told = told;
+        }
+        for notice in plan.notices {
+            self.queue(monitor, notice, incident.as_ref(), check);
+        }
+        Ok(())
+    }
+
+    async fn change_incident(
+        &mut self,
+        conn: &mut Conn<'_>,
+        monitor: &Monitor,
+        change: Option<IncidentChange>,
+        current: Option<Incident>,
+        check: Option<&CheckResult>,
+    ) -> Result<Option<Incident>> {
+        match (change, current) {
+            (Some(IncidentChange::Open { started_at, cause, alerts_held }), None) => {
+                let mut incident = Incident {
+                    id: 0,
+                    monitor_id: Some(monitor.id),
+                    monitor_name: monitor.settings.name.clone(),
+                    started_at,
+                    confirmed_at: self.now,
+                    acknowledged_at: None,
+                    acknowledged_by: None,
+                    resolved_at: None,
+                    summary: message::reason(&cause),
+                    cause,
+                    regions: check.map(|c| c.region.clone()).into_iter().collect(),
+                    alerts_held,
+                };
+                incident.id = incidents::open(conn, &incident).await?;
+                Ok(Some(incident))
+            }
+            (Some(change), Some(mut incident)) => {
+                self.alter(&mut incident, change);
+                incidents::update(conn, &incident).await?;
+                Ok(Some(incident))
+            }
+            (_, current) => Ok(current),
+        }
+    }
+
+    fn alter(&self, incident: &mut Incident, change: IncidentChange) {
+        let mut because = |cause: Cause, alerts_held: bool| {
+            incident.summary = message::reason(&cause);
+            incident.cause = cause;
+            incident.alerts_held = alerts_held;
+        };
+        match change {
+            IncidentChange::Open { cause, alerts_held, .. }
+            | IncidentChange::Update { cause, alerts_held } => because(cause, alerts_held),
+            IncidentChange::Resolve => {
+                incident.resolved_at = Some(self.now);
+                incident.alerts_held = false;
+            }
+        }
+    }
+
+    /// Puts an alert into the outbox, once for each channel.
+    fn queue(
+        &mut self,
+        monitor: &Monitor,
+        notice: Notice,
+        incident: Option<&Incident>,
+        check: Option<&CheckResult>,
+    ) {
+        let incident = incident.filter(|_| notice.of_incident);
+        let alert = Alert {
+            event: notice.event,
+            message: notice.message,
+            monitor: Some(AlertMonitor::of(monitor)),
+            incident: incident.map(|i| AlertIncident {
+                id: i.id,
+                started_at: i.started_at,
+                resolved_at: i.resolved_at,
+                acknowledged_at: i.acknowledged_at,
+                duration_seconds: i.duration_seconds(self.now),
+                cause: message::cause_word(&i.cause).to_owned(),
+                summary: i.summary.clone(),
+            }),
+            check: check.map(AlertCheck::of),
+        };
+        // An incident is told once a channel; without one, the moment tells two alerts apart.
+        let about = incident
+            .map_or_else(|| format!("m{}@{}", monitor.id, self.now.0), |i| format!("i{}", i.id));
+        for channel_id in notice.channel_ids {
+            self.deliveries.push(NewDelivery {
+                idempotency_key: format!("{}:{about}:{channel_id}", notice.event),
+                event: notice.event,
+                incident_id: incident.map(|i| i.id),
+                monitor_id: Some(monitor.id),
+                channel_id,
+                alert: alert.clone(),
+                created_at: self.now,
+            });
+        }
+    }
+
+    async fn flush_deliveries(&mut self, conn: &mut Conn<'_>) -> Result<()> {
+        if !self.deliveries.is_empty() {
+            deliveries::insert(conn, &std::mem::take(&mut self.deliveries)).await?;
+            self.effects.has_deliveries = true;
+        }
+        Ok(())
+    }
+
+    /// Writes all that the group has gathered.
+    pub(super) async fn flush(mut self, conn: &mut Conn<'_>) -> Result<super::Effects> {
+        let loaded = &self.loaded;
+        // What was deleted in this group takes no more rows.
+        self.results.retain(|r| loaded.contains_key(&r.monitor_id));
+        self.pings.retain(|p| loaded.contains_key(&p.monitor_id));
+        self.changes.retain(|(id, _)| loaded.contains_key(id));
+        let states: Vec<_> = self
+            .dirty
+            .iter()
+            .filter_map(|id| loaded.get(id).map(|Watched { state, .. }| (*id, state)))
+            .collect();
+        monitors::save_states(conn, &states).await?;
+        history::insert_status_changes(conn, &self.changes).await?;
+        history::insert_results(conn, &self.results).await?;
+        history::insert_pings(conn, &self.pings).await?;
+        self.flush_deliveries(conn).await?;
+        Ok(self.effects)
+    }
+}

@@ -1,0 +1,175 @@
+//! What people do: making, changing, pausing, resuming, deleting monitors; taking and noting incidents.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::{Group, Reply};
+use crate::checker::run::Command;
+use crate::fields::FieldErrors;
+use crate::incident::{IncidentId, TimelineKind};
+use crate::live::LiveEvent;
+use crate::monitor::state::Event;
+use crate::monitor::{Kind, MonitorId, Settings};
+use crate::store::history::StatusChange;
+use crate::store::{Conn, Result, channels, incidents, monitors, timeline};
+
+impl Group<'_> {
+    pub(super) async fn create(
+        &mut self,
+        conn: &mut Conn<'_>,
+        kind: Kind,
+        fields: &Map<String, Value>,
+    ) -> Result<Reply> {
+        let settings = match self.read_settings(conn, fields, kind, None).await? {
+            Ok(settings) => settings,
+            Err(errors) => return Ok(Reply::Invalid(errors)),
+        };
+        let uuid = (kind == Kind::Heartbeat).then(Uuid::new_v4);
+        let watched = monitors::insert(conn, self.sealer, &settings, uuid, self.now).await?;
+        let id = watched.monitor.id;
+        let change = StatusChange { at: self.now, status: Some(watched.state.status) };
+        self.changes.push((id, change));
+        self.put(watched.clone());
+        self.effects.live.push(LiveEvent::CountsChanged);
+        self.effects.commands.push(Command::Watch(Arc::new(watched.monitor.clone())));
+        Ok(Reply::Watched(Box::new(watched)))
+    }
+
+    pub(super) async fn update(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+        fields: &Map<String, Value>,
+    ) -> Result<Reply> {
+        self.reload(conn, id).await?;
+        let Some(watched) = self.loaded.get(&id) else { return Ok(Reply::NotFound) };
+        let mut monitor = watched.monitor.clone();
+        let current = Some(&monitor.settings);
+        monitor.settings = match self.read_settings(conn, fields, monitor.kind(), current).await? {
+            Ok(settings) => settings,
+            Err(errors) => return Ok(Reply::Invalid(errors)),
+        };
+        monitor.updated_at = self.now;
+        monitors::update(conn, self.sealer, &monitor).await?;
+        if let Some(watched) = self.loaded.get_mut(&id) {
+            watched.monitor = monitor.clone();
+        }
+        self.event(conn, id, &Event::Edited, None).await?;
+        if !monitor.paused {
+            self.effects.commands.push(Command::Watch(Arc::new(monitor)));
+        }
+        Ok(self.reply_with(id))
+    }
+
+    /// Reads settings and proves that what they refer to exists.
+    async fn read_settings(
+        &mut self,
+        conn: &mut Conn<'_>,
+        fields: &Map<String, Value>,
+        kind: Kind,
+        current: Option<&Settings>,
+    ) -> Result<std::result::Result<Settings, FieldErrors>> {
+        let read = Settings::read(fields, kind, current);
+        let named = fields.get("channel_ids").and_then(Value::as_array);
+        let ids: Vec<i64> = named.into_iter().flatten().filter_map(Value::as_i64).collect();
+        let existing = channels::existing(conn, &ids).await?;
+        let missing: Vec<String> =
+            ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
+        if missing.is_empty() {
+            return Ok(read);
+        }
+        let mut errors = read.err().unwrap_or_default();
+        let reason = format!("names channels that do not exist: {}", missing.join(", "));
+        errors.add("channel_ids", reason);
+        Ok(Err(errors))
+    }
+
+    /// Reads a monitor with its headers, keeping the state that this group has made.
+    async fn reload(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
+        if let Some(mut watched) = monitors::get(conn, self.sealer, id).await? {
+            if let Some(loaded) = self.loaded.get(&id) {
+                watched.state = loaded.state.clone();
+            }
+            self.put(watched);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn delete(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+        if !self.loaded.contains_key(&id) {
+            return Ok(Reply::NotFound);
+        }
+        self.event(conn, id, &Event::Deleted, None).await?;
+        self.loaded.remove(&id);
+        self.by_uuid.retain(|_, owner| *owner != id);
+        monitors::delete(conn, id).await?;
+        self.effects.commands.push(Command::Forget(id));
+        self.effects.live.push(LiveEvent::CountsChanged);
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn pause(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
+        if !watched.monitor.paused {
+            watched.monitor.paused = true;
+            monitors::set_paused(conn, id, true).await?;
+            self.event(conn, id, &Event::Paused, None).await?;
+            self.effects.commands.push(Command::Forget(id));
+        }
+        Ok(self.reply_with(id))
+    }
+
+    pub(super) async fn resume(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+        self.reload(conn, id).await?;
+        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
+        if watched.monitor.paused {
+            watched.monitor.paused = false;
+            let monitor = Arc::new(watched.monitor.clone());
+            monitors::set_paused(conn, id, false).await?;
+            self.event(conn, id, &Event::Resumed, None).await?;
+            self.effects.commands.push(Command::Watch(monitor));
+        }
+        Ok(self.reply_with(id))
+    }
+
+    pub(super) async fn acknowledge(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: IncidentId,
+        by: &str,
+    ) -> Result<Reply> {
+        let Some(mut incident) = incidents::get(conn, id).await? else {
+            return Ok(Reply::NotFound);
+        };
+        if incident.acknowledged_at.is_none() && incident.resolved_at.is_none() {
+            incident.acknowledged_at = Some(self.now);
+            incident.acknowledged_by = Some(by.to_owned());
+            incidents::update(conn, &incident).await?;
+            timeline::add(conn, id, self.now, TimelineKind::Acknowledged, by).await?;
+            self.tell_pages(incident.monitor_id);
+        }
+        Ok(Reply::Incident(Box::new(incident)))
+    }
+
+    pub(super) async fn comment(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: IncidentId,
+        by: &str,
+        text: &str,
+    ) -> Result<Reply> {
+        let Some(incident) = incidents::get(conn, id).await? else { return Ok(Reply::NotFound) };
+        let detail = format!("{by}: {text}");
+        timeline::add(conn, id, self.now, TimelineKind::Comment, &detail).await?;
+        Ok(Reply::Incident(Box::new(incident)))
+    }
+
+    fn tell_pages(&mut self, monitor_id: Option<MonitorId>) {
+        self.effects.live.push(LiveEvent::CountsChanged);
+        if let Some(id) = monitor_id {
+            self.effects.live.push(LiveEvent::MonitorChanged(id));
+        }
+    }
+}

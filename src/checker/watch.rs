@@ -1,0 +1,175 @@
+//! The watcher: heartbeat deadlines, window edges, held alerts, and the sign of life that tells our own absence.
+//!
+//! Deadlines are in the database, so nothing is lost by a restart: this task only sleeps until the next of them and asks the
+//! writer to look. A ping that moved the deadline meanwhile wins there.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use futures_util::future::join_all;
+use tokio::sync::{Notify, broadcast, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::ingest::{Ingest, Work};
+use super::run::Command;
+use crate::clock::{SharedClock, Timestamp};
+use crate::incident::maintenance::active_window;
+use crate::live::LiveEvent;
+use crate::monitor::Kind;
+use crate::store::writer::Writer;
+use crate::store::{self, Db, incidents, monitors, windows};
+
+/// How often the sign of life is written, in ms; also the longest sleep.
+const ALIVE_EVERY_MS: i64 = 10_000;
+/// An absence longer than this is a gap in the history, in ms; a shorter one is a quick restart.
+const GAP_MS: i64 = 3 * ALIVE_EVERY_MS;
+/// How long to wait after a trouble with the database, in ms.
+const RETRY_MS: i64 = 1_000;
+/// How many deadlines are looked at in one go.
+const DEADLINES: i64 = 500;
+/// Where the sign of life is kept.
+const LAST_ALIVE: &str = "last_alive";
+
+/// What the watcher works with.
+pub struct Watcher {
+    /// The time.
+    pub clock: SharedClock,
+    /// Where deadlines are.
+    pub db: Db,
+    /// Where events go.
+    pub writer: Writer<Ingest>,
+    /// The checker.
+    pub commands: mpsc::UnboundedSender<Command>,
+    /// Open pages.
+    pub live: broadcast::Sender<LiveEvent>,
+    /// Wakes this task.
+    pub wake: Arc<Notify>,
+    /// When this task looks next, in epoch ms.
+    pub wakes_at: Arc<AtomicI64>,
+}
+
+impl Watcher {
+    /// Moves the windows of heartbeats by the time that the server was away. To be called before pings are taken.
+    ///
+    /// # Errors
+    /// When the database cannot be read or written.
+    pub async fn account_for_absence(&self) -> store::Result<()> {
+        let now = self.clock.now();
+        let (from, ids) = {
+            let mut reader = self.db.read().await?;
+            let conn = &mut reader.conn();
+            let from = store::settings::get(conn, LAST_ALIVE).await?;
+            (
+                from.and_then(|text| text.parse().ok()).map(Timestamp),
+                monitors::active_ids(conn).await?,
+            )
+        };
+        if let Some(from) = from.filter(|from| *from < now) {
+            let is_gap = now.since(from) > GAP_MS;
+            let moved = ids
+                .into_iter()
+                .map(|monitor_id| self.writer.write(Work::WasAway { monitor_id, from, is_gap }));
+            for result in join_all(moved).await {
+                if let Err(store::writer::WriteError::Store(error)) = result {
+                    tracing::error!(%error, "a window could not be moved by the absence");
+                }
+            }
+        }
+        self.sign_of_life(now).await
+    }
+
+    async fn sign_of_life(&self, now: Timestamp) -> store::Result<()> {
+        let mut tx = self.db.begin().await?;
+        store::settings::set(&mut tx.conn(), LAST_ALIVE, &now.0.to_string()).await?;
+        tx.commit().await
+    }
+
+    /// Watches until `stop`.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut looked_at = self.clock.now();
+        let mut alive_at = looked_at;
+        loop {
+            // Registered before the database is read, so that no change in between is missed.
+            let woken = self.wake.notified();
+            let now = self.clock.now();
+            if now.since(alive_at) >= ALIVE_EVERY_MS {
+                if let Err(error) = self.sign_of_life(now).await {
+                    tracing::error!(%error, "the sign of life could not be written");
+                }
+                alive_at = now;
+            }
+            let next = match self.look(looked_at, now).await {
+                Ok(next) => next.min(alive_at.plus_ms(ALIVE_EVERY_MS)),
+                Err(error) => {
+                    tracing::error!(%error, "deadlines could not be read");
+                    now.plus_ms(RETRY_MS)
+                }
+            };
+            looked_at = now;
+            self.wakes_at.store(next.0, Ordering::Release);
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = woken => {}
+                () = self.clock.sleep_until(next) => {}
+            }
+        }
+        if let Err(error) = self.sign_of_life(self.clock.now()).await {
+            tracing::error!(%error, "the sign of life could not be written");
+        }
+    }
+
+    /// Does what is due at `now` and says when to look again.
+    async fn look(&self, looked_at: Timestamp, now: Timestamp) -> store::Result<Timestamp> {
+        let (passed, late) = {
+            let mut reader = self.db.read().await?;
+            let conn = &mut reader.conn();
+            (
+                monitors::past_deadline(conn, now, DEADLINES).await?,
+                monitors::due_between(conn, looked_at, now).await?,
+            )
+        };
+        let looked =
+            passed.iter().map(|&monitor_id| self.writer.write(Work::Deadline { monitor_id }));
+        let failed = join_all(looked).await.into_iter().any(|result| result.is_err());
+        for id in late {
+            // Nobody has a page open.
+            let _ = self.live.send(LiveEvent::MonitorChanged(id));
+        }
+        self.let_go_of_held(now).await?;
+        if failed {
+            return Ok(now.plus_ms(RETRY_MS));
+        }
+        let mut reader = self.db.read().await?;
+        let conn = &mut reader.conn();
+        let edges = [monitors::next_edge(conn, now).await?, windows::next_edge(conn, now).await?];
+        Ok(edges.into_iter().flatten().min().unwrap_or(now.plus_ms(ALIVE_EVERY_MS)))
+    }
+
+    /// Alerts held by a window that is over go out after a fresh failing check; a heartbeat's at once.
+    async fn let_go_of_held(&self, now: Timestamp) -> store::Result<()> {
+        let (held, open_windows) = {
+            let mut reader = self.db.read().await?;
+            let conn = &mut reader.conn();
+            (incidents::held(conn).await?, windows::ending_after(conn, now).await?)
+        };
+        let ids: Vec<_> = held.iter().filter_map(|incident| incident.monitor_id).collect();
+        let watched = {
+            let mut reader = self.db.read().await?;
+            monitors::by_ids(&mut reader.conn(), &ids).await?
+        };
+        for one in watched {
+            let monitor = &one.monitor;
+            if active_window(&open_windows, monitor.id, &monitor.settings.tags, now).is_some() {
+                continue;
+            }
+            if monitor.kind() == Kind::Heartbeat {
+                // Its failure was logged by the writer, and the next look tries again.
+                let _ = self.writer.write(Work::HoldEnded { monitor_id: monitor.id }).await;
+            } else {
+                // The checker is gone only when the server stops.
+                let _ = self.commands.send(Command::CheckSoon(monitor.id));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,79 @@
+//! `watchbell check URL [--json]`: one check from here.
+
+use std::io::{self, Write};
+
+use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::incident::message::short_url;
+use crate::monitor::{CheckResult, Kind, Settings, Target, Verdict};
+use crate::probe::{EgressRules, Prober};
+
+/// The exit status of a usage error (contract, section 1).
+const USAGE: i32 = 2;
+
+/// Checks `url` once with the default settings of a monitor and writes phases and verdict to `out`, as JSON if `json`.
+/// A wrong URL is one line on `err`. `started_at` is the time that the result bears.
+///
+/// Returns the exit status: 0 up (or degraded), 1 down (or unknown), 2 for a URL that cannot be checked.
+///
+/// # Errors
+/// `out` or `err` cannot be written to.
+pub async fn run(
+    url: &str,
+    json: bool,
+    rules: EgressRules,
+    started_at: Timestamp,
+    out: &mut impl Write,
+    err: &mut impl Write,
+) -> io::Result<i32> {
+    let map = Map::from_iter([("url".to_owned(), Value::from(url))]);
+    let spec = match Settings::read(&map, Kind::Http, None).map(|settings| settings.target) {
+        Ok(Target::Http(spec)) => spec,
+        // The name is made of the host: when the URL is wrong, only that is the user's doing.
+        Err(errors) => {
+            let reason = errors.0.get("url").map_or("cannot be checked", String::as_str);
+            writeln!(err, "watchbell check: the URL {reason}")?;
+            return Ok(USAGE);
+        }
+        Ok(Target::Heartbeat(_)) => return Ok(USAGE),
+    };
+    let prober = Prober::new(rules).map_err(io::Error::other)?;
+    let result = prober.check_http(&spec, "local", started_at).await;
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&result)?)?;
+    } else {
+        write_text(&short_url(&spec.url), &result, out)?;
+    }
+    Ok(match result.verdict {
+        Verdict::Up | Verdict::Degraded => 0,
+        Verdict::Down | Verdict::Unknown => 1,
+    })
+}
+
+fn write_text(subject: &str, result: &CheckResult, out: &mut impl Write) -> io::Result<()> {
+    write!(out, "{subject} is {}", result.verdict.as_str().to_uppercase())?;
+    match &result.error {
+        Some(error) => writeln!(out, ": {}", error.text)?,
+        None => writeln!(out)?,
+    }
+    if let Some(code) = result.status_code {
+        writeln!(out, "  {:<12}{code}", "status")?;
+    }
+    for (path, text) in &result.failed_checks {
+        writeln!(out, "  {path}: {text}")?;
+    }
+    let phases = &result.phases;
+    for (name, ms) in [
+        ("dns", phases.dns),
+        ("connect", phases.connect),
+        ("tls", phases.tls),
+        ("first byte", phases.first_byte),
+        ("total", phases.total),
+    ] {
+        if let Some(ms) = ms {
+            writeln!(out, "  {name:<12}{ms} ms")?;
+        }
+    }
+    Ok(())
+}

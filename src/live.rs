@@ -1,0 +1,12 @@
+//! What open pages are told: that something changed, and where.
+
+use crate::monitor::MonitorId;
+
+/// A change that a page may show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LiveEvent {
+    /// A monitor has another state, another result or another ping.
+    MonitorChanged(MonitorId),
+    /// Monitors came or went, or incidents changed.
+    CountsChanged,
+}

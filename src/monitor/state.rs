@@ -1,0 +1,374 @@
+//! The state machine of a monitor: what it was, what happened, what it is now, and which facts follow. Pure.
+//!
+//! [`step`] is the only way in which a state changes. Checks are handled here; pings and deadlines in
+//! [`heartbeat`](super::heartbeat).
+
+use serde::{Deserialize, Serialize};
+
+use super::heartbeat::{self, Beat, Signal};
+use super::{Cause, CheckError, CheckResult, ErrorKind, HeartbeatSpec, Status, Target, Verdict};
+use crate::clock::Timestamp;
+
+/// What is known of a monitor now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct State {
+    /// Its status.
+    pub status: Status,
+    /// When the status began; of `down`, the first failure.
+    pub since: Timestamp,
+    /// When watching began with the present settings: results of checks begun before do not count.
+    pub watched_since: Timestamp,
+    /// The failures that are being re-checked; `None` when confirmed or well.
+    pub failing: Option<Failing>,
+    /// Successes in a row while down.
+    pub successes: u32,
+    /// Why it is down or being re-checked.
+    pub cause: Option<Cause>,
+    /// Whether entering `degraded` was told.
+    pub degraded_told: bool,
+    /// The last check, for the list and the recovery's words.
+    pub last_check: Option<LastCheck>,
+    /// A heartbeat's window.
+    pub beat: Beat,
+}
+
+/// Failed checks in a row, not yet enough for `down`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failing {
+    /// When the first of them began.
+    pub first_at: Timestamp,
+    /// How many.
+    pub count: u32,
+}
+
+/// What is kept of the last check.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LastCheck {
+    /// When it began.
+    pub at: Timestamp,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// The status code, if an answer came.
+    pub status_code: Option<u16>,
+    /// The whole time, in ms.
+    pub total_ms: Option<u32>,
+}
+
+impl State {
+    /// The state of a monitor that is watched from `now` on.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            status: Status::Pending,
+            since: now,
+            watched_since: now,
+            failing: None,
+            successes: 0,
+            cause: None,
+            degraded_told: false,
+            last_check: None,
+            beat: Beat::default(),
+        }
+    }
+
+    /// Whether it failed and is being re-checked.
+    pub fn is_confirming(&self) -> bool {
+        self.failing.is_some() && !matches!(self.status, Status::Down | Status::Paused)
+    }
+
+    /// Whether it is a heartbeat in its grace: due, but not yet past its deadline.
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        self.status == Status::Up && self.beat.due_at.is_some_and(|due| due <= now)
+    }
+
+    /// The deadline that must still be watched.
+    pub fn armed_deadline(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Pending | Status::Up => self.beat.deadline_at,
+            _ => None,
+        }
+    }
+
+    /// Moves to `status` from `at` on, and says so.
+    pub(super) fn enter(&mut self, status: Status, at: Timestamp, facts: &mut Vec<Fact>) {
+        if self.status != status {
+            self.status = status;
+            self.since = at;
+            facts.push(Fact::StatusChanged { status, at });
+        }
+    }
+}
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Event<'a> {
+    /// A check ended.
+    Checked(&'a CheckResult),
+    /// A job signalled.
+    Signalled(&'a Signal),
+    /// Time has come to look at the deadline.
+    DeadlinePassed,
+    /// Somebody paused it.
+    Paused,
+    /// Somebody resumed it.
+    Resumed,
+    /// Somebody changed its settings.
+    Edited,
+    /// Somebody deleted it.
+    Deleted,
+    /// Held alerts may go out now, if the outage is still there (heartbeats only: others wait for a failing check).
+    HoldEnded,
+    /// Watchbell itself was away from this moment until now.
+    WasAway(Timestamp),
+}
+
+/// What decides beside the state.
+#[derive(Debug, Clone, Copy)]
+pub struct Policy {
+    /// Re-checks before `down`.
+    pub retries: u32,
+    /// Successes in a row before `up` again.
+    pub recovery_checks: u32,
+    /// The window of a heartbeat.
+    pub heartbeat: Option<HeartbeatSpec>,
+}
+
+impl Policy {
+    /// What a monitor's settings say.
+    pub fn of(target: &Target) -> Self {
+        match target {
+            Target::Http(spec) => Self {
+                retries: spec.retries,
+                recovery_checks: spec.recovery_checks,
+                heartbeat: None,
+            },
+            Target::Heartbeat(spec) => {
+                Self { retries: 0, recovery_checks: 1, heartbeat: Some(*spec) }
+            }
+        }
+    }
+}
+
+/// What follows from an event. `plan` turns facts into incidents and alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fact {
+    /// The status is another one from `at` on (which may lie before the last check).
+    StatusChanged {
+        /// The new status.
+        status: Status,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// It is confirmed to be down.
+    WentDown {
+        /// The first failure, or the deadline.
+        started_at: Timestamp,
+        /// Why.
+        cause: Cause,
+    },
+    /// It was down and failed again.
+    StillDown {
+        /// Why, now.
+        cause: Cause,
+        /// Whether that is another trouble than before.
+        changed: bool,
+    },
+    /// It is well again after an outage.
+    Recovered {
+        /// When the outage had begun.
+        started_at: Timestamp,
+    },
+    /// It is right, but slow.
+    Degraded,
+    /// It was slow since then, and is not any more.
+    NoLongerDegraded {
+        /// Since when it was slow.
+        since: Timestamp,
+        /// Whether that was told.
+        told: bool,
+    },
+    /// It was down and is not watched any more.
+    WatchingStopped {
+        /// `paused` or `deleted`.
+        why: &'static str,
+        /// When the outage had begun.
+        started_at: Timestamp,
+    },
+}
+
+/// The next state and the facts that follow from `event` at `now`.
+pub fn step(
+    state: &State,
+    event: &Event<'_>,
+    policy: &Policy,
+    now: Timestamp,
+) -> (State, Vec<Fact>) {
+    let mut next = state.clone();
+    let mut facts = Vec::new();
+    match event {
+        Event::Checked(result) => checked(&mut next, result, policy, &mut facts),
+        Event::Signalled(signal) => heartbeat::signalled(&mut next, signal, policy, &mut facts),
+        Event::DeadlinePassed => heartbeat::deadline_passed(&mut next, policy, now, &mut facts),
+        Event::Paused => stop(&mut next, "paused", now, &mut facts),
+        Event::Deleted => stop(&mut next, "deleted", now, &mut facts),
+        Event::Resumed => resume(&mut next, policy, now, &mut facts),
+        Event::Edited => edit(&mut next, policy, now),
+        Event::HoldEnded => {
+            if let (Status::Down, Some(cause)) = (next.status, next.cause.clone()) {
+                facts.push(Fact::StillDown { cause, changed: false });
+            }
+        }
+        Event::WasAway(from) => was_away(&mut next, policy, *from, now, &mut facts),
+    }
+    (next, facts)
+}
+
+fn checked(state: &mut State, result: &CheckResult, policy: &Policy, facts: &mut Vec<Fact>) {
+    if state.status == Status::Paused || result.started_at < state.watched_since {
+        return;
+    }
+    state.last_check = Some(LastCheck {
+        at: result.started_at,
+        verdict: result.verdict,
+        status_code: result.status_code,
+        total_ms: result.phases.total,
+    });
+    match result.verdict {
+        // Our own trouble: it says nothing about the target.
+        Verdict::Unknown => {}
+        Verdict::Down => check_failed(state, result, policy, facts),
+        Verdict::Up => check_passed(state, Status::Up, result.started_at, policy, facts),
+        Verdict::Degraded => {
+            check_passed(state, Status::Degraded, result.started_at, policy, facts);
+        }
+    }
+}
+
+fn check_failed(state: &mut State, result: &CheckResult, policy: &Policy, facts: &mut Vec<Fact>) {
+    let cause = cause_of(result);
+    state.successes = 0;
+    if state.status == Status::Down {
+        let changed = !state.cause.as_ref().is_some_and(|old| is_same_trouble(old, &cause));
+        state.cause = Some(cause.clone());
+        facts.push(Fact::StillDown { cause, changed });
+        return;
+    }
+    let (first_at, before) = match state.failing {
+        Some(failing) => (failing.first_at, failing.count),
+        None => (result.started_at, 0),
+    };
+    let count = before.saturating_add(1);
+    state.cause = Some(cause.clone());
+    if count > policy.retries {
+        state.failing = None;
+        state.enter(Status::Down, first_at, facts);
+        facts.push(Fact::WentDown { started_at: first_at, cause });
+    } else {
+        state.failing = Some(Failing { first_at, count });
+    }
+}
+
+fn check_passed(
+    state: &mut State,
+    status: Status,
+    at: Timestamp,
+    policy: &Policy,
+    facts: &mut Vec<Fact>,
+) {
+    state.failing = None;
+    let (before, since) = (state.status, state.since);
+    if before == Status::Down {
+        state.successes = state.successes.saturating_add(1);
+        if state.successes < policy.recovery_checks {
+            return;
+        }
+    }
+    state.successes = 0;
+    state.cause = None;
+    state.enter(status, at, facts);
+    match (before, status) {
+        (Status::Down, _) => {
+            facts.push(Fact::Recovered { started_at: since });
+            if status == Status::Degraded {
+                facts.push(Fact::Degraded);
+            }
+        }
+        (Status::Up | Status::Pending, Status::Degraded) => facts.push(Fact::Degraded),
+        (Status::Degraded, Status::Up) => {
+            facts.push(Fact::NoLongerDegraded { since, told: state.degraded_told });
+            state.degraded_told = false;
+        }
+        _ => {}
+    }
+}
+
+fn cause_of(result: &CheckResult) -> Cause {
+    Cause::Check {
+        status_code: result.status_code,
+        // A failed check always says why; this stands in should one ever not.
+        error: result.error.clone().unwrap_or_else(|| CheckError {
+            kind: ErrorKind::InvalidResponse,
+            text: "the check failed".to_owned(),
+        }),
+        failed_checks: result.failed_checks.clone(),
+    }
+}
+
+/// Whether two causes are the same trouble, whatever numbers their texts hold.
+fn is_same_trouble(a: &Cause, b: &Cause) -> bool {
+    match (a, b) {
+        (
+            Cause::Check { status_code: code_a, error: error_a, failed_checks: failed_a },
+            Cause::Check { status_code: code_b, error: error_b, failed_checks: failed_b },
+        ) => {
+            code_a == code_b && error_a.kind == error_b.kind && failed_a.keys().eq(failed_b.keys())
+        }
+        _ => a == b,
+    }
+}
+
+fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fact>) {
+    if state.status == Status::Down {
+        facts.push(Fact::WatchingStopped { why, started_at: state.since });
+    }
+    state.failing = None;
+    state.successes = 0;
+    state.cause = None;
+    state.degraded_told = false;
+    heartbeat::disarm(&mut state.beat);
+    state.enter(Status::Paused, now, facts);
+}
+
+fn resume(state: &mut State, policy: &Policy, now: Timestamp, facts: &mut Vec<Fact>) {
+    if state.status != Status::Paused {
+        return;
+    }
+    state.watched_since = now;
+    state.enter(Status::Pending, now, facts);
+    heartbeat::resumed(&mut state.beat, policy, now);
+}
+
+fn edit(state: &mut State, policy: &Policy, now: Timestamp) {
+    state.watched_since = now;
+    state.failing = None;
+    state.successes = 0;
+    heartbeat::edited(state, policy, now);
+}
+
+/// Nobody was looking since `from`: the history shows a gap, and windows move by the time away.
+fn was_away(
+    state: &mut State,
+    policy: &Policy,
+    from: Timestamp,
+    now: Timestamp,
+    facts: &mut Vec<Fact>,
+) {
+    if !matches!(state.status, Status::Up | Status::Degraded | Status::Down) {
+        return;
+    }
+    heartbeat::was_away(&mut state.beat, policy, from, now);
+    // A re-check that was cut off starts anew: half of a confirmation from before proves nothing now.
+    if state.failing.take().is_some() {
+        state.cause = None;
+    }
+    facts.push(Fact::StatusChanged { status: state.status, at: now });
+}

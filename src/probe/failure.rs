@@ -1,0 +1,212 @@
+//! What went wrong, from the errors of the libraries to a kind and words. Everything a target can do ends here.
+
+use std::error::Error as StdError;
+use std::io::{self, ErrorKind as Io};
+
+use rustls::{AlertDescription, CertificateError, Error as Tls, PeerIncompatible};
+
+use super::resolver::ResolveError;
+use crate::incident::message::one_line;
+use crate::monitor::{CheckError, ErrorKind};
+
+/// Why a request to `host` failed.
+pub(super) fn of_request(error: &reqwest::Error, host: &str) -> CheckError {
+    let chain = chain(error);
+    chain
+        .iter()
+        .find_map(|cause| of_resolver(*cause).or_else(|| of_tls(*cause, host)))
+        // The innermost says what the system said; what is around it only repeats or hides that.
+        .or_else(|| chain.iter().rev().find_map(|cause| of_http(*cause)))
+        .or_else(|| chain.iter().rev().find_map(|cause| of_io(*cause)))
+        .unwrap_or_else(|| other(error.is_connect(), chain.last().copied().unwrap_or(error)))
+}
+
+/// A failure of `kind` that says `text`.
+pub(super) fn failure(kind: ErrorKind, text: impl AsRef<str>) -> CheckError {
+    CheckError { kind, text: one_line(text.as_ref()) }
+}
+
+impl From<ResolveError> for CheckError {
+    fn from(error: ResolveError) -> Self {
+        let kind = match error {
+            ResolveError::Unresolvable(_) => ErrorKind::Dns,
+            ResolveError::Blocked(_) => ErrorKind::Blocked,
+            ResolveError::Internal(_) => ErrorKind::Internal,
+        };
+        failure(kind, error.to_string())
+    }
+}
+
+/// An error and all that is inside it. `io::Error` names what it wraps as `get_ref`, not as `source`.
+fn chain<'a>(error: &'a (dyn StdError + 'static)) -> Vec<&'a (dyn StdError + 'static)> {
+    let mut chain: Vec<&'a (dyn StdError + 'static)> = Vec::new();
+    let mut next = Some(error);
+    // The cap is for a source that names itself.
+    while let Some(cause) = next.filter(|_| chain.len() < 32) {
+        chain.push(cause);
+        let wrapped = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner),
+            None => cause.source(),
+        };
+    }
+    chain
+}
+
+fn of_resolver(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
+    cause.downcast_ref::<ResolveError>().map(|error| error.clone().into())
+}
+
+fn of_tls(cause: &(dyn StdError + 'static), host: &str) -> Option<CheckError> {
+    let text = match cause.downcast_ref::<Tls>()? {
+        Tls::InvalidCertificate(why) => certificate(why, host),
+        Tls::AlertReceived(AlertDescription::ProtocolVersion)
+        | Tls::PeerIncompatible(
+            PeerIncompatible::ServerDoesNotSupportTls12Or13
+            | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig,
+        ) => "the server does not support TLS 1.2 or newer".to_owned(),
+        Tls::AlertReceived(
+            AlertDescription::CertificateRequired | AlertDescription::NoCertificate,
+        ) => "the server asks for a client certificate".to_owned(),
+        Tls::AlertReceived(AlertDescription::UnrecognisedName) => {
+            format!("the server does not know the host {host}")
+        }
+        Tls::AlertReceived(AlertDescription::HandshakeFailure) => {
+            "TLS handshake failed: the server refuses our versions and ciphers".to_owned()
+        }
+        Tls::InvalidMessage(_) | Tls::InappropriateMessage { .. } => {
+            "the server does not speak TLS".to_owned()
+        }
+        other => format!("TLS handshake failed: {other}"),
+    };
+    Some(failure(ErrorKind::Tls, text))
+}
+
+fn certificate(why: &CertificateError, host: &str) -> String {
+    const UNTRUSTED: &str = "certificate is not trusted (self-signed or unknown issuer)";
+    match why {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "certificate has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "certificate is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            format!("certificate is not valid for host {host}")
+        }
+        CertificateError::UnknownIssuer => UNTRUSTED.to_owned(),
+        CertificateError::Revoked => "certificate has been revoked".to_owned(),
+        CertificateError::BadEncoding => "certificate cannot be read".to_owned(),
+        // What `openssl req -x509` makes: its own authority, which webpki names by this and not as unknown.
+        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
+            UNTRUSTED.to_owned()
+        }
+        other => format!("certificate is not valid: {other}"),
+    }
+}
+
+fn of_http(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
+    if let Some(error) = cause.downcast_ref::<h2::Error>() {
+        // An error of the connection below it is told by its io::Error.
+        let kind = if error.is_remote() { ErrorKind::Reset } else { ErrorKind::InvalidResponse };
+        return (!error.is_io()).then(|| failure(kind, format!("HTTP/2: {error}")));
+    }
+    let error = cause.downcast_ref::<hyper::Error>()?;
+    if error.is_incomplete_message() {
+        return Some(failure(ErrorKind::Reset, CUT_SHORT));
+    }
+    if !error.is_parse() {
+        return None;
+    }
+    Some(failure(
+        ErrorKind::InvalidResponse,
+        match error.to_string().as_str() {
+            // hyper has no question for these on the client's side; the tests hold its words.
+            "message head is too large" => "the header of the answer is too large",
+            "invalid HTTP header parsed" => "the header of the answer is not HTTP",
+            "invalid content-length parsed" => "the content-length of the answer is not valid",
+            "unexpected transfer-encoding parsed" => {
+                "the transfer-encoding of the answer is not valid"
+            }
+            _ => "the answer is not HTTP",
+        },
+    ))
+}
+
+const CUT_SHORT: &str = "connection closed before the answer was complete";
+
+fn of_io(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
+    let error = cause.downcast_ref::<io::Error>()?;
+    let (kind, text) = match error.kind() {
+        Io::ConnectionRefused => (ErrorKind::Refused, "connection refused".to_owned()),
+        Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::NotConnected => {
+            (ErrorKind::Reset, "connection reset".to_owned())
+        }
+        // tokio-rustls says so when the peer leaves in the middle of the handshake.
+        Io::UnexpectedEof if error.to_string().contains("handshake") => {
+            (ErrorKind::Tls, "connection closed during the TLS handshake".to_owned())
+        }
+        Io::UnexpectedEof => (ErrorKind::Reset, CUT_SHORT.to_owned()),
+        Io::TimedOut => (ErrorKind::Timeout, "connection timed out".to_owned()),
+        Io::HostUnreachable => (ErrorKind::Refused, "no route to host".to_owned()),
+        Io::InvalidData | Io::InvalidInput if error.raw_os_error().is_none() => {
+            (ErrorKind::InvalidResponse, format!("the body cannot be read: {error}"))
+        }
+        _ => return own_trouble(error),
+    };
+    Some(failure(kind, text))
+}
+
+/// What the system refuses us, which says nothing about the target.
+fn own_trouble(error: &io::Error) -> Option<CheckError> {
+    /// `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS` of Linux, which std gives no stable kind.
+    const SCARCE: [i32; 4] = [12, 23, 24, 105];
+    let ours = matches!(
+        error.kind(),
+        Io::NetworkUnreachable
+            | Io::NetworkDown
+            | Io::AddrNotAvailable
+            | Io::PermissionDenied
+            | Io::OutOfMemory
+    ) || error.raw_os_error().is_some_and(|code| SCARCE.contains(&code));
+    ours.then(|| failure(ErrorKind::Internal, format!("cannot check from here: {error}")))
+}
+
+fn other(connecting: bool, cause: &dyn StdError) -> CheckError {
+    if connecting {
+        failure(ErrorKind::Refused, format!("connection failed: {cause}"))
+    } else {
+        failure(ErrorKind::InvalidResponse, format!("the answer cannot be read: {cause}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_troubles_are_internal() {
+        for code in [12, 23, 24, 99, 100, 101, 105] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(of_io(&error).map(|e| e.kind), Some(ErrorKind::Internal), "{error}");
+        }
+        for (code, kind) in [
+            (111, ErrorKind::Refused),
+            (113, ErrorKind::Refused),
+            (104, ErrorKind::Reset),
+            (110, ErrorKind::Timeout),
+        ] {
+            let error = io::Error::from_raw_os_error(code);
+            assert_eq!(of_io(&error).map(|e| e.kind), Some(kind), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_an_io_error_wraps_is_found() {
+        let inner =
+            io::Error::new(Io::InvalidData, Tls::InvalidCertificate(CertificateError::Expired));
+        let outer = io::Error::other(inner);
+        let found = chain(&outer).into_iter().find_map(|cause| of_tls(cause, "a.example"));
+        assert_eq!(found, Some(failure(ErrorKind::Tls, "certificate has expired")));
+    }
+}

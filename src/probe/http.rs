@@ -1,0 +1,183 @@
+//! One check of a URL, from name resolution to the last byte.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Client, Method, Response};
+use rustls::RootCertStore;
+use url::Url;
+
+use super::egress::EgressRules;
+use super::failure::{failure, of_request};
+use super::phases::{ConnectedLayer, Marks};
+use super::redirect::{Hop, MAX_HOPS, is_redirect};
+use super::resolver::{GuardedResolver, check_literal};
+use super::trust;
+use crate::clock::Timestamp;
+use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
+use crate::monitor::{CheckError, CheckResult, ErrorKind, HttpSpec};
+
+/// What checks say they are.
+const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
+
+/// Makes checks. Cheap to clone; it keeps no connection and no state between checks.
+#[derive(Debug, Clone)]
+pub struct Prober {
+    rules: Arc<EgressRules>,
+    /// For monitors whose certificate must be valid.
+    strict: Client,
+    /// For monitors with `verify_tls` false.
+    lax: Client,
+}
+
+/// The final answer of a check.
+struct Answer {
+    status: u16,
+    /// The decoded body, up to [`BODY_MAX`].
+    body: Vec<u8>,
+}
+
+impl Prober {
+    /// A prober that obeys `rules` and trusts the authorities of the system, or Mozilla's when the system has none.
+    ///
+    /// # Errors
+    /// The TLS library cannot be set up.
+    pub fn new(rules: EgressRules) -> anyhow::Result<Self> {
+        Self::with_roots(rules, trust::system_roots())
+    }
+
+    /// A prober that trusts `roots` and no other authority.
+    ///
+    /// # Errors
+    /// The TLS library cannot be set up.
+    pub fn with_roots(rules: EgressRules, roots: RootCertStore) -> anyhow::Result<Self> {
+        let rules = Arc::new(rules);
+        let strict = client(&rules, Some(roots))?;
+        let lax = client(&rules, None)?;
+        Ok(Self { rules, strict, lax })
+    }
+
+    /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
+    /// `timeout_seconds`, keeps at most [`BODY_MAX`] of the body, and leaves no connection behind.
+    pub async fn check_http(
+        &self,
+        spec: &HttpSpec,
+        region: &str,
+        started_at: Timestamp,
+    ) -> CheckResult {
+        let marks = Marks::start();
+        let limit = Duration::from_secs(spec.timeout_seconds.into());
+        let fetching = Arc::clone(&marks).watch(self.fetch(spec, &marks));
+        let outcome = tokio::time::timeout(limit, fetching).await.unwrap_or_else(|_| {
+            let text = format!("timeout after {}s", spec.timeout_seconds);
+            Err(failure(ErrorKind::Timeout, text))
+        });
+        let phases = marks.phases();
+        let assessed = match &outcome {
+            Ok(answer) => assess::assess(
+                spec,
+                &Observation {
+                    status: answer.status,
+                    body: &answer.body,
+                    total_ms: phases.total.unwrap_or_default(),
+                },
+            ),
+            Err(error) => Assessment::failed(spec, marks.status(), error.clone()),
+        };
+        CheckResult {
+            region: region.to_owned(),
+            started_at,
+            phases,
+            status_code: marks.status(),
+            error: assessed.error,
+            failed_checks: assessed.failed_checks,
+            verdict: assessed.verdict,
+        }
+    }
+
+    /// Follows the hops to the final answer and reads it.
+    async fn fetch(&self, spec: &HttpSpec, marks: &Marks) -> Result<Answer, CheckError> {
+        let client = if spec.verify_tls { &self.strict } else { &self.lax };
+        let mut hop = Hop::first(spec);
+        for _ in 0..=MAX_HOPS {
+            marks.hop_begins();
+            let response = self.send(client, &hop).await?;
+            let status = response.status().as_u16();
+            marks.head_came();
+            match location(&response).filter(|_| spec.follow_redirects && is_redirect(status)) {
+                Some(location) => hop = hop.next(status, &location)?,
+                None => {
+                    marks.answered(status);
+                    let body = read_body(response, host(&hop.url)).await?;
+                    return Ok(Answer { status, body });
+                }
+            }
+        }
+        Err(failure(ErrorKind::TooManyRedirects, "too many redirects"))
+    }
+
+    async fn send(&self, client: &Client, hop: &Hop) -> Result<Response, CheckError> {
+        check_literal(&self.rules, &hop.url)?;
+        let method = Method::from_bytes(hop.method.as_bytes())
+            .map_err(|_| failure(ErrorKind::Internal, "the method cannot be sent"))?;
+        let mut request = client.request(method, hop.url.clone()).headers(headers(hop)?);
+        if let Some(body) = &hop.body {
+            request = request.body(body.clone());
+        }
+        request.send().await.map_err(|error| of_request(&error, host(&hop.url)))
+    }
+}
+
+fn client(rules: &Arc<EgressRules>, roots: Option<RootCertStore>) -> anyhow::Result<Client> {
+    Ok(Client::builder()
+        .user_agent(USER_AGENT)
+        .tls_backend_preconfigured(trust::client_config(roots)?)
+        .dns_resolver(GuardedResolver::new(Arc::clone(rules)))
+        .connector_layer(ConnectedLayer)
+        // Every check sees a new connection: an old one that still works hides a broken listener.
+        .pool_max_idle_per_host(0)
+        // Redirects are followed above, where each hop passes the egress rules.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // A check is one look; re-checks are the monitor's affair.
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .build()?)
+}
+
+fn headers(hop: &Hop) -> Result<HeaderMap, CheckError> {
+    let mut map = HeaderMap::new();
+    for header in &hop.headers {
+        let name = HeaderName::from_bytes(header.name.as_bytes());
+        let value = HeaderValue::from_bytes(header.value.as_bytes());
+        let (Ok(name), Ok(value)) = (name, value) else {
+            let text = format!("the header {} cannot be sent", header.name);
+            return Err(failure(ErrorKind::Internal, text));
+        };
+        map.append(name, value);
+    }
+    Ok(map)
+}
+
+fn location(response: &Response) -> Option<String> {
+    let value = response.headers().get(LOCATION)?;
+    Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+}
+
+/// Reads the decoded body up to [`BODY_MAX`]; what is beyond that is never asked for.
+async fn read_body(mut response: Response, host: &str) -> Result<Vec<u8>, CheckError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| of_request(&error, host))? {
+        let room = BODY_MAX - body.len();
+        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
+        if body.len() == BODY_MAX {
+            break;
+        }
+    }
+    Ok(body)
+}
+
+fn host(url: &Url) -> &str {
+    url.host_str().unwrap_or_default()
+}

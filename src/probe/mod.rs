@@ -1,0 +1,15 @@
+//! How one check is made. The only room that measures time spans and talks to targets.
+//!
+//! [`Prober`] is made once and shared: [`Prober::check_http`] fetches a URL and says what came of it, whatever the
+//! target does. It never fails itself: a trouble of our own is a result too, with the verdict `unknown`.
+
+pub mod egress;
+mod failure;
+mod http;
+mod phases;
+mod redirect;
+pub mod resolver;
+mod trust;
+
+pub use egress::EgressRules;
+pub use http::Prober;

@@ -1,0 +1,382 @@
+//! Monitors and what is known of them now.
+
+use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+use super::{Conn, Error, Result, on, placeholders, run};
+use crate::clock::Timestamp;
+use crate::monitor::state::State;
+use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
+use crate::seal::Sealer;
+
+/// A monitor beside its state.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Watched {
+    /// Its settings.
+    pub monitor: Monitor,
+    /// What is known of it.
+    pub state: State,
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: MonitorId,
+    uuid: Option<Uuid>,
+    settings: Json<Settings>,
+    sealed_headers: Option<Vec<u8>>,
+    paused: bool,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    state: Json<State>,
+}
+
+impl Row {
+    /// Without the headers, which only a check needs.
+    fn without_headers(self) -> Watched {
+        Watched {
+            monitor: Monitor {
+                id: self.id,
+                uuid: self.uuid,
+                settings: self.settings.0,
+                paused: self.paused,
+                created_at: self.created_at,
+                updated_at: self.updated_at,
+            },
+            state: self.state.0,
+        }
+    }
+
+    fn with_headers(mut self, sealer: &Sealer) -> Result<Watched> {
+        let sealed = self.sealed_headers.take();
+        let mut watched = self.without_headers();
+        if let (Some(sealed), Target::Http(spec)) = (sealed, &mut watched.monitor.settings.target) {
+            spec.headers = open_headers(sealer, &sealed)?;
+        }
+        Ok(watched)
+    }
+}
+
+const COLUMNS: &str =
+    "m.id, m.uuid, m.settings, m.sealed_headers, m.paused, m.created_at, m.updated_at, s.state
+    FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id";
+
+fn seal_headers(sealer: &Sealer, settings: &Settings) -> Result<Option<Vec<u8>>> {
+    match &settings.target {
+        Target::Http(spec) if !spec.headers.is_empty() => {
+            let json = serde_json::to_vec(&spec.headers).map_err(|e| Error::Seal(e.to_string()))?;
+            sealer.seal(&json).map(Some).map_err(|e| Error::Seal(e.to_string()))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn open_headers(sealer: &Sealer, sealed: &[u8]) -> Result<Vec<Header>> {
+    let json =
+        sealer.open(sealed).map_err(|e| Error::Seal(format!("headers of a monitor: {e}")))?;
+    serde_json::from_slice(&json).map_err(|e| Error::Seal(format!("headers of a monitor: {e}")))
+}
+
+/// Folds text for a search that ignores case (SQLite's `lower` knows ASCII only).
+pub fn fold(text: &str) -> String {
+    text.to_lowercase()
+}
+
+fn search_text(settings: &Settings) -> String {
+    let url = match &settings.target {
+        Target::Http(spec) => crate::incident::message::short_url(&spec.url),
+        Target::Heartbeat(_) => String::new(),
+    };
+    fold(&format!("{}\n{url}\n{}", settings.name, settings.tags.join("\n")))
+}
+
+/// Adds a monitor in the state of one that is watched from `now` on.
+pub async fn insert(
+    conn: &mut Conn<'_>,
+    sealer: &Sealer,
+    settings: &Settings,
+    uuid: Option<Uuid>,
+    now: Timestamp,
+) -> Result<Watched> {
+    let headers = seal_headers(sealer, settings)?;
+    let id: MonitorId = on!(conn, c => sqlx::query_scalar(
+        "INSERT INTO monitors (type, name, search_text, uuid, settings, sealed_headers, paused, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id")
+        .bind(settings.target.kind()).bind(&settings.name).bind(search_text(settings)).bind(uuid)
+        .bind(Json(settings)).bind(&headers).bind(false).bind(now)
+        .fetch_one(c).await)?;
+    write_tags(conn, id, &settings.tags).await?;
+    let state = State::new(now);
+    save_states(conn, &[(id, &state)]).await?;
+    let monitor = Monitor {
+        id,
+        uuid,
+        settings: settings.clone(),
+        paused: false,
+        created_at: now,
+        updated_at: now,
+    };
+    Ok(Watched { monitor, state })
+}
+
+/// Writes a monitor's settings, UUID and whether it is paused.
+pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> Result<()> {
+    let settings = &monitor.settings;
+    let headers = seal_headers(sealer, settings)?;
+    run!(
+        conn,
+        sqlx::query(
+            "UPDATE monitors SET name = $2, search_text = $3, settings = $4, sealed_headers = $5,
+             updated_at = $6, uuid = $7 WHERE id = $1"
+        )
+        .bind(monitor.id)
+        .bind(&settings.name)
+        .bind(search_text(settings))
+        .bind(Json(settings))
+        .bind(&headers)
+        .bind(monitor.updated_at)
+        .bind(monitor.uuid)
+    )?;
+    run!(conn, sqlx::query("DELETE FROM monitor_tags WHERE monitor_id = $1").bind(monitor.id))?;
+    write_tags(conn, monitor.id, &settings.tags).await
+}
+
+async fn write_tags(conn: &mut Conn<'_>, id: MonitorId, tags: &[String]) -> Result<()> {
+    for tag in tags {
+        run!(
+            conn,
+            sqlx::query("INSERT INTO monitor_tags (monitor_id, tag) VALUES ($1, $2)")
+                .bind(id)
+                .bind(tag)
+        )?;
+    }
+    Ok(())
+}
+
+/// Marks a monitor as paused or not.
+pub async fn set_paused(conn: &mut Conn<'_>, id: MonitorId, paused: bool) -> Result<()> {
+    run!(conn, sqlx::query("UPDATE monitors SET paused = $2 WHERE id = $1").bind(id).bind(paused))?;
+    Ok(())
+}
+
+/// Removes a monitor and its history; its incidents stay.
+pub async fn delete(conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
+    run!(conn, sqlx::query("DELETE FROM monitors WHERE id = $1").bind(id))?;
+    Ok(())
+}
+
+/// One monitor with its headers.
+pub async fn get(conn: &mut Conn<'_>, sealer: &Sealer, id: MonitorId) -> Result<Option<Watched>> {
+    let sql = format!("SELECT {COLUMNS} WHERE m.id = $1");
+    let row: Option<Row> =
+        on!(conn, c => sqlx::query_as(AssertSqlSafe(sql)).bind(id).fetch_optional(c).await)?;
+    row.map(|row| row.with_headers(sealer)).transpose()
+}
+
+/// The monitors with these numbers, without headers. Those that do not exist are left out.
+pub async fn by_ids(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Watched>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT {COLUMNS} WHERE m.id IN ({})", placeholders(1, ids.len()));
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query = sqlx::query_as(AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.fetch_all(c).await
+    })?;
+    Ok(rows.into_iter().map(Row::without_headers).collect())
+}
+
+/// The heartbeats with these UUIDs. Those that do not exist are left out.
+pub async fn by_uuids(conn: &mut Conn<'_>, uuids: &[Uuid]) -> Result<Vec<Watched>> {
+    if uuids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT {COLUMNS} WHERE m.uuid IN ({})", placeholders(1, uuids.len()));
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query = sqlx::query_as(AssertSqlSafe(sql));
+        for uuid in uuids {
+            query = query.bind(*uuid);
+        }
+        query.fetch_all(c).await
+    })?;
+    Ok(rows.into_iter().map(Row::without_headers).collect())
+}
+
+/// All monitors that are checked by us and not paused, with their headers: what the checker starts with.
+pub async fn checked(conn: &mut Conn<'_>, sealer: &Sealer) -> Result<Vec<Watched>> {
+    let sql = format!("SELECT {COLUMNS} WHERE NOT m.paused AND m.type <> $1 ORDER BY m.id");
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql)).bind(Kind::Heartbeat).fetch_all(c).await)?;
+    rows.into_iter().map(|row| row.with_headers(sealer)).collect()
+}
+
+/// The numbers of all monitors that are not paused.
+pub async fn active_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
+    on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors WHERE NOT paused ORDER BY id").fetch_all(c).await)
+}
+
+/// The numbers among `ids` that are monitors.
+pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<MonitorId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!("SELECT id FROM monitors WHERE id IN ({})", placeholders(1, ids.len()));
+    on!(conn, c => {
+        let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
+        for id in ids {
+            query = query.bind(*id);
+        }
+        query.fetch_all(c).await
+    })
+}
+
+/// Writes what is known of some monitors now.
+pub async fn save_states(conn: &mut Conn<'_>, states: &[(MonitorId, &State)]) -> Result<()> {
+    const COLUMNS: usize = 6;
+    for chunk in states.chunks(1000) {
+        let sql = format!(
+            "INSERT INTO monitor_states (monitor_id, status, is_confirming, due_at, deadline_at, state) VALUES {}
+             ON CONFLICT (monitor_id) DO UPDATE SET status = excluded.status,
+                 is_confirming = excluded.is_confirming, due_at = excluded.due_at,
+                 deadline_at = excluded.deadline_at, state = excluded.state",
+            super::value_rows(chunk.len(), COLUMNS)
+        );
+        run!(conn, {
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for (id, state) in chunk {
+                query = query
+                    .bind(*id)
+                    .bind(state.status)
+                    .bind(state.is_confirming())
+                    .bind(state.beat.due_at)
+                    .bind(state.armed_deadline())
+                    .bind(Json(*state));
+            }
+            query
+        })?;
+    }
+    Ok(())
+}
+
+/// The heartbeats whose deadline is at or before `now`, oldest first, at most `limit`.
+pub async fn past_deadline(
+    conn: &mut Conn<'_>,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<MonitorId>> {
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT monitor_id FROM monitor_states WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2")
+        .bind(now).bind(limit).fetch_all(c).await)
+}
+
+/// The next moment after `now` at which a heartbeat is due or passes its deadline.
+pub async fn next_edge(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT MIN(at) FROM (
+            SELECT MIN(deadline_at) AS at FROM monitor_states WHERE deadline_at IS NOT NULL
+            UNION ALL
+            SELECT MIN(due_at) AS at FROM monitor_states WHERE due_at > $1 AND status = 'up') edges")
+        .bind(now).fetch_one(c).await)
+}
+
+/// The heartbeats that came due after `from`, up to `to`: they are late now.
+pub async fn due_between(
+    conn: &mut Conn<'_>,
+    from: Timestamp,
+    to: Timestamp,
+) -> Result<Vec<MonitorId>> {
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT monitor_id FROM monitor_states WHERE due_at > $1 AND due_at <= $2 AND status = 'up'")
+        .bind(from).bind(to).fetch_all(c).await)
+}
+
+/// Which monitors a list shows.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Of this kind only.
+    pub kind: Option<Kind>,
+    /// In this status only.
+    pub status: Option<Status>,
+    /// Heartbeats in their grace only, at this moment.
+    pub late_at: Option<Timestamp>,
+    /// Those that are being re-checked only.
+    pub confirming: bool,
+    /// With this tag only.
+    pub tag: Option<String>,
+    /// With this text in name, URL or tags only.
+    pub text: Option<String>,
+    /// Of these only; `None`: of all.
+    pub ids: Option<Vec<MonitorId>>,
+    /// Those that need attention first (down, late or confirming, degraded), then by name; else by number.
+    pub attention_first: bool,
+}
+
+/// The conditions of a [`Filter`]. Its parameters are $1 to $7.
+const FILTER: &str = "
+    ($1 IS NULL OR m.type = $1)
+    AND ($2 IS NULL OR s.status = $2)
+    AND ($3 IS NULL OR (s.status = 'up' AND s.due_at <= $3))
+    AND (NOT $4 OR s.is_confirming)
+    AND ($5 IS NULL OR EXISTS (SELECT 1 FROM monitor_tags t WHERE t.monitor_id = m.id AND t.tag = $5))
+    AND ($6 IS NULL OR m.search_text LIKE $6 ESCAPE '!')
+    AND ($7 = '' OR $7 LIKE '%,' || m.id || ',%')";
+
+impl Filter {
+    fn pattern(&self) -> Option<String> {
+        let text = self.text.as_deref().map(str::trim).filter(|t| !t.is_empty())?;
+        let escaped = fold(text).replace('!', "!!").replace('%', "!%").replace('_', "!_");
+        Some(format!("%{escaped}%"))
+    }
+
+    /// `,1,2,` or nothing for all; one parameter however many ids.
+    fn id_list(&self) -> String {
+        match &self.ids {
+            None => String::new(),
+            Some(ids) => ids.iter().fold(",".to_owned(), |list, id| format!("{list}{id},")),
+        }
+    }
+}
+
+/// One page of the monitors that fit, without headers.
+pub async fn list(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    limit: i64,
+    offset: i64,
+) -> Result<Vec<Watched>> {
+    let order = if filter.attention_first {
+        "CASE WHEN s.status = 'down' THEN 0 WHEN s.is_confirming THEN 1 WHEN s.status = 'degraded' THEN 2 ELSE 3 END,
+         m.search_text, m.id"
+    } else {
+        "m.id"
+    };
+    let sql = format!("SELECT {COLUMNS} WHERE {FILTER} ORDER BY {order} LIMIT $8 OFFSET $9");
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(filter.kind).bind(filter.status).bind(filter.late_at).bind(filter.confirming)
+        .bind(&filter.tag).bind(filter.pattern()).bind(filter.id_list())
+        .bind(limit).bind(offset).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Row::without_headers).collect())
+}
+
+/// How many monitors fit.
+pub async fn count(conn: &mut Conn<'_>, filter: &Filter) -> Result<i64> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id WHERE {FILTER}"
+    );
+    on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(filter.kind).bind(filter.status).bind(filter.late_at).bind(filter.confirming)
+        .bind(&filter.tag).bind(filter.pattern()).bind(filter.id_list())
+        .fetch_one(c).await)
+}
+
+/// How many monitors are in each status.
+pub async fn count_by_status(conn: &mut Conn<'_>) -> Result<Vec<(Status, i64)>> {
+    on!(conn, c => sqlx::query_as("SELECT status, COUNT(*) FROM monitor_states GROUP BY status").fetch_all(c).await)
+}
+
+/// All tags in use, by name.
+pub async fn tags(conn: &mut Conn<'_>) -> Result<Vec<String>> {
+    on!(conn, c => sqlx::query_scalar("SELECT DISTINCT tag FROM monitor_tags ORDER BY tag").fetch_all(c).await)
+}

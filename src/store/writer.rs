@@ -1,0 +1,131 @@
+//! Group commit: many small writes share one transaction, and each is answered only after the commit.
+//!
+//! While one commit runs, the next group gathers. So a lone write waits for nothing, and under load the cost of a durable
+//! commit is shared by all that came meanwhile.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::{Conn, Db, Error, Result};
+
+/// The most that shares one transaction. Larger groups gain little and hold up the first in them.
+const GROUP_MAX: usize = 256;
+/// How many may wait before producers are slowed down.
+const QUEUE: usize = 4096;
+
+/// What a [`Writer`] does with a group.
+pub trait Batch: Send + 'static {
+    /// One piece of work.
+    type Item: Send + Sync + 'static;
+    /// What its producer gets.
+    type Reply: Send + 'static;
+    /// What is to be done once the group is durable.
+    type Effects: Send;
+
+    /// Does all of `items` within the caller's transaction and gives one reply for each, in order.
+    fn apply(
+        &mut self,
+        conn: &mut Conn<'_>,
+        items: &[Self::Item],
+    ) -> impl Future<Output = Result<(Vec<Self::Reply>, Self::Effects)>> + Send;
+
+    /// Carries out the effects of a group that is durable now.
+    fn committed(&mut self, effects: Self::Effects);
+}
+
+struct Waiting<B: Batch> {
+    item: B::Item,
+    reply: oneshot::Sender<std::result::Result<B::Reply, WriteError>>,
+}
+
+/// Why a write was not done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// The database refused it, or could not be reached.
+    #[error("{0}")]
+    Store(Arc<Error>),
+    /// The server is stopping.
+    #[error("the server is stopping")]
+    Stopped,
+}
+
+/// The producers' end of a group-commit queue. Cheap to clone.
+pub struct Writer<B: Batch> {
+    queue: mpsc::Sender<Waiting<B>>,
+}
+
+impl<B: Batch> Clone for Writer<B> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone() }
+    }
+}
+
+impl<B: Batch> Writer<B> {
+    /// A queue and the task that works it. The task ends when all producers are gone and the queue is empty.
+    pub fn new(db: Db, batch: B) -> (Self, impl Future<Output = ()> + Send) {
+        let (queue, receiver) = mpsc::channel(QUEUE);
+        (Self { queue }, work(db, batch, receiver))
+    }
+
+    /// Does `item` and waits until it is durable.
+    ///
+    /// # Errors
+    /// When it was not done; then nothing of it was.
+    pub async fn write(&self, item: B::Item) -> std::result::Result<B::Reply, WriteError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.send(Waiting { item, reply }).await.map_err(|_| WriteError::Stopped)?;
+        answer.await.map_err(|_| WriteError::Stopped)?
+    }
+
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+async fn work<B: Batch>(db: Db, mut batch: B, mut receiver: mpsc::Receiver<Waiting<B>>) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while receiver.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let (items, replies): (Vec<_>, Vec<_>) =
+            group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
+        match commit(&db, &mut batch, &items).await {
+            Ok(results) => {
+                for (reply, result) in replies.into_iter().zip(results) {
+                    // A producer that does not wait any more needs no answer.
+                    let _ = reply.send(Ok(result));
+                }
+            }
+            Err(error) if items.len() == 1 => fail(replies, error),
+            // One poisoned row must not take the others with it: each is tried alone.
+            Err(_) => {
+                for (item, reply) in items.into_iter().zip(replies) {
+                    let result = commit(&db, &mut batch, std::slice::from_ref(&item)).await;
+                    let result = result.map(|mut replies| replies.pop());
+                    match result {
+                        Ok(Some(result)) => drop(reply.send(Ok(result))),
+                        Ok(None) => drop(reply),
+                        Err(error) => fail(vec![reply], error),
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn fail<R>(replies: Vec<oneshot::Sender<std::result::Result<R, WriteError>>>, error: Error) {
+    tracing::error!(%error, "a write failed");
+    let error = Arc::new(error);
+    for reply in replies {
+        let _ = reply.send(Err(WriteError::Store(error.clone())));
+    }
+}
+
+async fn commit<B: Batch>(db: &Db, batch: &mut B, items: &[B::Item]) -> Result<Vec<B::Reply>> {
+    let mut tx = db.begin().await?;
+    let (replies, effects) = batch.apply(&mut tx.conn(), items).await?;
+    tx.commit().await?;
+    batch.committed(effects);
+    Ok(replies)
+}

@@ -1,0 +1,35 @@
+//! `/status` and `/regions`: the whole at a glance.
+
+use serde_json::{Map, json};
+
+use super::{Answer, State};
+use crate::monitor::Status;
+use crate::store::{incidents, monitors};
+use crate::web::body::data;
+use crate::web::list::Query;
+
+/// `GET /status`: how many monitors are in each status, and how many incidents are unresolved.
+pub async fn status(state: State, query: Query) -> Answer {
+    query.finish()?;
+    let mut reader = state.db.read().await?;
+    let counts = monitors::count_by_status(&mut reader.conn()).await?;
+    let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
+    let open_incidents = incidents::count(&mut reader.conn(), unresolved).await?;
+    let count_of = |status: Status| counts.iter().find(|(s, _)| *s == status).map_or(0, |c| c.1);
+    let mut shown: Map<_, _> = Status::ALL
+        .iter()
+        .map(|status| (status.as_str().to_owned(), json!(count_of(*status))))
+        .collect();
+    shown.insert("total".to_owned(), json!(counts.iter().map(|c| c.1).sum::<i64>()));
+    shown.insert("open_incidents".to_owned(), json!(open_incidents));
+    Ok(data(shown))
+}
+
+/// `GET /regions`: where checks are made from.
+pub async fn regions(state: State, mut query: Query) -> Answer {
+    let page = query.page();
+    query.finish()?;
+    let all = [json!({ "name": state.region })];
+    let rows: Vec<_> = all.iter().skip(usize::try_from(page.offset()).unwrap_or(usize::MAX)).collect();
+    Ok(page.answer(rows, 1))
+}

@@ -1,0 +1,182 @@
+//! What the API shows of the product's types, as JSON.
+
+use serde_json::{Map, Value, json};
+
+use crate::clock::Timestamp;
+use crate::incident::Incident;
+use crate::incident::maintenance::{MaintenanceWindow, active_window};
+use crate::incident::message::cause_word;
+use crate::monitor::spec::SECRET_MASK;
+use crate::monitor::{CheckResult, Header, Phases, Settings, Status, Target};
+use crate::store::history::{Ping, StoredResult};
+use crate::store::monitors::Watched;
+
+/// What monitors are shown beside: read once for a whole list.
+pub struct Beside {
+    /// The present moment.
+    pub now: Timestamp,
+    /// What ping URLs start with.
+    pub base_url: String,
+    /// The windows that may be open.
+    pub windows: Vec<MaintenanceWindow>,
+    /// The channels that are told when a monitor names none.
+    pub default_channel_ids: Vec<i64>,
+}
+
+impl Beside {
+    /// A monitor without its request headers, as lists show it.
+    pub fn summary(&self, watched: &Watched) -> Map<String, Value> {
+        let Watched { monitor, state } = watched;
+        let settings = &monitor.settings;
+        let mut shown = target_fields(&settings.target);
+        let window = active_window(&self.windows, monitor.id, &settings.tags, self.now);
+        let fields = [
+            ("id", json!(monitor.id)),
+            ("type", json!(monitor.kind())),
+            ("name", json!(settings.name)),
+            ("tags", json!(settings.tags)),
+            ("channel_ids", json!(self.channel_ids(settings))),
+            ("notify_on", json!(settings.notify_on)),
+            ("current_status", json!(state.status)),
+            ("status_since", json!(state.since)),
+            ("in_maintenance", json!(window.is_some())),
+            ("confirming", json!(state.is_confirming())),
+            ("late", json!(state.is_late(self.now))),
+            ("last_checked_at", json!(state.last_check.map(|last| last.at))),
+            ("last_result", json!(state.last_check.map(|last| json!({
+                "verdict": last.verdict,
+                "status_code": last.status_code,
+                "response_ms": last.total_ms,
+            })))),
+            ("created_at", json!(monitor.created_at)),
+            ("updated_at", json!(monitor.updated_at)),
+        ];
+        shown.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+        if let Some(uuid) = monitor.uuid {
+            let fields = self.heartbeat_fields(watched, uuid);
+            shown.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+        }
+        shown
+    }
+
+    /// A monitor with its request headers, secret ones masked.
+    pub fn detail(&self, watched: &Watched) -> Map<String, Value> {
+        let mut shown = self.summary(watched);
+        if let Target::Http(spec) = &watched.monitor.settings.target {
+            shown.insert("headers".to_owned(), headers(&spec.headers));
+        }
+        shown
+    }
+
+    fn channel_ids<'a>(&'a self, settings: &'a Settings) -> &'a [i64] {
+        settings.channel_ids.as_deref().unwrap_or(&self.default_channel_ids)
+    }
+
+    fn heartbeat_fields(&self, watched: &Watched, uuid: uuid::Uuid) -> [(&'static str, Value); 5] {
+        let beat = &watched.state.beat;
+        let expected = !matches!(watched.state.status, Status::Pending | Status::Paused);
+        [
+            ("uuid", json!(uuid)),
+            ("ping_url", json!(format!("{}/api/heartbeats/{uuid}/ping", self.base_url))),
+            ("last_ping_at", json!(beat.last_ping_at)),
+            ("next_due_at", json!(beat.due_at.filter(|_| expected))),
+            ("deadline_at", json!(beat.deadline_at.filter(|_| expected))),
+        ]
+    }
+}
+
+/// What is set of a target; its own `type` tag, and no headers.
+fn target_fields(target: &Target) -> Map<String, Value> {
+    match json!(target) {
+        Value::Object(map) => map,
+        // A tagged enum of structs is always an object.
+        _ => Map::new(),
+    }
+}
+
+fn headers(headers: &[Header]) -> Value {
+    let shown = headers.iter().map(|header| {
+        let value = if header.is_secret() { SECRET_MASK } else { header.value.as_str() };
+        (header.name.clone(), json!(value))
+    });
+    Value::Object(shown.collect())
+}
+
+/// What a check found.
+pub fn check_result(result: &CheckResult) -> Map<String, Value> {
+    let Phases { dns, connect, tls, first_byte, total } = result.phases;
+    let fields = [
+        // A monitor has no two checks that begin in the same millisecond, so this is a result's number.
+        ("id", json!(result.started_at.0)),
+        ("region", json!(result.region)),
+        ("started_at", json!(result.started_at)),
+        ("verdict", json!(result.verdict)),
+        ("phases", json!({"dns": dns, "connect": connect, "tls": tls,
+            "first_byte": first_byte, "total": total})),
+        ("status_code", json!(result.status_code)),
+        ("error_kind", json!(result.error.as_ref().map(|error| error.kind))),
+        ("error", json!(result.error.as_ref().map(|error| &error.text))),
+        ("failed_checks", json!(result.failed_checks)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A result as it is stored.
+pub fn stored_result(stored: &StoredResult) -> Value {
+    let mut shown = check_result(&stored.result);
+    shown.insert("id".to_owned(), json!(stored.id));
+    shown.insert("in_maintenance".to_owned(), json!(stored.in_maintenance));
+    Value::Object(shown)
+}
+
+/// A ping, without its body.
+pub fn ping(ping: &Ping) -> Value {
+    json!({
+        "n": ping.n,
+        "at": ping.at,
+        "kind": ping.kind,
+        "method": ping.method,
+        "remote_addr": ping.remote_addr,
+        "user_agent": ping.user_agent,
+        "rid": ping.rid,
+        "exit_status": ping.exit_status,
+        "duration_ms": ping.duration_ms,
+        "body_bytes": ping.body_bytes,
+        "note": ping.note,
+    })
+}
+
+/// An incident, without its timeline.
+pub fn incident(incident: &Incident, now: Timestamp) -> Map<String, Value> {
+    let fields = [
+        ("id", json!(incident.id)),
+        ("monitor_id", json!(incident.monitor_id)),
+        ("monitor_name", json!(incident.monitor_name)),
+        ("state", json!(incident.state())),
+        ("started_at", json!(incident.started_at)),
+        ("confirmed_at", json!(incident.confirmed_at)),
+        ("acknowledged_at", json!(incident.acknowledged_at)),
+        ("acknowledged_by", json!(incident.acknowledged_by)),
+        ("resolved_at", json!(incident.resolved_at)),
+        ("duration_seconds", json!(incident.duration_seconds(now))),
+        ("cause", json!(cause_word(&incident.cause))),
+        ("summary", json!(incident.summary)),
+        ("regions", json!(incident.regions)),
+    ];
+    fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// A maintenance window.
+pub fn window(window: &MaintenanceWindow, now: Timestamp) -> Value {
+    let is_to_come = window.starts_at > now;
+    json!({
+        "id": window.id,
+        "name": window.name,
+        "monitor_ids": window.monitor_ids,
+        "tags": window.tags,
+        "starts_at": window.starts_at,
+        "ends_at": window.ends_at,
+        "is_active": window.is_active(now),
+        "next_starts_at": is_to_come.then_some(window.starts_at),
+    })
+}
