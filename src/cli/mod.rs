@@ -1,5 +1,6 @@
 //! The subcommands, one file each. They open the database themselves and work beside a running server.
 
+pub mod check;
 pub mod token;
 pub mod user;
 
@@ -55,6 +56,3 @@ impl From<io::Error> for CliError {
 fn cell(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
-//! One file a subcommand.
-
-pub mod check;

@@ -1,6 +1,6 @@
 //! `watchbell user`: add people, change their passwords, list them.
 
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use clap::{Args, Subcommand};
 

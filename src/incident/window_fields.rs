@@ -73,8 +73,7 @@ fn read_end(
         }
         (_, false, _) => {
             let kept = current.map(|window| window.ends_at);
-            let ends_at =
-                fields.read("ends_at", kept.unwrap_or(stand_in), kept, parse_time);
+            let ends_at = fields.read("ends_at", kept.unwrap_or(stand_in), kept, parse_time);
             if ends_at <= starts_at {
                 fields.wrong("ends_at", "must be after starts_at");
             }
@@ -105,8 +104,7 @@ mod tests {
         current: Option<&MaintenanceWindow>,
     ) -> Result<MaintenanceWindow, Vec<String>> {
         let map = value.as_object().unwrap();
-        MaintenanceWindow::read(map, current, NOW)
-            .map_err(|errors| errors.0.into_keys().collect())
+        MaintenanceWindow::read(map, current, NOW).map_err(|errors| errors.0.into_keys().collect())
     }
 
     #[test]
@@ -126,7 +124,8 @@ mod tests {
         let backwards = json!({"tags": ["a"], "starts_at": "2031-01-02T00:00:00Z",
             "ends_at": "2031-01-01T00:00:00Z"});
         assert_eq!(read(backwards, None).unwrap_err(), ["ends_at"]);
-        let over = json!({"tags": ["a"], "starts_at": "2001-01-02T00:00:00Z", "duration_minutes": 5});
+        let over =
+            json!({"tags": ["a"], "starts_at": "2001-01-02T00:00:00Z", "duration_minutes": 5});
         assert_eq!(read(over, None).unwrap_err(), ["ends_at"]);
     }
 

@@ -18,8 +18,8 @@ pub mod monitors;
 pub mod open;
 pub mod sessions;
 pub mod settings;
-pub mod users;
 pub mod timeline;
+pub mod users;
 pub mod windows;
 pub mod writer;
 
@@ -90,6 +90,13 @@ impl Db {
             Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
             Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
         })
+    }
+
+    /// Asks the database for a sign of life.
+    pub async fn ping(&self) -> Result<()> {
+        let mut reader = self.read().await?;
+        on!(&mut reader.conn(), c => sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(c).await)
+            .map(drop)
     }
 
     /// Closes all connections, after those in use are given back.

@@ -217,6 +217,11 @@ pub async fn active_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
     on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors WHERE NOT paused ORDER BY id").fetch_all(c).await)
 }
 
+/// The numbers of all monitors.
+pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
+    on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors ORDER BY id").fetch_all(c).await)
+}
+
 /// The numbers among `ids` that are monitors.
 pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<MonitorId>> {
     if ids.is_empty() {

@@ -5,7 +5,36 @@ pub mod assets;
 pub mod body;
 pub mod error;
 pub mod guard;
+pub mod health;
 pub mod list;
 pub mod pages;
 pub mod state;
 pub mod table;
+
+use actix_web::middleware::from_fn;
+use actix_web::web::{self, ServiceConfig};
+
+use error::ApiError;
+
+/// Every address of the server. [`guard::security_headers`] belongs around all of it.
+pub fn routes(cfg: &mut ServiceConfig) {
+    cfg.service(
+        web::resource(["/healthz", "/healthz/"]).get(health::healthz).head(health::healthz),
+    )
+    .service(web::resource(["/readyz", "/readyz/"]).get(health::readyz).head(health::readyz))
+    .service(web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page))
+    .service(api_v1());
+}
+
+/// `/api/v1`: who asks is found out for all of it, what they may is in its table.
+fn api_v1() -> impl actix_web::dev::HttpServiceFactory {
+    let mut scope = web::scope("/api/v1");
+    for resource in api::routes::table().resources {
+        scope = scope.service(resource);
+    }
+    scope.default_service(web::to(nothing_here)).wrap(from_fn(guard::authenticate))
+}
+
+async fn nothing_here() -> Result<&'static str, ApiError> {
+    Err(ApiError::NotFound("there is nothing at this address; see /api/docs".to_owned()))
+}

@@ -55,12 +55,7 @@ pub async fn get(state: State, Id(id): Id) -> Answer {
 }
 
 /// `POST /incidents/{id}/acknowledge`.
-pub async fn acknowledge(
-    state: State,
-    who: Principal,
-    Id(id): Id,
-    body: MaybeObject,
-) -> Answer {
+pub async fn acknowledge(state: State, who: Principal, Id(id): Id, body: MaybeObject) -> Answer {
     body.nothing()?;
     state.engine.acknowledge(id, &who.name).await.map_err(not_found)?;
     detail(&state, id).await

@@ -1,11 +1,10 @@
 //! `/monitors`: what is watched; and `/heartbeats`, the same things with their type fixed.
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
 use super::shown::{self, Beside};
 use super::{Answer, Id, State};
-use crate::fields::Fields;
 use crate::monitor::Kind;
 use crate::store::monitors::{self, Filter, Watched};
 use crate::store::windows;
@@ -96,18 +95,12 @@ fn read_kind(scope: Scope, map: &Map<String, Value>) -> Result<Kind, ApiError> {
 /// `GET /monitors/{id}`, `GET /heartbeats/{id}`.
 pub async fn get(state: State, req: HttpRequest, Id(id): Id) -> Answer {
     let watched = find(&state, &req, id).await?;
-    let mut shown = beside(&state).await?.detail(&watched);
-    shown.insert("uptime".to_owned(), uptime(&state, id).await?);
+    let shown = beside(&state).await?.detail(&watched);
     Ok(data(shown))
 }
 
 /// `PATCH /monitors/{id}`, `PATCH /heartbeats/{id}`.
-pub async fn update(
-    state: State,
-    req: HttpRequest,
-    Id(id): Id,
-    Object(mut map): Object,
-) -> Answer {
+pub async fn update(state: State, req: HttpRequest, Id(id): Id, Object(mut map): Object) -> Answer {
     let current = find(&state, &req, id).await?;
     keep_kind(&current, &mut map)?;
     let changed = state.engine.update_monitor(id, map).await.map_err(not_found)?;

@@ -30,6 +30,7 @@ pub async fn regions(state: State, mut query: Query) -> Answer {
     let page = query.page();
     query.finish()?;
     let all = [json!({ "name": state.region })];
-    let rows: Vec<_> = all.iter().skip(usize::try_from(page.offset()).unwrap_or(usize::MAX)).collect();
+    let rows: Vec<_> =
+        all.iter().skip(usize::try_from(page.offset()).unwrap_or(usize::MAX)).collect();
     Ok(page.answer(rows, 1))
 }

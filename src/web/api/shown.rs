@@ -43,11 +43,14 @@ impl Beside {
             ("confirming", json!(state.is_confirming())),
             ("late", json!(state.is_late(self.now))),
             ("last_checked_at", json!(state.last_check.map(|last| last.at))),
-            ("last_result", json!(state.last_check.map(|last| json!({
-                "verdict": last.verdict,
-                "status_code": last.status_code,
-                "response_ms": last.total_ms,
-            })))),
+            (
+                "last_result",
+                json!(state.last_check.map(|last| json!({
+                    "verdict": last.verdict,
+                    "status_code": last.status_code,
+                    "response_ms": last.total_ms,
+                }))),
+            ),
             ("created_at", json!(monitor.created_at)),
             ("updated_at", json!(monitor.updated_at)),
         ];
@@ -111,8 +114,11 @@ pub fn check_result(result: &CheckResult) -> Map<String, Value> {
         ("region", json!(result.region)),
         ("started_at", json!(result.started_at)),
         ("verdict", json!(result.verdict)),
-        ("phases", json!({"dns": dns, "connect": connect, "tls": tls,
-            "first_byte": first_byte, "total": total})),
+        (
+            "phases",
+            json!({"dns": dns, "connect": connect, "tls": tls,
+            "first_byte": first_byte, "total": total}),
+        ),
         ("status_code", json!(result.status_code)),
         ("error_kind", json!(result.error.as_ref().map(|error| error.kind))),
         ("error", json!(result.error.as_ref().map(|error| &error.text))),

@@ -3,8 +3,8 @@
 use actix_web::HttpResponse;
 use serde_json::{Map, Value};
 
-use super::{Answer, Id, State};
 use super::tokens::read_role;
+use super::{Answer, Id, State};
 use crate::account::Role;
 use crate::account::password::{self, LENGTH_MAX};
 use crate::account::user::{self, User};

@@ -1,0 +1,4 @@
+//! What history says: uptime, and keeping history small.
+
+pub mod retention;
+pub mod uptime;

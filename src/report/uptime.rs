@@ -1,0 +1,149 @@
+//! Uptime: seconds up or degraded over seconds known; maintenance and unknown time left out. Pure.
+
+use crate::clock::Timestamp;
+use crate::monitor::Status;
+use crate::store::history::StatusChange;
+
+/// How long a monitor was in what, in ms, within one span of time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Up, outside maintenance.
+    pub up_ms: i64,
+    /// Degraded, outside maintenance.
+    pub degraded_ms: i64,
+    /// Down, outside maintenance.
+    pub down_ms: i64,
+    /// In maintenance, while it was watched.
+    pub maintenance_ms: i64,
+}
+
+impl Tally {
+    /// The share of known time in which it was up or degraded, from 0 to 1; `None` when nothing is known.
+    pub fn uptime(&self) -> Option<f64> {
+        let well = self.up_ms + self.degraded_ms;
+        let known = well + self.down_ms;
+        (known > 0).then(|| well as f64 / known as f64)
+    }
+
+    fn add(&mut self, status: Status, known_ms: i64, maintenance_ms: i64) {
+        let field = match status {
+            Status::Up => &mut self.up_ms,
+            Status::Degraded => &mut self.degraded_ms,
+            Status::Down => &mut self.down_ms,
+            Status::Pending | Status::Paused => return,
+        };
+        *field += known_ms;
+        self.maintenance_ms += maintenance_ms;
+    }
+}
+
+/// A span of time, from its start up to but not including its end.
+pub type Span = (Timestamp, Timestamp);
+
+/// Adds up what happened in each of `spans`, which are in order and do not overlap.
+///
+/// `changes` are in order and begin with the last one before the spans, if there was one. `quiet` are the spans of
+/// maintenance; they may overlap and be in any order.
+pub fn tally(changes: &[StatusChange], quiet: &[Span], spans: &[Span]) -> Vec<Tally> {
+    let quiet = merged(quiet);
+    spans.iter().map(|span| tally_one(changes, &quiet, *span)).collect()
+}
+
+fn tally_one(changes: &[StatusChange], quiet: &[Span], span: Span) -> Tally {
+    let mut tally = Tally::default();
+    // The first change whose time reaches into the span is the last one at or before its start.
+    let first = changes.partition_point(|c| c.at <= span.0).saturating_sub(1);
+    for (i, change) in changes.iter().enumerate().skip(first) {
+        if change.at >= span.1 {
+            break;
+        }
+        let until = changes.get(i + 1).map_or(span.1, |next| next.at);
+        let within = (change.at.max(span.0), until.min(span.1));
+        let whole_ms = within.1.since(within.0);
+        if let Some(status) = change.status
+            && whole_ms > 0
+        {
+            let maintenance_ms = overlap_ms(quiet, within);
+            tally.add(status, whole_ms - maintenance_ms, maintenance_ms);
+        }
+    }
+    tally
+}
+
+fn overlap_ms(quiet: &[Span], within: Span) -> i64 {
+    quiet.iter().map(|q| q.1.min(within.1).since(q.0.max(within.0)).max(0)).sum()
+}
+
+fn merged(spans: &[Span]) -> Vec<Span> {
+    let mut sorted: Vec<Span> = spans.iter().copied().filter(|s| s.0 < s.1).collect();
+    sorted.sort_unstable();
+    let mut merged: Vec<Span> = Vec::new();
+    for span in sorted {
+        match merged.last_mut() {
+            Some(last) if span.0 <= last.1 => last.1 = last.1.max(span.1),
+            _ => merged.push(span),
+        }
+    }
+    merged
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn change(at: i64, status: Option<Status>) -> StatusChange {
+        StatusChange { at: Timestamp(at), status }
+    }
+
+    fn span(from: i64, to: i64) -> Span {
+        (Timestamp(from), Timestamp(to))
+    }
+
+    #[test]
+    fn unknown_and_maintenance_do_not_count() {
+        let changes = [
+            change(0, Some(Status::Up)),
+            change(100, Some(Status::Down)),
+            change(200, None),
+            change(300, Some(Status::Degraded)),
+        ];
+        let tallies = tally(&changes, &[span(150, 350)], &[span(50, 400)]);
+        let expected = Tally { up_ms: 50, degraded_ms: 50, down_ms: 50, maintenance_ms: 100 };
+        assert_eq!(tallies, [expected]);
+        assert_eq!(Tally::default().uptime(), None);
+    }
+
+    fn status() -> impl Strategy<Value = Option<Status>> {
+        prop_oneof![
+            Just(None),
+            prop::sample::select(Status::ALL).prop_map(Some),
+        ]
+    }
+
+    proptest! {
+        /// The oracle looks at every single millisecond.
+        #[test]
+        fn agrees_with_counting_milliseconds(
+            mut changes in prop::collection::vec((0..200i64, status()), 0..12),
+            quiet in prop::collection::vec((0..200i64, 0..60i64), 0..4),
+            from in 0..150i64,
+            length in 1..60i64,
+        ) {
+            changes.sort_by_key(|c| c.0);
+            changes.dedup_by_key(|c| c.0);
+            let changes: Vec<_> = changes.into_iter().map(|(at, s)| change(at, s)).collect();
+            let quiet: Vec<_> = quiet.into_iter().map(|(at, len)| span(at, at + len)).collect();
+            let mut expected = Tally::default();
+            for ms in from..from + length {
+                let current = changes.iter().rev().find(|c| c.at.0 <= ms).and_then(|c| c.status);
+                let is_quiet = quiet.iter().any(|q| q.0.0 <= ms && ms < q.1.0);
+                if let Some(status) = current {
+                    expected.add(status, i64::from(!is_quiet), i64::from(is_quiet));
+                }
+            }
+            prop_assert_eq!(tally(&changes, &quiet, &[span(from, from + length)]), vec![expected]);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The schemas of a monitor's settings: the fields of contract, section 4, with their bounds and defaults.
+
+use serde_json::{Value, json};
+
+use super::schemas::{flag, ids, text, text_or_null, texts, word};
+use crate::monitor::NotifyOn;
+
+const DAY: u32 = 86_400;
+
+/// What every monitor has.
+fn common() -> [(&'static str, Value); 4] {
+    [
+        ("name", text("What it is called; the URL's host when absent")),
+        ("tags", texts("Words to find and group it by")),
+        ("channel_ids", ids("Who is told; absent: the default channels; empty: nobody")),
+        ("notify_on", json!({ "type": "array", "items": word(NotifyOn::ALL) })),
+    ]
+}
+
+/// The settings of an HTTP monitor.
+pub fn http_settings() -> Value {
+    let own = [
+        ("url", json!({ "type": "string", "format": "uri" })),
+        ("method", preset(text("Any HTTP method"), json!("GET"))),
+        (
+            "headers",
+            json!({ "type": "object", "additionalProperties": { "type": "string" },
+            "description": "Sent with the request; secret values read back as ***. Not in lists" }),
+        ),
+        ("body", text_or_null("Sent with the request")),
+        ("check_interval_seconds", whole(1, DAY, 60, "From one check to the next")),
+        ("timeout_seconds", whole(1, 120, 10, "From name resolution to the last byte")),
+        ("expected_status", preset(text("Codes and ranges"), json!("200-299"))),
+        (
+            "expected_status_code",
+            json!({ "type": "integer", "minimum": 100, "maximum": 599,
+            "writeOnly": true, "description": "Exactly one, instead of expected_status" }),
+        ),
+        ("keyword", text_or_null("Must be in the body")),
+        ("keyword_absent", text_or_null("Must not be in the body")),
+        (
+            "degraded_after_ms",
+            json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 120_000,
+            "description": "Slower than this is degraded" }),
+        ),
+        ("follow_redirects", preset(flag("Ten at most"), json!(true))),
+        ("verify_tls", preset(flag("The certificate must be valid"), json!(true))),
+        ("retries", whole(0, 100, 1, "Checks again before it is down")),
+        ("retry_interval_seconds", whole(1, DAY, 5, "From a failed check to the next try")),
+        ("recovery_checks", whole(1, 100, 1, "Successes in a row before it is up")),
+    ];
+    object(own.into_iter().chain(common()))
+}
+
+/// The settings of a heartbeat.
+pub fn heartbeat_settings() -> Value {
+    let own = [
+        (
+            "period_seconds",
+            json!({ "type": "integer", "minimum": 1, "maximum": 400 * DAY,
+            "description": "From one success to the next" }),
+        ),
+        (
+            "grace_seconds",
+            json!({ "type": "integer", "minimum": 0, "maximum": 400 * DAY,
+            "description": "On top before it is down; absent: the period, but 60 to 3,600" }),
+        ),
+    ];
+    object(own.into_iter().chain(common()))
+}
+
+fn object(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {
+    Value::Object(fields.map(|(name, about)| (name.to_owned(), about)).collect())
+}
+
+fn preset(mut about: Value, default: Value) -> Value {
+    about["default"] = default;
+    about
+}
+
+fn whole(min: u32, max: u32, default: u32, about: &str) -> Value {
+    json!({ "type": "integer", "minimum": min, "maximum": max, "default": default,
+        "description": about })
+}
