@@ -12,6 +12,7 @@ pub mod live;
 pub mod monitor;
 pub mod notify;
 pub mod probe;
+pub mod report;
 pub mod seal;
 pub mod store;
 pub mod supervise;
