@@ -7,5 +7,5 @@ use crate::store::{Conn, Result, channels};
 /// # Errors
 /// When the database fails.
 pub async fn nobody_is_told(conn: &mut Conn<'_>) -> Result<bool> {
-    Ok(channels::enabled(conn).await?.is_empty())
+    Ok(channels::enabled_names(conn).await?.is_empty())
 }
