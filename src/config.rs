@@ -159,18 +159,38 @@ impl Config {
             None => None,
         };
         let retry = match &self.retry_schedule {
-            Some(list) => list.parse().map_err(|reason| format!("WATCHBELL_RETRY_SCHEDULE: {reason}"))?,
+            Some(list) => {
+                list.parse().map_err(|reason| format!("WATCHBELL_RETRY_SCHEDULE: {reason}"))?
+            }
             None => RetrySchedule::default(),
         };
         if self.admin_email.is_some() != self.admin_password.is_some() {
-            return Err("WATCHBELL_ADMIN_EMAIL and WATCHBELL_ADMIN_PASSWORD go together: give both or none".to_owned());
+            return Err(
+                "WATCHBELL_ADMIN_EMAIL and WATCHBELL_ADMIN_PASSWORD go together: give both or none"
+                    .to_owned(),
+            );
         }
         if let Some(base) = &self.base_url
-            && (!matches!(base.scheme(), "http" | "https") || base.query().is_some() || base.fragment().is_some())
+            && (!matches!(base.scheme(), "http" | "https")
+                || base.query().is_some()
+                || base.fragment().is_some())
         {
             return Err("WATCHBELL_BASE_URL: must be like https://watch.example.com".to_owned());
         }
         Ok(Checked { egress, smtp, retry, sqlite_path: self.sqlite_path()? })
+    }
+
+    /// The database's URL without user and password, for people.
+    pub fn database_name(&self) -> String {
+        match Url::parse(&self.database_url) {
+            Ok(mut url) if url.has_host() => {
+                // Both fail only for URLs that cannot have a user.
+                let _ = url.set_username("");
+                let _ = url.set_password(None);
+                url.to_string()
+            }
+            _ => self.database_url.clone(),
+        }
     }
 
     fn sqlite_path(&self) -> Result<Option<PathBuf>, String> {
@@ -181,7 +201,9 @@ impl Config {
                 .map_err(|error| format!("WATCHBELL_DATABASE_URL: {error}"));
         }
         if !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            return Err("WATCHBELL_DATABASE_URL: must start with sqlite:// or postgres://".to_owned());
+            return Err(
+                "WATCHBELL_DATABASE_URL: must start with sqlite:// or postgres://".to_owned()
+            );
         }
         if self.secret_key.is_none() {
             return Err(
@@ -216,13 +238,12 @@ pub fn parse_from(
         .collect();
     for (id, variable) in variables {
         let given = env(&variable).is_some_and(|value| !value.is_empty());
+        // A file wins over the plain variable: an image may set the latter by default.
         let file = env(&format!("{variable}_FILE")).filter(|path| !path.is_empty());
-        if given && file.is_some() {
-            return Err(usage(&command, &format!("give {variable} or {variable}_FILE, not both")));
-        }
         if let Some(path) = file {
-            let text = std::fs::read_to_string(&path)
-                .map_err(|error| usage(&command, &format!("{variable}_FILE: cannot read {path}: {error}")))?;
+            let text = std::fs::read_to_string(&path).map_err(|error| {
+                usage(&command, &format!("{variable}_FILE: cannot read {path}: {error}"))
+            })?;
             let text = text.trim_end_matches(['\r', '\n']).to_owned();
             command = command.mut_arg(id, |arg| arg.env(Resettable::Reset).default_value(text));
         } else if !given {

@@ -3,9 +3,12 @@
 //! The rooms and who may enter which are in `ARCHITECTURE.md`. Pure rooms (`monitor`, `incident`) decide; the others act.
 
 pub mod account;
+pub mod app;
+pub mod base_url;
 pub mod checker;
 pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod fields;
 pub mod incident;
 pub mod live;
@@ -16,5 +19,6 @@ pub mod report;
 pub mod seal;
 pub mod store;
 pub mod supervise;
+pub mod telemetry;
 pub mod web;
 mod words;

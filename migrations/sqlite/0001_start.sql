@@ -158,14 +158,16 @@ CREATE TABLE deliveries (
     attempts INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     next_attempt_at INTEGER,
+    first_attempt_at INTEGER,
     leased_until INTEGER,
     delivered_at INTEGER,
     latency_ms INTEGER,
     last_error TEXT,
     last_status INTEGER
 ) STRICT;
-CREATE INDEX deliveries_due ON deliveries (channel_id, next_attempt_at) WHERE state = 'pending';
-CREATE INDEX deliveries_order ON deliveries (channel_id, monitor_id, id) WHERE state = 'pending';
+CREATE INDEX deliveries_due ON deliveries (next_attempt_at) WHERE state = 'pending';
+-- Alerts about no monitor are in order among themselves; COALESCE lets the index find them.
+CREATE INDEX deliveries_order ON deliveries (channel_id, COALESCE(monitor_id, 0), id) WHERE state = 'pending';
 CREATE INDEX deliveries_incident ON deliveries (incident_id, channel_id);
 CREATE INDEX deliveries_channel ON deliveries (channel_id, id);
 

@@ -22,8 +22,9 @@ use crate::incident::{Incident, IncidentId};
 use crate::live::LiveEvent;
 use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
+use crate::notify::delivery::NewDelivery;
+use crate::notify::outbox::Wake;
 use crate::seal::Sealer;
-use crate::store::deliveries::NewDelivery;
 use crate::store::history::{NewPing, NewResult, StatusChange};
 use crate::store::monitors::{self, Watched};
 use crate::store::writer::Batch;
@@ -162,7 +163,7 @@ pub struct Outlets {
     /// The pages that are open.
     pub live: broadcast::Sender<LiveEvent>,
     /// The sender of alerts.
-    pub sender: Arc<Notify>,
+    pub sender: Wake,
     /// The watcher of deadlines.
     pub watch: Arc<Notify>,
     /// When the watcher looks next, in epoch ms.
@@ -212,7 +213,7 @@ impl Batch for Ingest {
             let _ = self.outlets.live.send(event);
         }
         if effects.has_deliveries {
-            self.outlets.sender.notify_one();
+            self.outlets.sender.wake();
         }
         let wakes_at = self.outlets.watch_wakes_at.load(Ordering::Acquire);
         if effects.earliest_deadline.is_some_and(|at| at.0 < wakes_at) {

@@ -12,6 +12,16 @@ use crate::probe::{EgressRules, Prober};
 /// The exit status of a usage error (contract, section 1).
 const USAGE: i32 = 2;
 
+/// What `watchbell check` takes.
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// The address to check, such as https://example.com/health.
+    pub url: String,
+    /// Print the result as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// Checks `url` once with the default settings of a monitor and writes phases and verdict to `out`, as JSON if `json`.
 /// A wrong URL is one line on `err`. `started_at` is the time that the result bears.
 ///

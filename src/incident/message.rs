@@ -43,6 +43,30 @@ pub struct Alert {
     pub check: Option<AlertCheck>,
 }
 
+impl Alert {
+    /// A test of the channel called `channel`.
+    pub fn channel_test(channel: &str) -> Self {
+        Self {
+            event: AlertEvent::ChannelTest,
+            message: Message::channel_test(channel),
+            monitor: None,
+            incident: None,
+            check: None,
+        }
+    }
+
+    /// That this alert could not be delivered on the channel called `channel`, for the other channels.
+    pub fn channel_failed(&self, channel: &str, error: &str) -> Self {
+        Self {
+            event: AlertEvent::ChannelFailed,
+            message: Message::channel_failed(channel, error),
+            monitor: self.monitor.clone(),
+            incident: self.incident.clone(),
+            check: None,
+        }
+    }
+}
+
 /// The monitor, as an alert shows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertMonitor {

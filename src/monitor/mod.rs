@@ -6,6 +6,8 @@ pub mod heartbeat;
 pub mod schedule;
 pub mod spec;
 pub mod state;
+#[cfg(test)]
+mod state_tests;
 pub mod status_set;
 
 use std::collections::BTreeMap;

@@ -56,3 +56,50 @@ fn phase_ms(id: MonitorId, interval_ms: i64) -> i64 {
     // The remainder is below the interval, which is a positive i64.
     (z % interval_ms.cast_unsigned()).cast_signed()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// The oracle tries every millisecond.
+        #[test]
+        fn the_next_slot_is_the_first_with_the_phase(
+            id in 1..10_000i64,
+            interval_ms in 1..3_000i64,
+            now in 0..10_000i64,
+        ) {
+            let phase = phase_ms(id, interval_ms);
+            let expected = (now + 1..).find(|ms| (ms - phase).rem_euclid(interval_ms) == 0);
+            prop_assert_eq!(Some(next_slot(id, interval_ms, Timestamp(now)).0), expected);
+        }
+
+        /// However late each check ends, the next falls on a slot, and the rate does not drift.
+        #[test]
+        fn slots_never_drift(id in 1..10_000i64, delays in prop::collection::vec(0..25_000i64, 1..50)) {
+            let interval_ms = 10_000;
+            let mut due = next_slot(id, interval_ms, Timestamp(0));
+            for delay in delays {
+                let next = next_slot(id, interval_ms, due.plus_ms(delay));
+                prop_assert!(next > due);
+                prop_assert_eq!((next.0 - due.0) % interval_ms, 0);
+                prop_assert!(next.since(due.plus_ms(delay)) <= interval_ms);
+                due = next;
+            }
+        }
+    }
+
+    #[test]
+    fn many_monitors_spread_over_the_interval() {
+        let interval_ms = 20_000;
+        let mut seconds = [0; 20];
+        for id in 1..=1000 {
+            let at = next_slot(id, interval_ms, Timestamp(0)).0 - 1;
+            seconds[usize::try_from(at / 1000).unwrap()] += 1;
+        }
+        // 50 each; a fair draw stays well within these.
+        assert!(seconds.iter().all(|n| (25..=80).contains(n)), "{seconds:?}");
+    }
+}

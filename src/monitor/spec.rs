@@ -135,41 +135,42 @@ impl Settings {
         let mut fields = Fields::new(map);
         fields.raw("type");
         let target = match (kind, current.map(|c| &c.target)) {
-            (Kind::Http, Some(Target::Http(spec))) => {
-                Target::Http(read_http(&mut fields, Some(spec)))
-            }
-            (Kind::Http, _) => Target::Http(read_http(&mut fields, None)),
+            (Kind::Http, Some(Target::Http(spec))) => read_http(&mut fields, Some(spec)),
+            (Kind::Http, _) => read_http(&mut fields, None),
             (Kind::Heartbeat, Some(Target::Heartbeat(spec))) => {
-                Target::Heartbeat(read_heartbeat(&mut fields, Some(spec)))
+                Some(read_heartbeat(&mut fields, Some(spec)))
             }
-            (Kind::Heartbeat, _) => Target::Heartbeat(read_heartbeat(&mut fields, None)),
+            (Kind::Heartbeat, _) => Some(read_heartbeat(&mut fields, None)),
         };
         let default_name = match &target {
-            Target::Http(spec) => spec.url.host_str().map(str::to_owned),
-            Target::Heartbeat(_) => None,
+            Some(Target::Http(spec)) => spec.url.host_str().map(str::to_owned),
+            Some(Target::Heartbeat(_)) => None,
+            // The URL is wrong and said so; that it gives no name is not one more mistake.
+            None => Some("unnamed".to_owned()),
         };
-        let settings = Self {
-            name: fields.name("name", default_name, current.map(|c| c.name.clone())),
-            tags: fields.tags("tags", current.map(|c| c.tags.clone())),
-            channel_ids: fields.optional_ids("channel_ids", current.map(|c| c.channel_ids.clone())),
-            notify_on: fields.read(
-                "notify_on",
-                NotifyOn::ALL.to_vec(),
-                current.map(|c| c.notify_on.clone()),
-                parse_notify_on,
-            ),
-            target,
-        };
+        let name = fields.name("name", default_name, current.map(|c| c.name.clone()));
+        let tags = fields.tags("tags", current.map(|c| c.tags.clone()));
+        let channel_ids =
+            fields.optional_ids("channel_ids", current.map(|c| c.channel_ids.clone()));
+        let notify_on = fields.read(
+            "notify_on",
+            NotifyOn::ALL.to_vec(),
+            current.map(|c| c.notify_on.clone()),
+            parse_notify_on,
+        );
         fields.finish()?;
-        Ok(settings)
+        let target = target.ok_or_else(|| FieldErrors::one("url", NO_URL))?;
+        Ok(Self { name, target, tags, channel_ids, notify_on })
     }
 }
 
-fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> HttpSpec {
+const NO_URL: &str = "is missing: give an address such as https://example.com/health";
+
+/// All fields of an HTTP monitor; `None` when the URL is wrong, which is then noted as are the others.
+fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Target> {
     let url = read_url(fields, current);
     let expected_status = read_expected_status(fields, current);
-    HttpSpec {
-        url,
+    let spec = HttpSpec {
         method: fields.read(
             "method",
             "GET".to_owned(),
@@ -221,31 +222,29 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> HttpSpec {
             1,
             current.map(|c| c.recovery_checks),
         ),
+        // Last, so that the other fields have been read, and their mistakes noted, when it is missing.
+        url: url?,
+    };
+    Some(Target::Http(spec))
+}
+
+/// The URL, unless it is wrong or missing.
+fn read_url(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Url> {
+    // Null is the default, and a URL has none, so it is as wrong in a PATCH as in a POST.
+    let kept = current.map(|c| Some(c.url.clone()));
+    let url = fields.read("url", None, kept, |value| parse_url(value).map(Some));
+    if url.is_none() {
+        fields.wrong("url", NO_URL);
     }
+    url
 }
 
-fn read_url(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Url {
-    let missing =
-        if fields.raw("url").is_none() { current.map(|c| Some(c.url.clone())) } else { None };
-    let url = fields.read("url", None, missing, |value| parse_url(value).map(Some));
-    url.unwrap_or_else(|| {
-        fields.wrong("url", "is missing: give an address such as https://example.com/health");
-        placeholder_url()
-    })
-}
-
-/// Stands in for a URL that was wrong, so that the other fields can still be read; never leaves [`Settings::read`].
-fn placeholder_url() -> Url {
-    const PLACEHOLDER: &str = "http://placeholder.invalid/";
-    #[allow(clippy::expect_used, reason = "a constant that a test parses")]
-    Url::parse(PLACEHOLDER).expect("a constant URL")
-}
-
-fn parse_url(value: &Value) -> Result<Url, String> {
+/// An `http` or `https` address with a host.
+pub(crate) fn parse_url(value: &Value) -> Result<Url, String> {
     let text = parse_text(value, 10_000)?;
     let text = text.trim();
     if text.is_empty() {
-        return Err("is missing: give an address such as https://example.com/health".to_owned());
+        return Err(NO_URL.to_owned());
     }
     let url = Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => {
@@ -306,7 +305,7 @@ fn read_headers(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Vec<Head
 }
 
 /// Headers are an object of name to value; a value of [`SECRET_MASK`] keeps the `stored` one.
-fn parse_headers(value: &Value, stored: &[Header]) -> Result<Vec<Header>, String> {
+pub(crate) fn parse_headers(value: &Value, stored: &[Header]) -> Result<Vec<Header>, String> {
     let object = value
         .as_object()
         .ok_or("must be an object of name to value, such as {\"Accept\": \"*/*\"}")?;
@@ -348,7 +347,7 @@ fn parse_notify_on(value: &Value) -> Result<Vec<NotifyOn>, String> {
     Ok(chosen)
 }
 
-fn read_heartbeat(fields: &mut Fields<'_>, current: Option<&HeartbeatSpec>) -> HeartbeatSpec {
+fn read_heartbeat(fields: &mut Fields<'_>, current: Option<&HeartbeatSpec>) -> Target {
     const LONGEST: u32 = 400 * DAY;
     let period_seconds = match (fields.raw("period_seconds").is_none(), current) {
         (true, None) => {
@@ -360,7 +359,7 @@ fn read_heartbeat(fields: &mut Fields<'_>, current: Option<&HeartbeatSpec>) -> H
         }
         _ => fields.integer("period_seconds", 1..=LONGEST, 60, current.map(|c| c.period_seconds)),
     };
-    HeartbeatSpec {
+    Target::Heartbeat(HeartbeatSpec {
         period_seconds,
         grace_seconds: fields.integer(
             "grace_seconds",
@@ -368,5 +367,5 @@ fn read_heartbeat(fields: &mut Fields<'_>, current: Option<&HeartbeatSpec>) -> H
             period_seconds.clamp(60, 3600),
             current.map(|c| c.grace_seconds),
         ),
-    }
+    })
 }

@@ -18,7 +18,7 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str) -> CheckError {
         // The innermost says what the system said; what is around it only repeats or hides that.
         .or_else(|| chain.iter().rev().find_map(|cause| of_http(*cause)))
         .or_else(|| chain.iter().rev().find_map(|cause| of_io(*cause)))
-        .unwrap_or_else(|| other(error.is_connect(), chain.last().copied().unwrap_or(error)))
+        .unwrap_or_else(|| other(error, chain.last().copied().unwrap_or(error)))
 }
 
 /// A failure of `kind` that says `text`.
@@ -94,7 +94,8 @@ fn certificate(why: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("certificate is not valid for host {host}")
         }
-        CertificateError::UnknownIssuer => UNTRUSTED.to_owned(),
+        // A bad signature is one by an authority that only bears the name of a trusted one.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => UNTRUSTED.to_owned(),
         CertificateError::Revoked => "certificate has been revoked".to_owned(),
         CertificateError::BadEncoding => "certificate cannot be read".to_owned(),
         // What `openssl req -x509` makes: its own authority, which webpki names by this and not as unknown.
@@ -172,9 +173,11 @@ fn own_trouble(error: &io::Error) -> Option<CheckError> {
     ours.then(|| failure(ErrorKind::Internal, format!("cannot check from here: {error}")))
 }
 
-fn other(connecting: bool, cause: &dyn StdError) -> CheckError {
-    if connecting {
+fn other(error: &reqwest::Error, cause: &dyn StdError) -> CheckError {
+    if error.is_connect() {
         failure(ErrorKind::Refused, format!("connection failed: {cause}"))
+    } else if error.is_decode() || error.is_body() {
+        failure(ErrorKind::InvalidResponse, format!("the body cannot be read: {cause}"))
     } else {
         failure(ErrorKind::InvalidResponse, format!("the answer cannot be read: {cause}"))
     }

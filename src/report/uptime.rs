@@ -116,10 +116,7 @@ mod tests {
     }
 
     fn status() -> impl Strategy<Value = Option<Status>> {
-        prop_oneof![
-            Just(None),
-            prop::sample::select(Status::ALL).prop_map(Some),
-        ]
+        prop_oneof![Just(None), prop::sample::select(Status::ALL).prop_map(Some),]
     }
 
     proptest! {

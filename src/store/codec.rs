@@ -10,6 +10,7 @@ use crate::incident::TimelineKind;
 use crate::incident::message::AlertEvent;
 use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{ErrorKind, Kind, Status, Verdict};
+use crate::notify::{ChannelType, DeliveryState};
 
 impl<DB: Database> Type<DB> for Timestamp
 where
@@ -78,4 +79,15 @@ macro_rules! text_column {
     )+};
 }
 
-text_column!(SignalKind, Role, TimelineKind, AlertEvent, ErrorKind, Kind, Status, Verdict);
+text_column!(
+    SignalKind,
+    Role,
+    TimelineKind,
+    AlertEvent,
+    ErrorKind,
+    Kind,
+    Status,
+    Verdict,
+    ChannelType,
+    DeliveryState
+);

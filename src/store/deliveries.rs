@@ -1,29 +1,162 @@
-//! stub
-use super::{Conn, Result};
+//! Deliveries as everybody but the sender sees them: queued, listed, retried. The sender's side is in [`super::outbox`].
+
+use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
+
+use super::{Conn, Result, on, run, value_rows};
 use crate::clock::Timestamp;
-use crate::incident::message::{Alert, AlertEvent};
-/// A
-pub struct NewDelivery {
-    /// a
-    pub idempotency_key: String,
-    /// a
-    pub event: AlertEvent,
-    /// a
-    pub incident_id: Option<i64>,
-    /// a
-    pub monitor_id: Option<i64>,
-    /// a
-    pub channel_id: i64,
-    /// a
-    pub alert: Alert,
-    /// a
-    pub created_at: Timestamp,
+use crate::incident::IncidentId;
+use crate::incident::message::AlertEvent;
+use crate::monitor::MonitorId;
+use crate::notify::{ChannelId, Delivery, DeliveryState, NewDelivery};
+
+/// Rows to a statement, so that its binds stay far below SQLite's 32,766.
+const ROWS_AT_ONCE: usize = 500;
+
+/// Queues deliveries, due at once; one whose key is known already changes nothing. Gives the number of new ones.
+///
+/// # Errors
+/// [`super::Error::Reference`] when a channel or incident does not exist.
+pub async fn insert(conn: &mut Conn<'_>, deliveries: &[NewDelivery]) -> Result<u64> {
+    let mut new = 0;
+    for chunk in deliveries.chunks(ROWS_AT_ONCE) {
+        // The text holds placeholders only; all values are bound.
+        let text = format!(
+            "INSERT INTO deliveries (idempotency_key, event, incident_id, monitor_id, channel_id,
+                alert, state, attempts, created_at, next_attempt_at)
+             VALUES {} ON CONFLICT (idempotency_key) DO NOTHING",
+            value_rows(chunk.len(), 10)
+        );
+        new += on!(conn, c => {
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for row in chunk {
+                query = query.bind(&row.idempotency_key).bind(row.event).bind(row.incident_id)
+                    .bind(row.monitor_id).bind(row.channel_id).bind(Json(&row.alert))
+                    .bind(DeliveryState::Pending).bind(0_i64)
+                    .bind(row.created_at).bind(row.created_at);
+            }
+            query.execute(c).await.map(|done| done.rows_affected())
+        })?;
+    }
+    Ok(new)
 }
-/// a
-pub async fn insert(_: &mut Conn<'_>, _: &[NewDelivery]) -> Result<u64> {
-    Ok(0)
+
+/// What a list of deliveries is limited to; `None` is no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Those of one incident.
+    pub incident_id: Option<IncidentId>,
+    /// Those to one channel.
+    pub channel_id: Option<ChannelId>,
+    /// Those in one state.
+    pub state: Option<DeliveryState>,
 }
-/// a
-pub async fn told(_: &mut Conn<'_>, _: i64) -> Result<Vec<i64>> {
-    Ok(vec![])
+
+/// One page of deliveries, and how many there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// The deliveries of the page, newest first.
+    pub deliveries: Vec<Delivery>,
+    /// How many there are on all pages.
+    pub total: i64,
+}
+
+type Row = (
+    i64,
+    AlertEvent,
+    Option<IncidentId>,
+    Option<MonitorId>,
+    ChannelId,
+    DeliveryState,
+    i64,
+    Timestamp,
+    Option<Timestamp>,
+    Option<Timestamp>,
+    Option<String>,
+    Option<i64>,
+);
+
+/// Reads up to `limit` deliveries, newest first, after leaving out `offset`.
+pub async fn list(conn: &mut Conn<'_>, filter: &Filter, limit: i64, offset: i64) -> Result<Page> {
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
+        "SELECT id, event, incident_id, monitor_id, channel_id, state, attempts, created_at,
+            next_attempt_at, delivered_at, last_error, last_status
+         FROM deliveries
+         WHERE ($1 IS NULL OR incident_id = $1) AND ($2 IS NULL OR channel_id = $2)
+            AND ($3 IS NULL OR state = $3)
+         ORDER BY id DESC LIMIT $4 OFFSET $5")
+        .bind(filter.incident_id).bind(filter.channel_id).bind(filter.state)
+        .bind(limit).bind(offset).fetch_all(c).await)?;
+    let total = on!(conn, c => sqlx::query_scalar(
+        "SELECT COUNT(*) FROM deliveries
+         WHERE ($1 IS NULL OR incident_id = $1) AND ($2 IS NULL OR channel_id = $2)
+            AND ($3 IS NULL OR state = $3)")
+        .bind(filter.incident_id).bind(filter.channel_id).bind(filter.state)
+        .fetch_one(c).await)?;
+    Ok(Page { deliveries: rows.into_iter().map(delivery).collect(), total })
+}
+
+/// Reads a delivery.
+pub async fn get(conn: &mut Conn<'_>, id: i64) -> Result<Option<Delivery>> {
+    let row: Option<Row> = on!(conn, c => sqlx::query_as(
+        "SELECT id, event, incident_id, monitor_id, channel_id, state, attempts, created_at,
+            next_attempt_at, delivered_at, last_error, last_status
+         FROM deliveries WHERE id = $1").bind(id).fetch_optional(c).await)?;
+    Ok(row.map(delivery))
+}
+
+fn delivery(row: Row) -> Delivery {
+    let (id, event, incident_id, monitor_id, channel_id, state, attempts, created_at, ..) = row;
+    let (.., next_attempt_at, delivered_at, last_error, last_status) = row;
+    Delivery {
+        id,
+        event,
+        incident_id,
+        monitor_id,
+        channel_id,
+        state,
+        attempts,
+        created_at,
+        next_attempt_at,
+        delivered_at,
+        last_error,
+        last_status,
+    }
+}
+
+/// Queues a failed delivery again, due at once and with the schedule from its beginning. Whether it was a failed one.
+pub async fn retry(conn: &mut Conn<'_>, id: i64, now: Timestamp) -> Result<bool> {
+    let changed = run!(
+        conn,
+        sqlx::query(
+            "UPDATE deliveries SET state = 'pending', attempts = 0, first_attempt_at = NULL,
+                next_attempt_at = $2
+             WHERE id = $1 AND state = 'failed'"
+        )
+        .bind(id)
+        .bind(now)
+    )?;
+    Ok(changed > 0)
+}
+
+/// The channels that were told that an incident's monitor is down, or are about to be; they hear of its end too.
+pub async fn told(conn: &mut Conn<'_>, incident_id: IncidentId) -> Result<Vec<ChannelId>> {
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT DISTINCT channel_id FROM deliveries
+         WHERE incident_id = $1 AND event = $2 AND state <> 'failed' ORDER BY channel_id")
+        .bind(incident_id).bind(AlertEvent::MonitorDown).fetch_all(c).await)
+}
+
+/// The enabled channels that have a delivery of an incident, by id.
+pub async fn channels_of(conn: &mut Conn<'_>, incident_id: IncidentId) -> Result<Vec<ChannelId>> {
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT DISTINCT d.channel_id FROM deliveries d JOIN channels c ON c.id = d.channel_id
+         WHERE d.incident_id = $1 AND c.enabled ORDER BY d.channel_id")
+        .bind(incident_id).fetch_all(c).await)
+}
+
+/// How many deliveries are in each state: for the metrics.
+pub async fn count_by_state(conn: &mut Conn<'_>) -> Result<Vec<(DeliveryState, i64)>> {
+    on!(conn, c => sqlx::query_as(
+        "SELECT state, COUNT(*) FROM deliveries GROUP BY state ORDER BY state").fetch_all(c).await)
 }

@@ -14,8 +14,10 @@ mod codec;
 pub mod deliveries;
 pub mod history;
 pub mod incidents;
+pub mod key_check;
 pub mod monitors;
 pub mod open;
+pub mod outbox;
 pub mod sessions;
 pub mod settings;
 pub mod timeline;
@@ -44,6 +46,12 @@ pub enum Error {
     /// A sealed value could not be opened, or could not be sealed.
     #[error("{0}")]
     Seal(String),
+}
+
+impl From<crate::seal::SealError> for Error {
+    fn from(error: crate::seal::SealError) -> Self {
+        Self::Seal(error.to_string())
+    }
 }
 
 impl From<sqlx::Error> for Error {

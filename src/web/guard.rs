@@ -102,7 +102,7 @@ async fn identify(req: &HttpRequest) -> Result<Option<Principal>, ApiError> {
         }
         return Ok(Some(principal));
     }
-    if !req.method().is_safe() && !is_same_origin(req.headers(), &state.base_url) {
+    if !req.method().is_safe() && !is_same_origin(req.headers(), &state.base_url.get()) {
         return Err(ApiError::Forbidden(
             "this request comes from another site; open Watchbell itself and try again".to_owned(),
         ));

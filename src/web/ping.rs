@@ -69,7 +69,11 @@ fn parse_exit_status(text: &str) -> Option<(SignalKind, Option<i64>)> {
     })
 }
 
-async fn ping(req: HttpRequest, mut body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+async fn ping(
+    req: HttpRequest,
+    mut body: web::Payload,
+    state: web::Data<AppState>,
+) -> HttpResponse {
     match *req.method() {
         Method::GET | Method::HEAD | Method::POST => {}
         Method::OPTIONS => return preflight(),
@@ -87,7 +91,11 @@ async fn ping(req: HttpRequest, mut body: web::Payload, state: web::Data<AppStat
     let received = receive(&mut body).await;
     let text = |name| {
         let value = req.headers().get(name).map_or(&b""[..], |v| v.as_bytes());
-        String::from_utf8_lossy(value).chars().filter(|c| !c.is_control()).take(HEADER_KEPT).collect()
+        String::from_utf8_lossy(value)
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(HEADER_KEPT)
+            .collect()
     };
     let incoming = IncomingPing {
         uuid: path.uuid,

@@ -1,8 +1,16 @@
 //! What every handler may reach.
 
+use ipnet::IpNet;
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
 use crate::account::login::Logins;
+use crate::base_url::BaseUrl;
 use crate::checker::Engine;
 use crate::clock::SharedClock;
+use crate::live::LiveEvent;
+use crate::notify::outbox::Sender;
+use crate::notify::smtp::SmtpSettings;
 use crate::seal::Sealer;
 use crate::store::Db;
 use crate::web::guard::TokenLimit;
@@ -19,8 +27,18 @@ pub struct AppState {
     pub sealer: Sealer,
     /// The server's own region.
     pub region: String,
-    /// What links and ping URLs start with, without a slash at the end.
-    pub base_url: String,
+    /// What links and ping URLs start with.
+    pub base_url: BaseUrl,
+    /// Networks whose `X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// The sender of alerts: tests a channel, tries a delivery again.
+    pub outbox: Sender,
+    /// Where e-mail goes out; without it, e-mail channels are refused.
+    pub smtp: Option<SmtpSettings>,
+    /// What open pages are told.
+    pub live: broadcast::Sender<LiveEvent>,
+    /// Asks streams to end when the server stops.
+    pub stop: CancellationToken,
     /// The door for people.
     pub logins: Logins,
     /// How often each token was used.

@@ -11,6 +11,7 @@ mod schema_fields;
 mod schemas;
 pub mod shown;
 pub mod tokens;
+mod uptime;
 pub mod users;
 
 use std::future::{Ready, ready};

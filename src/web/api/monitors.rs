@@ -4,6 +4,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
 use super::shown::{self, Beside};
+use super::uptime::uptime;
 use super::{Answer, Id, State};
 use crate::monitor::Kind;
 use crate::store::monitors::{self, Filter, Watched};
@@ -95,7 +96,8 @@ fn read_kind(scope: Scope, map: &Map<String, Value>) -> Result<Kind, ApiError> {
 /// `GET /monitors/{id}`, `GET /heartbeats/{id}`.
 pub async fn get(state: State, req: HttpRequest, Id(id): Id) -> Answer {
     let watched = find(&state, &req, id).await?;
-    let shown = beside(&state).await?.detail(&watched);
+    let mut shown = beside(&state).await?.detail(&watched);
+    shown.insert("uptime".to_owned(), uptime(&state, &watched.monitor).await?);
     Ok(data(shown))
 }
 
@@ -131,7 +133,8 @@ pub async fn remove(state: State, req: HttpRequest, Id(id): Id) -> Answer {
 pub async fn pause(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject) -> Answer {
     body.nothing()?;
     find(&state, &req, id).await?;
-    let watched = state.engine.pause(id).await.map_err(not_found)?;
+    state.engine.pause(id).await.map_err(not_found)?;
+    let watched = find(&state, &req, id).await?;
     Ok(data(beside(&state).await?.detail(&watched)))
 }
 
@@ -139,7 +142,8 @@ pub async fn pause(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject
 pub async fn resume(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject) -> Answer {
     body.nothing()?;
     find(&state, &req, id).await?;
-    let watched = state.engine.resume(id).await.map_err(not_found)?;
+    state.engine.resume(id).await.map_err(not_found)?;
+    let watched = find(&state, &req, id).await?;
     Ok(data(beside(&state).await?.detail(&watched)))
 }
 
@@ -180,7 +184,7 @@ pub async fn beside(state: &State) -> Result<Beside, ApiError> {
     let mut reader = state.db.read().await?;
     Ok(Beside {
         now,
-        base_url: state.base_url.clone(),
+        base_url: state.base_url.get(),
         windows: windows::ending_after(&mut reader.conn(), now).await?,
         default_channel_ids: Vec::new(),
     })

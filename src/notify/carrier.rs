@@ -1,0 +1,72 @@
+//! One attempt to send one alert to one channel, whatever kind it is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::attempt::{Attempt, Outgoing, timeout_words};
+use super::config::ChannelConfig;
+use super::egress::{Allows, EgressClient};
+use super::smtp::SmtpSettings;
+use super::{email, webhook};
+use crate::clock::SharedClock;
+use crate::incident::message::Alert;
+
+/// How long an attempt may take (contract, section 6).
+pub const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
+
+/// A setting that may change while the server runs: asked for at each attempt.
+pub type Setting<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// Sends alerts. Cheap to clone.
+#[derive(Clone)]
+pub struct Carrier {
+    client: EgressClient,
+    clock: SharedClock,
+    base_url: Setting<String>,
+    smtp: Setting<Option<SmtpSettings>>,
+}
+
+impl Carrier {
+    /// A carrier whose attempts take at most `limit`.
+    ///
+    /// # Errors
+    /// When TLS cannot be set up.
+    pub fn new(
+        allows: Allows,
+        limit: Duration,
+        clock: SharedClock,
+        base_url: Setting<String>,
+        smtp: Setting<Option<SmtpSettings>>,
+    ) -> Result<Self, reqwest::Error> {
+        Ok(Self { client: EgressClient::new(allows, limit)?, clock, base_url, smtp })
+    }
+
+    /// Sends an alert and says what came of it, and how long it took in milliseconds. `key` names the delivery to the far end.
+    pub async fn carry(
+        &self,
+        config: &ChannelConfig,
+        alert: &Alert,
+        key: String,
+    ) -> (Attempt, i64) {
+        let sent_at = self.clock.now();
+        let base_url = (self.base_url)();
+        let outgoing = Outgoing { alert, key, sent_at, base_url: &base_url };
+        let attempt = match config {
+            ChannelConfig::Email { to } => self.mail(to, &outgoing).await,
+            ChannelConfig::Slack { url } => webhook::send_slack(&self.client, url, &outgoing).await,
+            ChannelConfig::Webhook(config) => {
+                webhook::send_webhook(&self.client, config, &outgoing).await
+            }
+        };
+        (attempt, self.clock.now().since(sent_at).max(0))
+    }
+
+    /// An SMTP session has many steps; the limit is for all of them.
+    async fn mail(&self, to: &[String], outgoing: &Outgoing<'_>) -> Attempt {
+        let (settings, limit) = ((self.smtp)(), self.client.limit());
+        let sending = email::send(settings.as_ref(), to, outgoing, limit);
+        tokio::time::timeout(limit, sending)
+            .await
+            .unwrap_or_else(|_| Attempt::unanswered(&timeout_words(limit)))
+    }
+}

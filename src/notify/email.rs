@@ -1,0 +1,190 @@
+//! An alert as mail: text and HTML, one thread an incident.
+
+use std::time::Duration;
+
+use askama::Template;
+use lettre::message::header::{HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, Message};
+use url::Url;
+
+use super::attempt::{Answer, Attempt, Outgoing};
+use super::classify::smtp_answer;
+use super::smtp::{Sent, SmtpError, SmtpSettings};
+use crate::incident::message::one_line;
+
+/// The same words as the plain text, for readers of HTML.
+#[derive(Template)]
+#[template(path = "email/alert.html")]
+struct AlertHtml<'a> {
+    title: &'a str,
+    sign: &'a str,
+    subject: &'a str,
+    predicate: &'a str,
+    lines: &'a [String],
+    incident_url: Option<String>,
+}
+
+/// Sends an alert by mail to each of `to`; `limit` is for each step of the session.
+pub async fn send(
+    settings: Option<&SmtpSettings>,
+    to: &[String],
+    outgoing: &Outgoing<'_>,
+    limit: Duration,
+) -> Attempt {
+    let Some(settings) = settings else {
+        return Attempt::hopeless("no mail server is set: start Watchbell with WATCHBELL_SMTP_URL");
+    };
+    let addresses: Vec<Address> = to.iter().filter_map(|address| address.parse().ok()).collect();
+    let message = match build(&settings.from, &addresses, outgoing) {
+        Ok(message) => message.formatted(),
+        Err(reason) => return Attempt::hopeless(&reason),
+    };
+    match settings.send(&addresses, &message, limit).await {
+        Ok(sent) => accepted(&sent),
+        Err(error) => refused(&error),
+    }
+}
+
+fn accepted(sent: &Sent) -> Attempt {
+    let words: Vec<&str> = sent.response.message().collect();
+    Attempt {
+        answer: Answer::Accepted,
+        status: Some(u16::from(sent.response.code())),
+        note: (!sent.refused.is_empty()).then(|| one_line(&sent.refused.join("; "))),
+        ..Attempt::unanswered(&words.join(" "))
+    }
+}
+
+fn refused(error: &SmtpError) -> Attempt {
+    let unanswered = Attempt::unanswered(&error.to_string());
+    let code = match error {
+        SmtpError::Session(error) => error.status().map(u16::from),
+        SmtpError::NoUtf8 => return Attempt::hopeless(&error.to_string()),
+        SmtpError::NoTls => None,
+    };
+    match code {
+        Some(code) => Attempt { answer: smtp_answer(code), status: Some(code), ..unanswered },
+        None => unanswered,
+    }
+}
+
+fn build(from: &Mailbox, to: &[Address], outgoing: &Outgoing<'_>) -> Result<Message, String> {
+    let words = &outgoing.alert.message;
+    // The sign is left out: some mail programs cannot show it in a list of subjects.
+    let title = one_line(&format!("{} {}", words.subject, words.predicate));
+    let html = AlertHtml {
+        title: &title,
+        sign: &words.sign,
+        subject: &words.subject,
+        predicate: &words.predicate,
+        lines: &words.lines,
+        incident_url: outgoing.incident_url(),
+    };
+    let html = html.render().map_err(|error| format!("the mail cannot be written: {error}"))?;
+    let host = id_host(outgoing.base_url, from);
+    let mut mail = Message::builder()
+        .from(from.clone())
+        .subject(title)
+        .date(outgoing.sent_at.to_utc().into())
+        // The same at every attempt: a mail that was sent twice is then shown once.
+        .message_id(Some(format!("<watchbell-{}@{host}>", outgoing.key)))
+        .raw_header(auto_submitted());
+    for address in to {
+        mail = mail.to(Mailbox::new(None, address.clone()));
+    }
+    if let Some(incident) = &outgoing.alert.incident {
+        let thread = format!("<watchbell-incident-{}@{host}>", incident.id);
+        mail = mail.in_reply_to(thread.clone()).references(thread);
+    }
+    mail.multipart(MultiPart::alternative_plain_html(text(outgoing), html))
+        .map_err(|error| format!("the mail cannot be written: {error}"))
+}
+
+/// Keeps holiday answers away (RFC 3834).
+fn auto_submitted() -> HeaderValue {
+    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
+    HeaderValue::new(name, "auto-generated".to_owned())
+}
+
+fn text(outgoing: &Outgoing<'_>) -> String {
+    let words = &outgoing.alert.message;
+    let mut lines = vec![words.headline("")];
+    lines.extend(words.lines.iter().cloned());
+    if let Some(url) = outgoing.incident_url() {
+        lines.extend([String::new(), url]);
+    }
+    lines.join("\n")
+}
+
+/// What message ids end in: the host that people know us by, else that of the sender.
+fn id_host(base_url: &str, from: &Mailbox) -> String {
+    let base = Url::parse(base_url).ok().and_then(|url| url.host_str().map(str::to_owned));
+    base.unwrap_or_else(|| from.email.domain().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::incident::message::Alert;
+    use crate::notify::testing;
+
+    fn mail(alert: &Alert) -> String {
+        let outgoing = Outgoing {
+            alert,
+            key: "delivery-7".to_owned(),
+            sent_at: Timestamp(1_614_265_330_999),
+            base_url: "https://bell.example",
+        };
+        let from = "Watchbell <w@example.com>".parse().unwrap();
+        let to = ["a@b.example".parse().unwrap(), "c@d.example".parse().unwrap()];
+        String::from_utf8(build(&from, &to, &outgoing).unwrap().formatted()).unwrap()
+    }
+
+    #[test]
+    fn has_a_subject_a_thread_and_an_id_of_its_own() {
+        let mail = mail(&testing::down_alert());
+        for header in [
+            "Subject: yourapp.com/health is DOWN\r\n",
+            "From: Watchbell <w@example.com>\r\n",
+            "To: a@b.example, c@d.example\r\n",
+            "Message-ID: <watchbell-delivery-7@bell.example>\r\n",
+            "In-Reply-To: <watchbell-incident-42@bell.example>\r\n",
+            "References: <watchbell-incident-42@bell.example>\r\n",
+            "Auto-Submitted: auto-generated\r\n",
+            "Content-Type: multipart/alternative",
+            "Content-Type: text/plain; charset=utf-8\r\n",
+            "Content-Type: text/html; charset=utf-8\r\n",
+        ] {
+            assert!(mail.contains(header), "{header} in\n{mail}");
+        }
+        assert!(mail.is_ascii(), "so that it needs no 8BITMIME");
+    }
+
+    #[test]
+    fn a_hostile_name_stays_within_the_subject_and_the_html() {
+        let mut alert = testing::down_alert();
+        alert.message.subject = "job\r\nBcc: x@y.example\r\n\r\n<script>".to_owned();
+        let mail = mail(&alert);
+        let (head, body) = mail.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains("Subject: job Bcc: x@y.example <script> is DOWN\r\n"), "{head}");
+        assert!(!head.contains("\r\nBcc:"), "{head}");
+        assert!(body.contains("&#60;script&#62;</strong>"), "{body}");
+    }
+
+    #[test]
+    fn the_text_is_plain_and_ends_with_the_link() {
+        let alert = testing::down_alert();
+        let outgoing = Outgoing {
+            alert: &alert,
+            key: String::new(),
+            sent_at: Timestamp(0),
+            base_url: "http://b",
+        };
+        assert_eq!(
+            text(&outgoing),
+            "🔴 yourapp.com/health is DOWN\nStatus: 503 | checks.database: error: <no> & none\nDuration: 1m 12s\n\nhttp://b/incidents/42"
+        );
+    }
+}
