@@ -26,7 +26,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
     .service(web::resource(["/readyz", "/readyz/"]).get(health::readyz).head(health::readyz))
     .service(web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page))
     .service(api_v1())
-    .configure(ping::routes);
+    .configure(ping::routes)
+    .configure(pages::routes);
 }
 
 /// `/api/v1`: who asks is found out for all of it, what they may is in its table.

@@ -136,6 +136,11 @@ impl Form {
         !self.value(name).is_empty()
     }
 
+    /// Whether the field `<name><suffix>` has a number as its value: which of a list is chosen.
+    pub fn is(&self, name: &str, suffix: &str, value: u32) -> bool {
+        self.values.get(&format!("{name}{suffix}")).is_some_and(|v| *v == value.to_string())
+    }
+
     /// What is wrong with a field; empty for nothing.
     pub fn error(&self, name: &str) -> &str {
         self.errors.get(name).map_or("", String::as_str)
