@@ -52,7 +52,9 @@ impl Input {
         let text = self.get(name);
         match shape {
             Shape::Flag => json!(!text.is_empty()),
-            Shape::Ids => json!(self.all(name).filter_map(|id| id.parse().ok()).collect::<Vec<i64>>()),
+            Shape::Ids => {
+                json!(self.all(name).filter_map(|id| id.parse().ok()).collect::<Vec<i64>>())
+            }
             Shape::Choices => json!(self.all(name).collect::<Vec<_>>()),
             Shape::Words => json!(words(text)),
             _ if text.is_empty() => Value::Null,
@@ -114,7 +116,8 @@ impl Form {
             values.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let explain = |(name, reason): (&String, &String)| {
-            let label = labels.iter().find(|(known, _)| known == name).map_or(name.as_str(), |l| l.1);
+            let label =
+                labels.iter().find(|(known, _)| known == name).map_or(name.as_str(), |l| l.1);
             (name.clone(), sentence(&format!("{label} {reason}")))
         };
         Self { values, errors: errors.0.iter().map(explain).collect() }
@@ -209,7 +212,8 @@ mod tests {
     #[test]
     fn a_refused_form_keeps_its_values_and_names_its_fields() {
         let errors = FieldErrors::one("retries", "must be a whole number from 0 to 100");
-        let form = Form::refused(&input(&[("retries", "many")]), &errors, &[("retries", "Retries")]);
+        let form =
+            Form::refused(&input(&[("retries", "many")]), &errors, &[("retries", "Retries")]);
         assert_eq!(form.value("retries"), "many");
         assert_eq!(form.error("retries"), "Retries must be a whole number from 0 to 100.");
         assert!(form.any_wrong(&["name", "retries"]) && !form.any_wrong(&["name"]));

@@ -28,8 +28,16 @@ pub fn routes(config: &mut ServiceConfig) {
     let pages = web::scope("")
         .app_data(FormConfig::default().limit(FORM_MAX))
         .route("/", get().to(session::home))
-        .service(resource("/setup").route(get().to(session::setup_page)).route(post().to(session::set_up)))
-        .service(resource("/login").route(get().to(session::login_page)).route(post().to(session::login)))
+        .service(
+            resource("/setup")
+                .route(get().to(session::setup_page))
+                .route(post().to(session::set_up)),
+        )
+        .service(
+            resource("/login")
+                .route(get().to(session::login_page))
+                .route(post().to(session::login)),
+        )
         .route("/logout", post().to(session::logout))
         .route("/theme", post().to(visit::set_theme))
         .service(resource("/monitors").route(get().to(monitors::list)));
@@ -37,4 +45,5 @@ pub fn routes(config: &mut ServiceConfig) {
 }
 
 /// The units that a span may be given in, with the seconds that each has.
-pub const UNITS: [(u32, &str); 4] = [(1, "seconds"), (60, "minutes"), (3600, "hours"), (86_400, "days")];
+pub const UNITS: [(u32, &str); 4] =
+    [(1, "seconds"), (60, "minutes"), (3600, "hours"), (86_400, "days")];
