@@ -60,11 +60,7 @@ impl Logins {
     ) -> Result<String, LoginError> {
         let email = user::fold_email(email);
         self.attempt(address, &email, now)?;
-        let mut reader = db.read().await?;
-        let found = users::find_for_login(&mut reader.conn(), &email).await?;
-        // Given back before the slow part, so that guessing cannot hold all connections.
-        drop(reader);
-        let (id, hash) = found.unzip();
+        let (id, hash) = find(db, &email).await?.unzip();
         let right = self.passwords.verify(hash, password).await?;
         let id = id.filter(|_| right).ok_or(LoginError::Wrong)?;
         self.lock().succeeded(address, &email);
@@ -81,4 +77,13 @@ impl Logins {
         // Counts are whole after every step, so a panic elsewhere does not spoil them.
         self.throttle.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The user's number and password hash. The connection is given back before the slow part, so that guessing cannot hold all.
+async fn find(db: &Db, email: &str) -> store::Result<Option<(i64, String)>> {
+    // PostgreSQL takes no NUL in a text, and nobody's address has one.
+    if email.contains('\0') {
+        return Ok(None);
+    }
+    users::find_for_login(&mut db.read().await?.conn(), email).await
 }

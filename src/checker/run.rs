@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
@@ -49,6 +50,8 @@ pub struct Checker {
     pub region: String,
     /// How many checks may run at once.
     pub permits: usize,
+    /// When the next check is due, in epoch ms, `i64::MAX` for none. It lies in the past while checks are late.
+    pub next_due: Arc<AtomicI64>,
 }
 
 struct Slot {
@@ -128,7 +131,10 @@ impl Loop {
 
     /// Sleeps until the next check may start. With all permits in use that is when one ends.
     fn sleep(&mut self) -> crate::clock::Sleep {
-        match self.queue.next_due() {
+        let next_due = self.queue.next_due();
+        let shown = next_due.map_or(i64::MAX, |due| due.0);
+        self.checker.next_due.store(shown, Ordering::Relaxed);
+        match next_due {
             Some(due) if self.running.len() < self.checker.permits => {
                 self.checker.clock.sleep_until(due)
             }

@@ -184,9 +184,13 @@ pub async fn enabled(conn: &mut Conn<'_>) -> Result<Vec<(ChannelId, bool)>> {
         .fetch_all(c).await)
 }
 
+/// The numbers of all channels.
+pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<ChannelId>> {
+    on!(conn, c => sqlx::query_scalar("SELECT id FROM channels ORDER BY id").fetch_all(c).await)
+}
+
 /// The numbers among `ids` that are channels.
 pub async fn existing(conn: &mut Conn<'_>, ids: &[ChannelId]) -> Result<Vec<ChannelId>> {
-    let all: Vec<ChannelId> =
-        on!(conn, c => sqlx::query_scalar("SELECT id FROM channels").fetch_all(c).await)?;
+    let all = all_ids(conn).await?;
     Ok(all.into_iter().filter(|id| ids.contains(id)).collect())
 }

@@ -1,14 +1,20 @@
 //! `/healthz` and `/readyz`: whether the process serves, and whether it does its work (contract, section 8).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::state::AppState;
+use crate::clock::Timestamp;
+use crate::store;
 
 /// A database that takes longer than this to answer is not ready.
 const DATABASE_LIMIT: Duration = Duration::from_secs(5);
+
+/// Checks or alerts that are late by more than this are not just busy, in ms.
+const LATE_MS: i64 = 60_000;
 
 /// `GET /healthz`: 200 while the process serves.
 pub async fn healthz() -> HttpResponse {
@@ -33,11 +39,29 @@ async fn troubles(state: &AppState) -> Map<String, Value> {
         Ok(Err(error)) => {
             tracing::error!(%error, "the database does not answer");
             troubles.insert("database".to_owned(), json!("error: it does not answer"));
+            return troubles;
         }
         Err(_) => {
             let text = format!("error: no answer within {} s", DATABASE_LIMIT.as_secs());
             troubles.insert("database".to_owned(), json!(text));
+            return troubles;
+        }
+    }
+    let now = state.clock.now();
+    let check_due = Timestamp(state.check_due.load(Ordering::Relaxed));
+    let alert_due = oldest_due(state, now).await.unwrap_or(None);
+    for (name, due) in [("checker", Some(check_due)), ("sender", alert_due)] {
+        let late_ms = due.map_or(0, |due| now.since(due));
+        if late_ms > LATE_MS {
+            let text = format!("error: {} s late", late_ms / 1000);
+            troubles.insert(name.to_owned(), json!(text));
         }
     }
     troubles
+}
+
+/// When the delivery that waits longest was due.
+async fn oldest_due(state: &AppState, now: Timestamp) -> store::Result<Option<Timestamp>> {
+    let mut reader = state.db.read().await?;
+    store::outbox::oldest_due(&mut reader.conn(), now).await
 }

@@ -1,5 +1,8 @@
 //! What every handler may reach.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+
 use ipnet::IpNet;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
@@ -39,6 +42,8 @@ pub struct AppState {
     pub live: broadcast::Sender<LiveEvent>,
     /// Asks streams to end when the server stops.
     pub stop: CancellationToken,
+    /// When the next check is due, in epoch ms; in the past while checks are late.
+    pub check_due: Arc<AtomicI64>,
     /// The door for people.
     pub logins: Logins,
     /// How often each token was used.

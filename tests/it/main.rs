@@ -1,4 +1,14 @@
-//! One binary for all integration tests: each further one links everything again.
+//! Everything that is tested from outside, in one binary: each further one would link the whole crate again.
 
+mod account;
+mod api_admin;
+mod api_channels;
+mod api_errors;
+mod api_gate;
+mod api_monitors;
+mod api_openapi;
+mod api_windows;
+mod cli;
 mod probe;
 mod settings;
+mod support;

@@ -1,5 +1,7 @@
 //! The REST API, `/api/v1` (contract, section 5): one file a resource.
 
+pub mod channels;
+pub mod deliveries;
 pub mod history;
 pub mod incidents;
 pub mod maintenance_windows;

@@ -3,12 +3,12 @@
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Map, Value, json};
 
-use super::shown::{self, Beside};
+use super::shown::{self, Beside, Channels};
 use super::uptime::uptime;
 use super::{Answer, Id, State};
 use crate::monitor::Kind;
 use crate::store::monitors::{self, Filter, Watched};
-use crate::store::windows;
+use crate::store::{channels, windows};
 use crate::web::body::{MaybeObject, Object, created, data};
 use crate::web::error::ApiError;
 use crate::web::list::Query;
@@ -186,7 +186,10 @@ pub async fn beside(state: &State) -> Result<Beside, ApiError> {
         now,
         base_url: state.base_url.get(),
         windows: windows::ending_after(&mut reader.conn(), now).await?,
-        default_channel_ids: Vec::new(),
+        channels: Channels {
+            all: channels::all_ids(&mut reader.conn()).await?,
+            default: channels::defaults(&mut reader.conn()).await?,
+        },
     })
 }
 

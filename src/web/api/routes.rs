@@ -1,6 +1,9 @@
 //! The route table of the API, on one screen.
 
-use super::{history, incidents, maintenance_windows, monitors, openapi, overview, tokens, users};
+use super::{
+    channels, deliveries, history, incidents, maintenance_windows, monitors, openapi, overview,
+    tokens, users,
+};
 use crate::account::Permission;
 use crate::web::table::{Answer, Line, Table, Who, doc};
 
@@ -47,6 +50,19 @@ pub fn table() -> Table {
         .post(EDIT, incidents::acknowledge, doc("Take an incident", One("IncidentDetail"))));
     t.at("/incidents/{id}/comments", |l| l
         .post(EDIT, incidents::comment, doc("Note something on an incident", One("IncidentDetail")).body("CommentFields")));
+    t.at("/channels", |l| l
+        .get(READ, channels::list, doc("List channels", List("Channel")))
+        .post(EDIT, channels::create, doc("Make a channel", Created("Channel")).body("ChannelFields")));
+    t.at("/channels/{id}", |l| l
+        .get(READ, channels::get, doc("Read a channel", One("Channel")))
+        .patch(EDIT, channels::update, doc("Change a channel", One("Channel")).body("ChannelFields"))
+        .delete(EDIT, channels::remove, doc("Remove a channel", Nothing)));
+    t.at("/channels/{id}/test", |l| l
+        .post(EDIT, channels::test, doc("Send a test for real", One("TestOutcome"))));
+    t.at("/deliveries", |l| l
+        .get(READ, deliveries::list, doc("List deliveries", List("Delivery")).query(&["incident_id", "channel_id", "state"])));
+    t.at("/deliveries/{id}/retry", |l| l
+        .post(EDIT, deliveries::retry, doc("Send a failed delivery again", One("Delivery"))));
     t.at("/maintenance-windows", |l| l
         .get(READ, maintenance_windows::list, doc("List maintenance windows", List("MaintenanceWindow")))
         .post(EDIT, maintenance_windows::create, doc("Make a maintenance window", Created("MaintenanceWindow")).body("MaintenanceWindowFields")));

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::schemas::{flag, ids, text, text_or_null, texts, word};
 use crate::monitor::NotifyOn;
+use crate::notify::ChannelType;
+use crate::notify::config::WebhookMethod;
 
 const DAY: u32 = 86_400;
 
@@ -67,6 +69,27 @@ pub fn heartbeat_settings() -> Value {
         ),
     ];
     object(own.into_iter().chain(common()))
+}
+
+/// The settings of a channel: those of all types, each of which takes its own.
+pub fn channel_settings() -> Value {
+    let all = [
+        ("type", word(ChannelType::ALL)),
+        ("name", text("What it is called")),
+        ("to", texts("email: the addresses")),
+        ("url", text("slack, webhook: where to; secrets in it read back as ***")),
+        ("secret", text_or_null("webhook: signs what is sent; reads back as ***")),
+        (
+            "headers",
+            json!({ "type": "object", "additionalProperties": { "type": "string" },
+            "description": "webhook: sent along; secret values read back as ***" }),
+        ),
+        ("method", preset(word(WebhookMethod::ALL), json!("POST"))),
+        ("template", text_or_null("webhook: replaces the JSON; {{name}} stands for a value")),
+        ("enabled", preset(flag("Alerts are sent to it"), json!(true))),
+        ("is_default", preset(flag("Ticked on new monitors"), json!(false))),
+    ];
+    object(all.into_iter())
 }
 
 fn object(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {

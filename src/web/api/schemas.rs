@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema_fields::{heartbeat_settings, http_settings};
+use super::schema_fields::{channel_settings, heartbeat_settings, http_settings};
 use crate::account::Role;
+use crate::incident::message::AlertEvent;
 use crate::incident::{IncidentState, TimelineKind};
 use crate::monitor::{ErrorKind, Kind, Status, Verdict};
+use crate::notify::DeliveryState;
 
 /// Every schema by its name.
 pub fn schemas() -> Map<String, Value> {
@@ -22,6 +24,10 @@ pub fn schemas() -> Map<String, Value> {
     add("Incident", incident());
     add("IncidentDetail", joined(&[incident(), timeline()]));
     add("CommentFields", json!({ "text": text("What to note") }));
+    add("Channel", joined(&[channel_settings(), channel()]));
+    add("ChannelFields", channel_settings());
+    add("TestOutcome", test_outcome());
+    add("Delivery", delivery());
     add("MaintenanceWindow", joined(&[window_fields(), window()]));
     add("MaintenanceWindowFields", joined(&[window_fields(), window_duration()]));
     add("Token", joined(&[token_fields(), token()]));
@@ -142,6 +148,33 @@ fn timeline() -> Value {
     json!({ "timeline": { "type": "array", "items": { "type": "object", "properties": {
         "at": time(), "kind": word(TimelineKind::ALL), "detail": text("One line"),
     }}}})
+}
+
+fn channel() -> Value {
+    json!({ "id": id(), "last_delivery_at": time_or_null(),
+        "last_error": text_or_null("What went wrong last; null once an alert arrived") })
+}
+
+fn test_outcome() -> Value {
+    json!({ "ok": flag("The far end took it"), "status": whole_or_null(), "latency_ms": whole(),
+        "response": text("The far end's words") })
+}
+
+fn delivery() -> Value {
+    json!({
+        "id": id(),
+        "event": word(AlertEvent::ALL),
+        "incident_id": whole_or_null(),
+        "monitor_id": whole_or_null(),
+        "channel_id": id(),
+        "state": word(DeliveryState::ALL),
+        "attempts": whole(),
+        "created_at": time(),
+        "next_attempt_at": time_or_null(),
+        "delivered_at": time_or_null(),
+        "last_error": text_or_null("What went wrong last"),
+        "last_status": whole_or_null(),
+    })
 }
 
 fn window_fields() -> Value {

@@ -19,8 +19,16 @@ pub struct Beside {
     pub base_url: String,
     /// The windows that may be open.
     pub windows: Vec<MaintenanceWindow>,
-    /// The channels that are told when a monitor names none.
-    pub default_channel_ids: Vec<i64>,
+    /// The channels there are.
+    pub channels: Channels,
+}
+
+/// The numbers of channels.
+pub struct Channels {
+    /// All of them.
+    pub all: Vec<i64>,
+    /// The enabled ones that monitors without a choice of their own use.
+    pub default: Vec<i64>,
 }
 
 impl Beside {
@@ -71,8 +79,12 @@ impl Beside {
         shown
     }
 
-    fn channel_ids<'a>(&'a self, settings: &'a Settings) -> &'a [i64] {
-        settings.channel_ids.as_deref().unwrap_or(&self.default_channel_ids)
+    /// Who is told. A channel that was removed since is not named, so that the list can be sent back as it is.
+    fn channel_ids(&self, settings: &Settings) -> Vec<i64> {
+        match &settings.channel_ids {
+            None => self.channels.default.clone(),
+            Some(ids) => ids.iter().copied().filter(|id| self.channels.all.contains(id)).collect(),
+        }
     }
 
     fn heartbeat_fields(&self, watched: &Watched, uuid: uuid::Uuid) -> [(&'static str, Value); 5] {

@@ -1,0 +1,68 @@
+//! Maintenance windows by the API.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+
+use crate::support::api::Api;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_opens_a_window_and_ends_it() {
+    let api = Api::start().await;
+    let id = api.monitor(json!({})).await;
+    let fields = json!({"name": "v2", "monitor_ids": [id], "duration_minutes": 10});
+    let made = api.send(&api.editor, "POST", "/api/v1/maintenance-windows", Some(fields)).await;
+    let made = made.data(201);
+    assert_eq!(made["is_active"], true);
+    assert_eq!(made["starts_at"], "2030-01-01T00:00:00.000+00:00");
+    assert_eq!(made["ends_at"], "2030-01-01T00:10:00.000+00:00");
+    assert_eq!(made["next_starts_at"], Value::Null);
+    let monitor = format!("/api/v1/monitors/{id}");
+    assert_eq!(api.admin("GET", &monitor, None).await.data(200)["in_maintenance"], true);
+    api.clock.advance_ms(60_000);
+    let path = format!("/api/v1/maintenance-windows/{}", made["id"]);
+    let ended = api.admin("POST", &format!("{path}/end"), None).await.data(200);
+    assert_eq!(ended["is_active"], false);
+    assert_eq!(ended["ends_at"], "2030-01-01T00:01:00.000+00:00");
+    assert_eq!(api.admin("GET", &monitor, None).await.data(200)["in_maintenance"], false);
+    assert_eq!(api.admin("DELETE", &path, None).await.status, 204);
+    api.admin("POST", &format!("{path}/end"), None).await.problem(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_named() {
+    let api = Api::start().await;
+    for (fields, wrong) in [
+        (json!({}), vec!["ends_at", "monitor_ids"]),
+        (json!({"monitor_ids": [99], "duration_minutes": 5}), vec!["monitor_ids"]),
+        (json!({"tags": ["a"], "duration_minutes": 0}), vec!["duration_minutes"]),
+        (
+            json!({"tags": ["a"], "duration_minutes": 5, "ends_at": "2031-01-01T00:00:00Z"}),
+            vec!["duration_minutes"],
+        ),
+        (
+            json!({"tags": ["a"], "duration_minutes": 5, "cron": "0 3 * * *", "timezone": "UTC"}),
+            vec!["cron", "timezone"],
+        ),
+        (json!({"tags": ["a"], "ends_at": "2031-01-01 00:00"}), vec!["ends_at"]),
+    ] {
+        let answer = api.admin("POST", "/api/v1/maintenance-windows", Some(fields.clone())).await;
+        assert_eq!(answer.wrong_fields(), wrong, "{fields}");
+    }
+    let all = api.admin("GET", "/api/v1/maintenance-windows", None).await.json();
+    assert_eq!(all["meta"]["total"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_planned_window_is_changed() {
+    let api = Api::start().await;
+    let fields = json!({"tags": ["db"], "starts_at": "2030-01-02T02:00:00+01:00",
+        "ends_at": "2030-01-02T03:00:00+01:00"});
+    let made = api.admin("POST", "/api/v1/maintenance-windows", Some(fields)).await.data(201);
+    assert_eq!(made["next_starts_at"], "2030-01-02T01:00:00.000+00:00");
+    let path = format!("/api/v1/maintenance-windows/{}", made["id"]);
+    let patch = json!({"name": "reindex", "duration_minutes": 30});
+    let changed = api.admin("PATCH", &path, Some(patch)).await.data(200);
+    assert_eq!(changed["ends_at"], "2030-01-02T01:30:00.000+00:00");
+    assert_eq!(changed["tags"], json!(["db"]));
+    assert_eq!(changed, api.admin("GET", &path, None).await.data(200));
+}
