@@ -124,7 +124,7 @@ async fn a_mail_goes_to_all_in_one_session() {
         "Message-ID: <watchbell-incident-42-",
         "QUIT",
     ] {
-        assert!(heard.iter().any(|heard| heard == line), "{line} in {heard:#?}");
+        assert!(heard.iter().any(|heard| heard.starts_with(line)), "{line} in {heard:#?}");
     }
 }
 
