@@ -1,12 +1,14 @@
 //! The web: pages, the API, and the gate before them.
 
 pub mod api;
+pub mod assets;
 pub mod body;
 pub mod client;
 pub mod error;
 pub mod guard;
 pub mod health;
 pub mod list;
+pub mod pages;
 pub mod ping;
 pub mod state;
 pub mod table;
@@ -24,7 +26,8 @@ pub fn routes(cfg: &mut ServiceConfig) {
     .service(web::resource(["/readyz", "/readyz/"]).get(health::readyz).head(health::readyz))
     .service(web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page))
     .service(api_v1())
-    .configure(ping::routes);
+    .configure(ping::routes)
+    .configure(pages::routes);
 }
 
 /// `/api/v1`: who asks is found out for all of it, what they may is in its table.

@@ -1,0 +1,363 @@
+//! Charts as SVG: response times, phases of a check, the window of a heartbeat. They need no script, and no inline style:
+//! what must fit any width is placed by percent. Pure.
+
+use std::fmt::Write;
+
+use super::text::{Html, Viewer, millis, span};
+use crate::clock::Timestamp;
+use crate::monitor::Phases;
+
+/// One check on the response chart.
+#[derive(Debug, Clone, Copy)]
+pub struct Point {
+    /// When it began.
+    pub at: Timestamp,
+    /// The whole time in ms; `None` when no answer came.
+    pub ms: Option<u32>,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// A chart of response times with the words around it.
+#[derive(Debug, Clone)]
+pub struct ResponseChart {
+    /// The curve and the bands of failure.
+    pub svg: Html,
+    /// The words of the vertical axis, top first.
+    pub y: Vec<String>,
+    /// The words of the horizontal axis.
+    pub x: Vec<String>,
+    /// One sentence that says what is drawn.
+    pub summary: String,
+}
+
+const WIDE: f64 = 1000.0;
+const HIGH: f64 = 190.0;
+const LINES: u32 = 4;
+
+/// Draws `points` (oldest first); `None` when there are fewer than two.
+pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart> {
+    let (first, last) = (points.first()?.at, points.last()?.at);
+    let length = last.since(first);
+    if length <= 0 {
+        return None;
+    }
+    let mut times: Vec<u32> = points.iter().filter(|p| !p.failed).filter_map(|p| p.ms).collect();
+    times.sort_unstable();
+    let top = nice_top(clip(&times));
+    let x_of = |at: Timestamp| at.since(first) as f64 / length as f64 * WIDE;
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {WIDE} {HIGH}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
+    );
+    for line in 0..=LINES {
+        let y = HIGH * f64::from(line) / f64::from(LINES);
+        // Writing to a String cannot fail; so below.
+        let _ = write!(svg, "<path class=\"grid\" d=\"M0 {y:.1}H{WIDE}\"/>");
+    }
+    bands(&mut svg, points, x_of);
+    curve(&mut svg, points, top, x_of);
+    svg.push_str("</svg>");
+    Some(ResponseChart {
+        svg: Html(svg),
+        y: (0..=LINES).rev().map(|n| millis(i64::from(top / LINES * n))).collect(),
+        x: (0..=4).map(|n| viewer.hour(first.plus_ms(length * n / 4))).collect(),
+        summary: summary(&times, points, length),
+    })
+}
+
+/// The value that the axis must show: one spike must not flatten the rest.
+fn clip(sorted: &[u32]) -> u32 {
+    let index = (sorted.len() * 995 / 1000).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or(0)
+}
+
+/// The least round number above `ms` that four lines divide well.
+fn nice_top(ms: u32) -> u32 {
+    let mut unit = 1u32;
+    loop {
+        for step in [4, 8, 12, 20, 32] {
+            if unit.saturating_mul(step) > ms {
+                return unit.saturating_mul(step);
+            }
+        }
+        if unit >= 1_000_000 {
+            return u32::MAX;
+        }
+        unit *= 10;
+    }
+}
+
+fn bands(svg: &mut String, points: &[Point], x_of: impl Fn(Timestamp) -> f64) {
+    let mut from = None;
+    for (i, point) in points.iter().enumerate() {
+        match (point.failed, from) {
+            (true, None) => from = Some(x_of(point.at)),
+            (false, Some(x)) => {
+                band(svg, x, x_of(point.at));
+                from = None;
+            }
+            _ => {}
+        }
+        if i + 1 == points.len()
+            && let Some(x) = from
+        {
+            band(svg, x, WIDE);
+        }
+    }
+}
+
+fn band(svg: &mut String, from: f64, to: f64) {
+    let width = (to - from).max(2.0);
+    let _ = write!(
+        svg,
+        "<rect class=\"band\" x=\"{from:.1}\" width=\"{width:.1}\" height=\"{HIGH}\"/><path class=\"band-edge\" d=\"M{from:.1} 0V{HIGH}\"/>"
+    );
+}
+
+fn curve(svg: &mut String, points: &[Point], top: u32, x_of: impl Fn(Timestamp) -> f64) {
+    let mut path = String::new();
+    let mut pen_down = false;
+    for point in points {
+        let Some(ms) = point.ms.filter(|_| !point.failed) else {
+            pen_down = false;
+            continue;
+        };
+        let y = HIGH - (f64::from(ms) / f64::from(top.max(1))).min(1.0) * HIGH;
+        let verb = if pen_down { 'L' } else { 'M' };
+        let _ = write!(path, "{verb}{:.1} {y:.1}", x_of(point.at));
+        pen_down = true;
+    }
+    let _ = write!(svg, "<path class=\"curve\" d=\"{path}\"/>");
+}
+
+fn summary(sorted: &[u32], points: &[Point], length: i64) -> String {
+    let failed = points.iter().filter(|p| p.failed).count();
+    let Some(median) = sorted.get(sorted.len() / 2) else {
+        return format!("No check succeeded in the last {}.", span(length));
+    };
+    let slowest = sorted.last().copied().unwrap_or(*median);
+    format!(
+        "In the last {}: median {}, slowest {}, {failed} of {} checks failed.",
+        span(length),
+        millis(i64::from(*median)),
+        millis(i64::from(slowest)),
+        points.len(),
+    )
+}
+
+/// The phases of one check as one bar; the whole bar is `scale_ms` wide.
+pub fn phase_bar(phases: &Phases, scale_ms: u32) -> Html {
+    let parts = phase_parts(phases);
+    let words: Vec<String> =
+        parts.iter().map(|(name, ms, _)| format!("{name} {}", millis(i64::from(*ms)))).collect();
+    let mut svg = format!(
+        "<svg class=\"phases\" viewBox=\"0 0 110 7\" preserveAspectRatio=\"none\" role=\"img\" aria-label=\"{0}\"><title>{0}</title>",
+        words.join(", ")
+    );
+    let mut x = 0.0;
+    for (_, ms, class) in parts {
+        let width = f64::from(ms) / f64::from(scale_ms.max(1)) * 110.0;
+        let seen = (width - 0.6).max(0.4);
+        let _ =
+            write!(svg, "<rect class=\"{class}\" x=\"{x:.1}\" width=\"{seen:.1}\" height=\"7\"/>");
+        x += width;
+    }
+    svg.push_str("</svg>");
+    Html(svg)
+}
+
+/// The phases that are known, with what is left of the total as the download.
+fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
+    let known = [
+        ("DNS", phases.dns, "ph1"),
+        ("Connect", phases.connect, "ph2"),
+        ("TLS", phases.tls, "ph3"),
+        ("Waiting", phases.first_byte, "ph4"),
+    ];
+    let mut parts: Vec<_> =
+        known.iter().filter_map(|(name, ms, class)| Some((*name, (*ms)?, *class))).collect();
+    let spent: u32 = parts.iter().map(|(_, ms, _)| *ms).sum();
+    if let Some(rest) = phases.total.and_then(|total| total.checked_sub(spent)) {
+        let name = if phases.first_byte.is_some() { "Download" } else { "Until it failed" };
+        parts.push((name, rest, "ph5"));
+    }
+    parts
+}
+
+/// What the window picture of a heartbeat shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Window {
+    /// The last success, if any.
+    pub last_ping: Option<Timestamp>,
+    /// When the next ping is due.
+    pub due: Timestamp,
+    /// When it is down without one.
+    pub deadline: Timestamp,
+}
+
+// Where the marks stand, in percent. A scheme, not a scale: a minute's period and a week's silence stay readable together.
+const LAST: f64 = 8.0;
+const DUE: f64 = 46.0;
+const DEADLINE: f64 = 66.0;
+const END: f64 = 88.0;
+
+impl Window {
+    /// Where `at` stands between the marks.
+    fn place(&self, at: Timestamp) -> f64 {
+        let between = |from: Timestamp, to: Timestamp, left: f64, right: f64| {
+            let share = at.since(from) as f64 / to.since(from).max(1) as f64;
+            left + share.clamp(0.0, 1.0) * (right - left)
+        };
+        if at < self.due {
+            between(self.last_ping.unwrap_or(at), self.due, LAST, DUE)
+        } else if at < self.deadline {
+            between(self.due, self.deadline, DUE, DEADLINE)
+        } else {
+            END
+        }
+    }
+}
+
+/// The window of a heartbeat: last ping, due, end of grace, now.
+pub fn window_picture(window: &Window, viewer: Viewer) -> Html {
+    let now = window.place(viewer.now);
+    let mut svg = format!(
+        "<svg class=\"window\" role=\"img\" aria-label=\"{}\"><rect class=\"w-rest\" y=\"56\" width=\"100%\" height=\"28\" rx=\"6\"/>",
+        window_words(window, viewer)
+    );
+    let mut block = |class: &str, from: f64, to: f64| {
+        let width = (to - from).max(0.0);
+        let _ = write!(
+            svg,
+            "<rect class=\"{class}\" x=\"{from:.2}%\" y=\"56\" width=\"{width:.2}%\" height=\"28\"/>"
+        );
+    };
+    block("w-ok", 0.0, DUE);
+    block("w-grace", DUE, DEADLINE);
+    block("w-miss", DEADLINE, now);
+    svg.push_str(
+        "<rect class=\"w-frame\" x=\"0.5\" y=\"56\" width=\"99.9%\" height=\"28\" rx=\"6\"/>",
+    );
+    if let Some(last) = window.last_ping {
+        let words = format!("Last ping {}", viewer.clock(last));
+        mark(&mut svg, LAST, "good", &words, &viewer.ago(last), "start");
+    }
+    let ended = if viewer.now >= window.deadline { "Grace ended" } else { "Grace ends" };
+    mark(
+        &mut svg,
+        DUE,
+        "warn",
+        &format!("Due {}", viewer.hour(window.due)),
+        &viewer.ago(window.due),
+        "end",
+    );
+    let grace = window.deadline.since(window.due);
+    mark(
+        &mut svg,
+        DEADLINE,
+        "bad",
+        &format!("{ended} {}", viewer.hour(window.deadline)),
+        &format!("grace {}", span(grace)),
+        "start",
+    );
+    now_mark(&mut svg, now, viewer);
+    svg.push_str("</svg>");
+    Html(svg)
+}
+
+fn mark(svg: &mut String, x: f64, tone: &str, bold: &str, small: &str, anchor: &str) {
+    let shift = if anchor == "end" { -6 } else { 6 };
+    let _ = write!(
+        svg,
+        "<line class=\"l-{tone}\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"4\" y2=\"84\"/>\
+         <text class=\"strong t-{tone}\" x=\"{x:.2}%\" dx=\"{shift}\" y=\"16\" text-anchor=\"{anchor}\">{bold}</text>\
+         <text x=\"{x:.2}%\" dx=\"{shift}\" y=\"33\" text-anchor=\"{anchor}\">{small}</text>"
+    );
+}
+
+fn now_mark(svg: &mut String, x: f64, viewer: Viewer) {
+    let _ = write!(
+        svg,
+        "<line class=\"l-now\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"50\" y2=\"112\"/>\
+         <svg x=\"{x:.2}%\" y=\"96\" width=\"76\" height=\"22\" overflow=\"visible\"><rect class=\"w-now\" x=\"-1\" width=\"76\" height=\"20\" rx=\"4\"/>\
+         <text class=\"on-now\" x=\"37\" y=\"14\" text-anchor=\"middle\">now {}</text></svg>",
+        viewer.hour(viewer.now)
+    );
+}
+
+fn window_words(window: &Window, viewer: Viewer) -> String {
+    let last = match window.last_ping {
+        Some(at) => format!("Last ping {}", viewer.clock(at)),
+        None => "No ping yet".to_owned(),
+    };
+    format!(
+        "{last}, due {}, grace until {}, now {}",
+        viewer.clock(window.due),
+        viewer.clock(window.deadline),
+        viewer.clock(viewer.now)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn viewer(now: i64) -> Viewer {
+        Viewer::new(Timestamp(now), None)
+    }
+
+    fn point(at: i64, ms: u32, failed: bool) -> Point {
+        Point { at: Timestamp(at), ms: Some(ms), failed }
+    }
+
+    #[test]
+    fn one_spike_does_not_flatten_the_chart() {
+        let mut points: Vec<Point> = (0..999).map(|i| point(i * 1000, 100, false)).collect();
+        points.push(point(999_000, 60_000, false));
+        let chart = response_chart(&points, viewer(1_000_000)).unwrap();
+        assert_eq!(chart.y[0], "120 ms");
+        assert!(chart.summary.contains("slowest 1 min"), "{}", chart.summary);
+    }
+
+    #[test]
+    fn failures_are_bands_and_break_the_curve() {
+        let points = [
+            point(0, 100, false),
+            point(1000, 50, true),
+            point(2000, 50, true),
+            point(3000, 90, false),
+            point(4000, 1, true),
+        ];
+        let chart = response_chart(&points, viewer(5000)).unwrap();
+        assert_eq!(chart.svg.0.matches("class=\"band\"").count(), 2);
+        assert_eq!(chart.svg.0.matches('M').count(), 5 + 2 + 2, "grid, edges, two strokes");
+        assert!(response_chart(&points[..1], viewer(5000)).is_none());
+    }
+
+    #[test]
+    fn phases_name_what_is_known_and_the_rest() {
+        let phases = Phases {
+            dns: Some(6),
+            connect: Some(22),
+            tls: None,
+            first_byte: Some(117),
+            total: Some(150),
+        };
+        let svg = phase_bar(&phases, 150).0;
+        assert!(svg.contains("DNS 6 ms, Connect 22 ms, Waiting 117 ms, Download 5 ms"), "{svg}");
+    }
+
+    #[test]
+    fn a_missed_window_shows_the_time_since_its_end() {
+        let window = Window {
+            last_ping: Some(Timestamp(0)),
+            due: Timestamp(60_000),
+            deadline: Timestamp(120_000),
+        };
+        let svg = window_picture(&window, viewer(180_000)).0;
+        for part in ["Last ping 00:00:00", "Due 00:01", "Grace ended 00:02", "now 00:03"] {
+            assert!(svg.contains(part), "{part}");
+        }
+        assert!(window_picture(&window, viewer(90_000)).0.contains("Grace ends 00:02"));
+    }
+}

@@ -1,0 +1,185 @@
+//! The last ninety days of a monitor, day by day in the viewer's zone. Pure.
+
+use std::collections::HashMap;
+
+use chrono::{Days, TimeZone};
+
+use super::history_bar::{DayCell, history_bar, label, wide_bar};
+use super::text::{Html, Viewer, percent, span};
+use crate::clock::Timestamp;
+use crate::incident::maintenance::MaintenanceWindow;
+use crate::monitor::{Monitor, MonitorId, Status};
+use crate::report::uptime::{Span, Tally, tally};
+use crate::store::history::StatusChange;
+
+/// How many days a bar has.
+pub const DAYS: u64 = 90;
+const DAY_MS: i64 = 86_400_000;
+
+/// What happened to some monitors: enough for their bars and their uptime.
+pub struct Past {
+    viewer: Viewer,
+    days: Vec<Span>,
+    changes: HashMap<MonitorId, Vec<StatusChange>>,
+    windows: Vec<MaintenanceWindow>,
+}
+
+impl Past {
+    /// The changes since [`Past::begin`] and the windows that ended after it.
+    pub fn new(
+        viewer: Viewer,
+        changes: HashMap<MonitorId, Vec<StatusChange>>,
+        windows: Vec<MaintenanceWindow>,
+    ) -> Self {
+        Self { viewer, days: days(viewer), changes, windows }
+    }
+
+    /// From when on changes are needed.
+    pub fn begin(viewer: Viewer) -> Timestamp {
+        let first = days(viewer).first().map_or(viewer.now, |day| day.0);
+        first.min(viewer.now.plus_ms(-DAY_MS * DAYS as i64))
+    }
+
+    fn changes_of(&self, id: MonitorId) -> &[StatusChange] {
+        self.changes.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    fn tallies(&self, monitor: &Monitor, spans: &[Span]) -> Vec<Tally> {
+        let covers = |w: &&MaintenanceWindow| w.covers(monitor.id, &monitor.settings.tags);
+        let quiet: Vec<Span> =
+            self.windows.iter().filter(covers).map(|w| (w.starts_at, w.ends_at)).collect();
+        tally(self.changes_of(monitor.id), &quiet, spans)
+    }
+
+    /// What is known of the last `ms`.
+    pub fn last(&self, monitor: &Monitor, ms: i64) -> Tally {
+        let span = (self.viewer.now.plus_ms(-ms), self.viewer.now);
+        self.tallies(monitor, &[span]).first().copied().unwrap_or_default()
+    }
+
+    /// Uptime in all the days, as it is shown.
+    pub fn uptime(&self, monitor: &Monitor) -> String {
+        shown(&self.last(monitor, DAY_MS * DAYS as i64))
+    }
+
+    fn label(&self, monitor: &Monitor) -> String {
+        let outages = self.changes_of(monitor.id).iter();
+        let outages = outages.filter(|c| c.status == Some(Status::Down)).count();
+        label(&self.uptime(monitor), DAYS as usize, outages)
+    }
+
+    /// The bar of a table row.
+    pub fn bar(&self, monitor: &Monitor) -> Html {
+        let cells: Vec<DayCell> = self.tallies(monitor, &self.days).iter().map(cell).collect();
+        history_bar(&cells, &self.label(monitor))
+    }
+
+    /// The bar of a detail page.
+    pub fn wide_bar(&self, monitor: &Monitor) -> Html {
+        let tallies = self.tallies(monitor, &self.days);
+        let cells: Vec<DayCell> = tallies.iter().map(cell).collect();
+        let titles: Vec<String> = self
+            .days
+            .iter()
+            .zip(&tallies)
+            .map(|(day, tally)| format!("{}: {}", self.viewer.date(day.0), words(tally)))
+            .collect();
+        wide_bar(&cells, &titles, &self.label(monitor))
+    }
+
+    /// The date that the bar begins with.
+    pub fn first_day(&self) -> String {
+        self.days.first().map_or_else(String::new, |day| self.viewer.date(day.0))
+    }
+}
+
+/// The uptime of a tally: rounded down, `–` when nothing is known.
+pub fn shown(tally: &Tally) -> String {
+    let well = tally.up_ms + tally.degraded_ms;
+    percent(well, well + tally.down_ms)
+}
+
+fn words(tally: &Tally) -> String {
+    let mut words = vec![match shown(tally).as_str() {
+        "–" => "no data".to_owned(),
+        uptime => uptime.to_owned(),
+    }];
+    for (ms, what) in [
+        (tally.down_ms, "down"),
+        (tally.degraded_ms, "degraded"),
+        (tally.maintenance_ms, "in maintenance"),
+    ] {
+        if ms > 0 {
+            words.push(format!("{} {what}", span(ms)));
+        }
+    }
+    words.join(", ")
+}
+
+fn cell(tally: &Tally) -> DayCell {
+    let minutes = |ms: i64| u32::try_from((ms + 59_999) / 60_000).unwrap_or(u32::MAX);
+    if tally.down_ms > 0 {
+        DayCell::Down { minutes: minutes(tally.down_ms) }
+    } else if tally.maintenance_ms > 0 {
+        DayCell::Maintenance
+    } else if tally.degraded_ms > 0 {
+        DayCell::Slow { minutes: minutes(tally.degraded_ms) }
+    } else if tally.up_ms > 0 {
+        DayCell::Up
+    } else {
+        DayCell::NoData
+    }
+}
+
+/// The last days in the viewer's zone, oldest first; the last one ends now.
+fn days(viewer: Viewer) -> Vec<Span> {
+    let today = viewer.now.to_utc().with_timezone(&viewer.zone).date_naive();
+    let midnight = |back: u64| {
+        let day = today.checked_sub_days(Days::new(back)).unwrap_or(today);
+        let local = viewer.zone.from_local_datetime(&day.and_time(chrono::NaiveTime::MIN));
+        // Where midnight is skipped, the day begins an hour later.
+        let begin = local.earliest().map(|t| t.timestamp_millis());
+        Timestamp(begin.unwrap_or_else(|| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()))
+    };
+    (0..DAYS)
+        .rev()
+        .map(|back| {
+            let end = if back == 0 { viewer.now } else { midnight(back - 1) };
+            (midnight(back), end)
+        })
+        .collect()
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ninety_days_follow_each_other_through_a_change_of_the_clock() {
+        let now = Timestamp::parse_rfc3339("2026-11-17T13:32:10Z").unwrap();
+        let days = days(Viewer::new(now, Some("Europe/Berlin")));
+        assert_eq!(days.len(), 90);
+        assert!(days.windows(2).all(|pair| pair[0].1 == pair[1].0));
+        let hours: Vec<i64> = days.iter().map(|d| d.1.since(d.0) / 3_600_000).collect();
+        assert_eq!(hours.iter().filter(|h| **h == 25).count(), 1, "the end of summer time");
+        assert_eq!(days[89].1, now);
+    }
+
+    #[test]
+    fn the_worst_of_a_day_is_what_shows() {
+        let tally = |up, slow, down, quiet| Tally {
+            up_ms: up,
+            degraded_ms: slow,
+            down_ms: down,
+            maintenance_ms: quiet,
+        };
+        assert_eq!(cell(&tally(1, 1, 1, 1)), DayCell::Down { minutes: 1 });
+        assert_eq!(cell(&tally(1, 60_001, 0, 0)), DayCell::Slow { minutes: 2 });
+        assert_eq!(cell(&tally(1, 0, 0, 1)), DayCell::Maintenance);
+        assert_eq!(cell(&tally(1, 0, 0, 0)), DayCell::Up);
+        assert_eq!(cell(&tally(0, 0, 0, 0)), DayCell::NoData);
+        assert_eq!(words(&tally(0, 0, 0, 0)), "no data");
+        assert_eq!(words(&tally(99_000, 0, 1_000, 0)), "99.00%, 1 s down");
+    }
+}

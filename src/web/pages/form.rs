@@ -1,0 +1,218 @@
+//! Forms: what a browser posts becomes the same JSON object as the API's, so that one rule gives one message everywhere. Pure.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::error::sentence;
+use crate::fields::FieldErrors;
+
+/// The pairs that a browser posted, in their order.
+#[derive(Debug, Clone, Default)]
+pub struct Input(pub Vec<(String, String)>);
+
+/// How the text of a field becomes JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// Text; empty is the default.
+    Text,
+    /// A whole number; empty is the default.
+    Number,
+    /// A tick box: absent is false.
+    Flag,
+    /// Words between commas or on lines of their own.
+    Words,
+    /// Tick boxes that are ids.
+    Ids,
+    /// Tick boxes that are words.
+    Choices,
+    /// Lines of `Name: value`.
+    Headers,
+    /// A number and, in `<name>_unit`, the seconds that one of it has.
+    Seconds,
+}
+
+impl Input {
+    /// The first value of a field, without space around it.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(key, _)| key == name).map_or("", |(_, value)| value.trim())
+    }
+
+    /// All values of a field.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The JSON object that the API would be sent.
+    pub fn to_json(&self, shapes: &[(&str, Shape)]) -> Map<String, Value> {
+        shapes.iter().map(|(name, shape)| ((*name).to_owned(), self.value(name, *shape))).collect()
+    }
+
+    fn value(&self, name: &str, shape: Shape) -> Value {
+        let text = self.get(name);
+        match shape {
+            Shape::Flag => json!(!text.is_empty()),
+            Shape::Ids => json!(self.all(name).filter_map(|id| id.parse().ok()).collect::<Vec<i64>>()),
+            Shape::Choices => json!(self.all(name).collect::<Vec<_>>()),
+            Shape::Words => json!(words(text)),
+            _ if text.is_empty() => Value::Null,
+            Shape::Text => json!(text),
+            Shape::Number => number(text),
+            Shape::Headers => headers(text),
+            Shape::Seconds => self.seconds(name, text),
+        }
+    }
+
+    fn seconds(&self, name: &str, text: &str) -> Value {
+        let unit = self.get(&format!("{name}_unit")).parse::<i64>().unwrap_or(1);
+        match text.parse::<i64>() {
+            Ok(amount) => json!(amount.saturating_mul(unit)),
+            Err(_) => json!(text),
+        }
+    }
+}
+
+/// A number, or the text as it stands: then the reader of fields says what is wrong with it.
+fn number(text: &str) -> Value {
+    text.parse::<i64>().map_or_else(|_| json!(text), |n| json!(n))
+}
+
+fn words(text: &str) -> Vec<&str> {
+    text.split([',', '\n']).map(str::trim).filter(|word| !word.is_empty()).collect()
+}
+
+fn headers(text: &str) -> Value {
+    let mut map = Map::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        // A line without a colon is all name, which the reader of headers refuses and names.
+        let (name, value) = line.split_once(':').unwrap_or((line, ""));
+        let name = if line.contains(':') { name.trim() } else { line };
+        let name = if line.contains(':') { name.to_owned() } else { format!("{name} (no colon)") };
+        map.insert(name, json!(value.trim()));
+    }
+    Value::Object(map)
+}
+
+/// A form as it is shown: values, and what is wrong with them.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    values: BTreeMap<String, String>,
+    errors: BTreeMap<String, String>,
+}
+
+impl Form {
+    /// A form with values.
+    pub fn of<const N: usize>(values: [(&str, String); N]) -> Self {
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Self { values, errors: BTreeMap::new() }
+    }
+
+    /// What was posted, with what is wrong with it; `labels` gives the words that people know the fields by.
+    pub fn refused(input: &Input, errors: &FieldErrors, labels: &[(&str, &str)]) -> Self {
+        let mut values = BTreeMap::new();
+        for (name, value) in &input.0 {
+            values.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        let explain = |(name, reason): (&String, &String)| {
+            let label = labels.iter().find(|(known, _)| known == name).map_or(name.as_str(), |l| l.1);
+            (name.clone(), sentence(&format!("{label} {reason}")))
+        };
+        Self { values, errors: errors.0.iter().map(explain).collect() }
+    }
+
+    /// Sets a value.
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.values.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// The value of a field.
+    pub fn value(&self, name: &str) -> &str {
+        self.values.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether a field has a value: whether a tick box is ticked.
+    pub fn has(&self, name: &str) -> bool {
+        !self.value(name).is_empty()
+    }
+
+    /// Whether the field `<name><suffix>` has a number as its value: which of a list is chosen.
+    pub fn is(&self, name: &str, suffix: &str, value: u32) -> bool {
+        self.values.get(&format!("{name}{suffix}")).is_some_and(|v| *v == value.to_string())
+    }
+
+    /// What is wrong with a field; empty for nothing.
+    pub fn error(&self, name: &str) -> &str {
+        self.errors.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether one of these fields is wrong, so that their fold must be open.
+    pub fn any_wrong(&self, names: &[&str]) -> bool {
+        names.iter().any(|name| self.errors.contains_key(*name))
+    }
+
+    /// All that is wrong, for the summary at the button.
+    pub fn problems(&self) -> Vec<(&str, &str)> {
+        self.errors.iter().map(|(name, reason)| (name.as_str(), reason.as_str())).collect()
+    }
+
+    /// `1 field needs a fix`, `2 fields need a fix`.
+    pub fn problem_count(&self) -> String {
+        match self.errors.len() {
+            1 => "1 field needs a fix".to_owned(),
+            n => format!("{n} fields need a fix"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(pairs: &[(&str, &str)]) -> Input {
+        Input(pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+    }
+
+    #[test]
+    fn each_shape_becomes_its_json() {
+        let posted = input(&[
+            ("name", " Shop "),
+            ("retries", "2"),
+            ("bad", "two"),
+            ("on", "on"),
+            ("tags", "a, b\n\nc,"),
+            ("ids", "1"),
+            ("ids", "2"),
+            ("headers", "Accept: */*\nX-Key:  a:b \n"),
+            ("period", "5"),
+            ("period_unit", "60"),
+            ("empty", ""),
+        ]);
+        for (name, shape, expected) in [
+            ("name", Shape::Text, json!("Shop")),
+            ("retries", Shape::Number, json!(2)),
+            ("bad", Shape::Number, json!("two")),
+            ("on", Shape::Flag, json!(true)),
+            ("off", Shape::Flag, json!(false)),
+            ("tags", Shape::Words, json!(["a", "b", "c"])),
+            ("ids", Shape::Ids, json!([1, 2])),
+            ("none", Shape::Ids, json!([])),
+            ("headers", Shape::Headers, json!({"Accept": "*/*", "X-Key": "a:b"})),
+            ("period", Shape::Seconds, json!(300)),
+            ("empty", Shape::Text, Value::Null),
+            ("empty", Shape::Number, Value::Null),
+        ] {
+            assert_eq!(posted.to_json(&[(name, shape)])[name], expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_refused_form_keeps_its_values_and_names_its_fields() {
+        let errors = FieldErrors::one("retries", "must be a whole number from 0 to 100");
+        let form = Form::refused(&input(&[("retries", "many")]), &errors, &[("retries", "Retries")]);
+        assert_eq!(form.value("retries"), "many");
+        assert_eq!(form.error("retries"), "Retries must be a whole number from 0 to 100.");
+        assert!(form.any_wrong(&["name", "retries"]) && !form.any_wrong(&["name"]));
+        assert_eq!(form.problem_count(), "1 field needs a fix");
+    }
+}

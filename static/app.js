@@ -1,0 +1,293 @@
+// What pages gain from script: live updates, times that stay current, copying, keys, answers in place.
+// Every page works without it; nothing here is the only way to do a thing.
+"use strict";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const remember = (name, value) => {
+  document.cookie = `${name}=${value};path=/;max-age=34560000;samesite=lax`;
+};
+
+// The zone, so that the server writes the viewer's times next time.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+if (document.body.dataset.zone && document.body.dataset.zone !== zone) remember("watchbell_zone", zone);
+
+// Times. The words are those of src/web/pages/text.rs.
+const short = (s) =>
+  s < 60 ? `${s} s` : s < 3600 ? `${Math.floor(s / 60)} min` : s < 86400 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
+
+function span(s) {
+  const days = Math.floor(s / 86400), hours = Math.floor(s / 3600) % 24, minutes = Math.floor(s / 60) % 60;
+  const join = (a, unit, b, smaller) => (b ? `${a} ${unit} ${b} ${smaller}` : `${a} ${unit}`);
+  if (days) return join(days, days === 1 ? "day" : "days", hours, "h");
+  if (hours) return join(hours, "h", minutes, "min");
+  if (minutes) return join(minutes, "min", s % 60, "s");
+  return `${s} s`;
+}
+
+function words(at, kind, now) {
+  const past = Math.floor((now - at) / 1000);
+  if (kind === "short") return short(Math.max(0, past));
+  if (kind === "span") return span(Math.max(0, past));
+  if (Math.abs(past) < 2) return "just now";
+  if (Math.abs(past) >= 86400) return null;
+  return past > 0 ? `${short(past)} ago` : `in ${short(-past)}`;
+}
+
+const wallTime = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", hourCycle: "h23" });
+const fullTime = new Intl.DateTimeFormat("en-GB", {
+  weekday: "short", day: "numeric", month: "short", year: "numeric",
+  hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23",
+});
+
+function tick() {
+  const now = Date.now();
+  for (const time of $$("time[data-rel]")) {
+    const text = words(Date.parse(time.dateTime), time.dataset.rel, now);
+    if (text !== null && text !== time.textContent) time.textContent = text;
+  }
+  for (const clock of $$("[data-clock]")) clock.textContent = wallTime.format(now);
+}
+
+document.addEventListener("pointerover", (event) => {
+  const time = event.target.closest("time[datetime]");
+  if (time && !time.dataset.titled) {
+    time.title = `${fullTime.format(Date.parse(time.dateTime))} ${zone}`;
+    time.dataset.titled = "1";
+  }
+});
+
+// Copying: the button says that it worked for two seconds.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const text = $(`#${button.dataset.copy}`).textContent.trim();
+  const label = $("[data-label]", button) || button;
+  const before = label.textContent;
+  try {
+    await navigator.clipboard.writeText(text);
+    label.textContent = "Copied";
+  } catch {
+    // Without a secure origin browsers refuse; the text is selected, so that a key does it.
+    getSelection().selectAllChildren($(`#${button.dataset.copy}`));
+    label.textContent = "Press Ctrl C";
+  }
+  setTimeout(() => (label.textContent = before), 2000);
+});
+
+// The theme, without loading the page anew.
+document.addEventListener("submit", (event) => {
+  const button = event.submitter;
+  if (!button || !button.hasAttribute("data-theme-button")) return;
+  event.preventDefault();
+  const order = ["auto", "dark", "light"];
+  const now = button.value;
+  document.documentElement.dataset.theme = now;
+  remember("watchbell_theme", now);
+  const next = order[(order.indexOf(now) + 1) % order.length];
+  for (const each of $$("[data-theme-button]")) {
+    each.value = next;
+    each.title = `Theme: ${now}`;
+    each.setAttribute("aria-label", `Theme is ${now}, switch to ${next}`);
+  }
+});
+
+// Forms whose answer belongs beside their button: Send test, Run check now.
+document.addEventListener("submit", async (event) => {
+  const form = event.target;
+  if (!form.dataset.inline) return;
+  event.preventDefault();
+  const button = event.submitter || $("button", form);
+  const place = $(`#${form.dataset.inline}`);
+  const label = $("[data-label]", button) || button;
+  const before = label.textContent;
+  button.disabled = true;
+  label.textContent = button.dataset.busy || "Working…";
+  try {
+    const body = new URLSearchParams(new FormData(form, event.submitter));
+    const answer = await fetch(button.formAction || form.action, { method: "POST", body, headers: { "x-part": "1" } });
+    if (answer.redirected) return location.assign(answer.url);
+    place.innerHTML = await answer.text();
+  } catch {
+    place.innerHTML = $("#no-answer") ? $("#no-answer").innerHTML : "The server did not answer. Try again.";
+  } finally {
+    button.disabled = false;
+    label.textContent = before;
+  }
+  tick();
+});
+
+// The list's search: answers while one types. The address keeps it, so that it can be shared and gone back to.
+let searching;
+function swapResults(url) {
+  if (searching) searching.abort();
+  searching = new AbortController();
+  return fetch(url, { signal: searching.signal })
+    .then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))
+    .then((html) => {
+      const fresh = new DOMParser().parseFromString(html, "text/html");
+      for (const part of $$("[data-part]")) {
+        const other = $(`[data-part="${part.dataset.part}"]`, fresh);
+        if (other && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(other));
+      }
+      tick();
+    })
+    .catch(() => {});
+}
+
+const tools = $("form[data-auto]");
+if (tools) {
+  let wait;
+  const go = () => {
+    const query = new URLSearchParams([...new FormData(tools)].filter(([, value]) => value));
+    const url = `${tools.getAttribute("action")}${query.size ? "?" : ""}${query}`;
+    history.replaceState(null, "", url);
+    swapResults(url);
+  };
+  tools.addEventListener("input", () => {
+    clearTimeout(wait);
+    wait = setTimeout(go, 150);
+  });
+  tools.addEventListener("submit", (event) => {
+    event.preventDefault();
+    clearTimeout(wait);
+    go();
+  });
+}
+
+// Keys. Ignored while one types.
+let prefix = "";
+document.addEventListener("keydown", (event) => {
+  const field = event.target.closest("input, textarea, select, [contenteditable]");
+  if (field && event.key === "Escape" && field.type === "search") field.blur();
+  if (field && event.key === "Enter" && (event.ctrlKey || event.metaKey) && field.form) field.form.requestSubmit();
+  if (field || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  const places = { m: "/monitors", i: "/incidents", c: "/channels" };
+  if (prefix === "g" && places[event.key]) return location.assign(places[event.key]);
+  prefix = event.key === "g" ? "g" : "";
+  const press = (selector) => {
+    const target = $(selector);
+    if (!target) return;
+    event.preventDefault();
+    if (target.matches("input")) target.focus();
+    else target.click();
+  };
+  if (event.key === "/") press("#q, .jump input");
+  if (event.key === "n") press("a[href='/monitors/new']");
+  if (event.key === "e") press("[data-key=e]");
+  if (event.key === "r") press("[data-key=r]");
+  if (event.key === "p") press("[data-key=p]");
+  if (event.key === "a") press("[data-key=a]");
+});
+
+// Live. One stream; it ends with the tab being hidden and begins again when it is seen.
+const rows = $("[data-rows]");
+const watched = $("[data-monitor]") ? $("[data-monitor]").dataset.monitor : null;
+let stream, lastSeen = Date.now(), announced = 0, refreshing;
+
+function state(className, text) {
+  for (const place of $$("[data-live-state]")) {
+    place.className = `live ${className}`;
+    place.lastElementChild.textContent = text;
+  }
+}
+
+// Loads the page's changing parts anew, at most once a second.
+function refresh() {
+  if (refreshing) return;
+  refreshing = setTimeout(() => {
+    refreshing = null;
+    swapResults(location.href);
+  }, 300);
+}
+
+function patchRow(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  const fresh = template.content.firstElementChild;
+  const old = fresh && document.getElementById(fresh.id);
+  if (!old) return;
+  const changed = old.dataset.state !== fresh.dataset.state;
+  const focused = old.contains(document.activeElement);
+  old.replaceWith(fresh);
+  if (focused) $("a", fresh).focus();
+  if (changed) {
+    fresh.classList.add("flash");
+    announce(fresh);
+  }
+  tick();
+}
+
+// Says only what went down or recovered, at most every five seconds.
+function announce(row) {
+  const now = row.dataset.state;
+  if ((now !== "down" && now !== "up") || Date.now() - announced < 5000) return;
+  announced = Date.now();
+  $("[data-announce]").textContent = `${$("a", row).textContent} is ${now === "down" ? "down" : "up again"}`;
+}
+
+function applyCounts(counts) {
+  const before = $("[data-count=all]") ? $("[data-count=all]").textContent.replaceAll(",", "") : null;
+  const opened = $("[data-count=open]") ? $("[data-count=open]").textContent.replaceAll(",", "") : null;
+  for (const place of $$("[data-count]")) {
+    const n = counts[place.dataset.count];
+    if (n === undefined) continue;
+    place.textContent = n.toLocaleString("en");
+    if (place.dataset.count === "open") place.hidden = n === 0;
+  }
+  document.title = document.title.replace(/^\(\d+ down\) /, "");
+  if (counts.down) document.title = `(${counts.down} down) ${document.title}`;
+  const icon = $("link[rel=icon]");
+  icon.dataset.well = icon.dataset.well || icon.getAttribute("href");
+  icon.href = counts.down ? icon.dataset.down : icon.dataset.well;
+  // Something came or went: the rows themselves, or the box above them, are no longer right.
+  const gone = (before !== null && Number(before) !== counts.all) || Number(opened) !== counts.open;
+  if (gone && $("[data-part]")) refresh();
+  if (gone && $("[data-empty]")) location.reload();
+}
+
+function open() {
+  stream = new EventSource(rows ? "/events?rows=1" : "/events");
+  stream.onopen = () => state("on", "Live");
+  stream.onerror = () => {
+    const age = Math.floor((Date.now() - lastSeen) / 1000);
+    state("off", age > 10 ? `Reconnecting, data from ${wallTime.format(lastSeen)}` : "Reconnecting");
+    // A closed stream is one that the server refused: it is signed out, or the server stops. Try again slowly.
+    if (stream.readyState === EventSource.CLOSED) setTimeout(() => !document.hidden && open(), 5000);
+  };
+  const on = (name, act) => stream.addEventListener(name, (event) => { lastSeen = Date.now(); act(event.data); });
+  on("beat", () => {});
+  on("row", patchRow);
+  on("counts", (data) => applyCounts(JSON.parse(data)));
+  on("changed", (id) => { if (id === watched || $("[data-any-change]")) refresh(); });
+}
+
+if ($("[data-live-state]") && window.EventSource) {
+  open();
+  document.addEventListener("visibilitychange", () => {
+    stream.close();
+    if (document.hidden) return state("", "Paused");
+    open();
+    if ($("[data-part]")) refresh();
+  });
+}
+
+// Passwords: a button to look at what was typed, and a hint that Caps Lock is on.
+for (const button of $$("[data-reveal]")) {
+  button.hidden = false;
+  button.addEventListener("click", () => {
+    const field = $(`#${button.dataset.reveal}`);
+    field.type = field.type === "password" ? "text" : "password";
+    button.setAttribute("aria-pressed", String(field.type === "text"));
+  });
+}
+document.addEventListener("keyup", (event) => {
+  const hint = $("[data-caps]");
+  if (hint && event.getModifierState) hint.hidden = !(event.target.type === "password" && event.getModifierState("CapsLock"));
+});
+
+// Copy buttons do nothing without script, so that they are shown by it.
+for (const button of $$("[data-copy]")) button.hidden = false;
+
+tick();
+setInterval(tick, 1000);
