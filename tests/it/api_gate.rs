@@ -113,6 +113,14 @@ async fn every_answer_carries_the_security_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_of_the_api_are_not_kept_on_the_way() {
+    let api = Api::start().await;
+    for path in ["/api/v1/monitors", "/api/v1/nothing"] {
+        assert_eq!(api.admin("GET", path, None).await.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_pages_need_no_token() {
     let api = Api::start().await;
     for path in ["/healthz", "/readyz"] {
