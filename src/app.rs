@@ -77,6 +77,7 @@ impl App {
             CliError::Usage(format!("cannot open {}: {error}", config.database_name()))
         })?;
         let sealer = sealer(config, &checked)?;
+        check_key(&db, &sealer).await?;
         let (listener, address) = bind(&config.listen)?;
         let given = config.base_url.as_ref().map(url::Url::as_str);
         let base_url = BaseUrl::load(&db, given, &format!("http://{}", reachable(address))).await?;
@@ -263,6 +264,15 @@ fn sealer(config: &Config, checked: &Checked) -> Result<Sealer, CliError> {
         // `Config::check` refuses this.
         (None, None) => Err(CliError::Usage("WATCHBELL_SECRET_KEY: must be given".to_owned())),
     }
+}
+
+/// A wrong key must show at the start, not at the first alert.
+async fn check_key(db: &Db, sealer: &Sealer) -> Result<(), CliError> {
+    let mut tx = db.begin().await?;
+    crate::store::key_check::verify(&mut tx.conn(), sealer)
+        .await
+        .map_err(|error| CliError::Usage(format!("WATCHBELL_SECRET_KEY: {error}")))?;
+    Ok(tx.commit().await?)
 }
 
 fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), CliError> {

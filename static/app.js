@@ -259,6 +259,7 @@ function open() {
   on("beat", () => {});
   on("row", patchRow);
   on("counts", (data) => applyCounts(JSON.parse(data)));
+  on("lost", refresh);
   on("changed", (id) => { if (id === watched || $("[data-any-change]")) refresh(); });
 }
 

@@ -353,3 +353,6 @@ pub fn duration(ms: i64) -> String {
         .collect();
     words.join(" ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,6 +24,7 @@ pub struct Settings {
 }
 
 /// What is watched, and how.
+#[allow(clippy::large_enum_variant, reason = "most monitors are of the large kind")]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Target {
@@ -133,7 +134,9 @@ impl Settings {
         current: Option<&Self>,
     ) -> Result<Self, FieldErrors> {
         let mut fields = Fields::new(map);
-        fields.raw("type");
+        if fields.raw("type").is_some_and(|given| given.as_str() != Some(kind.as_str())) {
+            fields.wrong("type", format!("must be {kind} here; it cannot be changed later"));
+        }
         let target = match (kind, current.map(|c| &c.target)) {
             (Kind::Http, Some(Target::Http(spec))) => read_http(&mut fields, Some(spec)),
             (Kind::Http, _) => read_http(&mut fields, None),

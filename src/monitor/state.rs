@@ -351,6 +351,9 @@ fn edit(state: &mut State, policy: &Policy, now: Timestamp) {
     state.watched_since = now;
     state.failing = None;
     state.successes = 0;
+    if state.status != Status::Down {
+        state.cause = None;
+    }
     heartbeat::edited(state, policy, now);
 }
 

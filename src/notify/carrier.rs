@@ -70,3 +70,47 @@ impl Carrier {
             .unwrap_or_else(|_| Attempt::unanswered(&timeout_words(limit)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{ManualClock, Timestamp};
+    use crate::notify::attempt::Answer;
+    use crate::notify::testing::{Receiver, Reply, test_alert};
+
+    async fn carry(url: &str, limit: Duration) -> Attempt {
+        let clock = ManualClock::new(Timestamp(0));
+        let (base_url, smtp) = (Arc::new(String::new) as Setting<String>, Arc::new(|| None));
+        let carrier = Carrier::new(Arc::new(|_| true), limit, clock, base_url, smtp).unwrap();
+        let config = ChannelConfig::Slack { url: url.parse().unwrap() };
+        carrier.carry(&config, &test_alert(), "msg_1".to_owned()).await.0
+    }
+
+    #[tokio::test]
+    async fn an_attempt_has_an_end() {
+        let receiver = Receiver::start(|_, _| Reply::Hang).await;
+        let attempt = carry(&receiver.url, Duration::from_millis(50)).await;
+        assert_eq!(attempt, Attempt::unanswered("timeout: no answer within 0s"));
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_any_length_is_one_short_line() {
+        let long = "x\n".repeat(100_000);
+        let receiver = Receiver::start(move |_, _| Reply::with(200, "", &long)).await;
+        let attempt = carry(&receiver.url, ATTEMPT_LIMIT).await;
+        assert_eq!((attempt.answer, attempt.status), (Answer::Accepted, Some(200)));
+        assert_eq!(attempt.response.chars().count(), 300);
+    }
+
+    #[tokio::test]
+    async fn says_why_nobody_answered_without_the_url() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/services/s3cret", listener.local_addr().unwrap());
+        drop(listener);
+        let attempt = carry(&url, ATTEMPT_LIMIT).await;
+        assert_eq!(attempt, Attempt::unanswered("Connection refused"));
+        let attempt = carry("http://nobody.invalid/s3cret", ATTEMPT_LIMIT).await;
+        assert_eq!((attempt.answer, attempt.status), (Answer::Unavailable, None));
+        assert!(!attempt.response.contains("s3cret"), "{attempt:?}");
+    }
+}

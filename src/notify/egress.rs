@@ -36,6 +36,8 @@ impl EgressClient {
             .no_proxy()
             .redirect(Policy::none())
             .timeout(limit)
+            // Alerts are rare: a connection kept from the last one has mostly been closed by the far end.
+            .pool_max_idle_per_host(0)
             .user_agent(concat!("Watchbell/", env!("CARGO_PKG_VERSION")))
             .dns_resolver(Arc::new(FilteringResolver(Arc::clone(&allows))))
             .build()?;

@@ -154,9 +154,3 @@ pub async fn channels_of(conn: &mut Conn<'_>, incident_id: IncidentId) -> Result
          WHERE d.incident_id = $1 AND c.enabled ORDER BY d.channel_id")
         .bind(incident_id).fetch_all(c).await)
 }
-
-/// How many deliveries are in each state: for the metrics.
-pub async fn count_by_state(conn: &mut Conn<'_>) -> Result<Vec<(DeliveryState, i64)>> {
-    on!(conn, c => sqlx::query_as(
-        "SELECT state, COUNT(*) FROM deliveries GROUP BY state ORDER BY state").fetch_all(c).await)
-}

@@ -96,7 +96,7 @@ pub async fn insert_results(conn: &mut Conn<'_>, results: &[NewResult]) -> Resul
             for NewResult { monitor_id, result, in_maintenance } in chunk {
                 let phases = &result.phases;
                 let failed =
-                    (!result.failed_checks.is_empty()).then(|| Json(&result.failed_checks));
+                    (!result.failed_checks.is_empty()).then_some(Json(&result.failed_checks));
                 query = query
                     .bind(*monitor_id)
                     .bind(result.started_at)

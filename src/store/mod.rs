@@ -20,6 +20,8 @@ pub mod open;
 pub mod outbox;
 pub mod sessions;
 pub mod settings;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod timeline;
 pub mod users;
 pub mod windows;

@@ -57,17 +57,19 @@ pub async fn claimable(
     per_channel: i64,
 ) -> Result<Vec<(i64, ChannelId)>> {
     on!(conn, c => sqlx::query_as(
-        "SELECT id, channel_id FROM (
-            SELECT d.id, d.channel_id,
-                row_number() OVER (PARTITION BY d.channel_id ORDER BY d.id) AS place
-            FROM deliveries d
+        // Materialized, so that the index of what is pending is used and not one of all that ever was.
+        "WITH heads AS MATERIALIZED (
+            SELECT d.id, d.channel_id FROM deliveries d
             WHERE d.state = 'pending' AND d.next_attempt_at <= $1
                 AND (d.leased_until IS NULL OR d.leased_until <= $1)
                 AND NOT EXISTS (
                     SELECT 1 FROM deliveries older
                     WHERE older.state = 'pending' AND older.channel_id = d.channel_id
                         AND COALESCE(older.monitor_id, 0) = COALESCE(d.monitor_id, 0)
-                        AND older.id < d.id)) heads
+                        AND older.id < d.id))
+         SELECT id, channel_id FROM (
+            SELECT id, channel_id, row_number() OVER (PARTITION BY channel_id ORDER BY id) AS place
+            FROM heads) placed
          WHERE place <= $2 ORDER BY id").bind(now).bind(per_channel).fetch_all(c).await)
 }
 
@@ -181,3 +183,6 @@ pub async fn not_delivered(
         .bind(id).bind(next).bind(error).bind(status.map(i64::from)).fetch_optional(c).await)?;
     Ok(row.map(|(incident_id,)| Settled { incident_id }))
 }
+
+#[cfg(test)]
+mod tests;

@@ -78,7 +78,15 @@ mod tests {
                 call_service(&app, TestRequest::get().uri(&url(path)).to_request()).await;
             assert_eq!(response.status(), StatusCode::OK, "{path}");
             assert_eq!(response.headers().get("content-type").unwrap(), kind);
-            assert!(response.headers().get("cache-control").unwrap().to_str().unwrap().contains("immutable"));
+            assert!(
+                response
+                    .headers()
+                    .get("cache-control")
+                    .unwrap()
+                    .to_str()
+                    .unwrap()
+                    .contains("immutable")
+            );
         }
     }
 
@@ -86,7 +94,10 @@ mod tests {
     async fn an_old_version_is_not_kept_and_a_stranger_is_not_found() {
         let app = init_service(App::new().configure(routes)).await;
         let old = TestRequest::get().uri("/static/0000/app.css").to_request();
-        assert_eq!(call_service(&app, old).await.headers().get("cache-control").unwrap(), "no-cache");
+        assert_eq!(
+            call_service(&app, old).await.headers().get("cache-control").unwrap(),
+            "no-cache"
+        );
         for path in ["../Cargo.toml", "nothing.css", "%2e%2e/Cargo.toml"] {
             let request = TestRequest::get().uri(&url(path)).to_request();
             assert_eq!(call_service(&app, request).await.status(), StatusCode::NOT_FOUND);

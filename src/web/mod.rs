@@ -8,6 +8,7 @@ pub mod error;
 pub mod guard;
 pub mod health;
 pub mod list;
+pub mod live;
 pub mod pages;
 pub mod ping;
 pub mod state;

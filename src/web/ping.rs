@@ -190,7 +190,7 @@ mod tests {
             ("/pingfail", None),
             ("/nonsense", None),
             ("/ping/ping", None),
-            ("//", None),
+            ("//", Some(success)),
             ("/-", None),
             ("/1.5", None),
         ] {

@@ -100,7 +100,9 @@ impl Group<'_> {
         let Some(watched) = self.loaded.get_mut(&id) else { return Ok(()) };
         let policy = Policy::of(&watched.monitor.settings.target);
         let (next, facts) = step(&watched.state, event, &policy, self.now);
-        let deadline = next.armed_deadline();
+        // The due time is watched too: from then on pages show that it is late.
+        let deadline =
+            next.armed_deadline().map(|at| next.beat.due_at.map_or(at, |due| due.min(at)));
         watched.state = next;
         self.mark_dirty(id);
         self.effects.live.push(LiveEvent::MonitorChanged(id));

@@ -134,13 +134,16 @@ fn cell(tally: &Tally) -> DayCell {
 /// The last days in the viewer's zone, oldest first; the last one ends now.
 fn days(viewer: Viewer) -> Vec<Span> {
     let today = viewer.now.to_utc().with_timezone(&viewer.zone).date_naive();
-    let midnight = |back: u64| {
-        let day = today.checked_sub_days(Days::new(back)).unwrap_or(today);
-        let local = viewer.zone.from_local_datetime(&day.and_time(chrono::NaiveTime::MIN));
-        // Where midnight is skipped, the day begins an hour later.
-        let begin = local.earliest().map(|t| t.timestamp_millis());
-        Timestamp(begin.unwrap_or_else(|| day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()))
-    };
+    let midnight =
+        |back: u64| {
+            let day = today.checked_sub_days(Days::new(back)).unwrap_or(today);
+            let local = viewer.zone.from_local_datetime(&day.and_time(chrono::NaiveTime::MIN));
+            // Where midnight is skipped, the day begins an hour later.
+            let begin = local.earliest().map(|t| t.timestamp_millis());
+            Timestamp(begin.unwrap_or_else(|| {
+                day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()
+            }))
+        };
     (0..DAYS)
         .rev()
         .map(|back| {
@@ -149,7 +152,6 @@ fn days(viewer: Viewer) -> Vec<Span> {
         })
         .collect()
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -52,7 +52,9 @@ impl Input {
         let text = self.get(name);
         match shape {
             Shape::Flag => json!(!text.is_empty()),
-            Shape::Ids => json!(self.all(name).filter_map(|id| id.parse().ok()).collect::<Vec<i64>>()),
+            Shape::Ids => {
+                json!(self.all(name).filter_map(|id| id.parse().ok()).collect::<Vec<i64>>())
+            }
             Shape::Choices => json!(self.all(name).collect::<Vec<_>>()),
             Shape::Words => json!(words(text)),
             _ if text.is_empty() => Value::Null,
@@ -93,6 +95,16 @@ fn headers(text: &str) -> Value {
     Value::Object(map)
 }
 
+/// What is wrong with one field.
+pub struct Problem<'a> {
+    /// The field's name in the markup.
+    pub field: &'a str,
+    /// Its name for people.
+    pub words: String,
+    /// The reason and the fix.
+    pub reason: &'a str,
+}
+
 /// A form as it is shown: values, and what is wrong with them.
 #[derive(Debug, Clone, Default)]
 pub struct Form {
@@ -114,7 +126,8 @@ impl Form {
             values.entry(name.clone()).or_insert_with(|| value.clone());
         }
         let explain = |(name, reason): (&String, &String)| {
-            let label = labels.iter().find(|(known, _)| known == name).map_or(name.as_str(), |l| l.1);
+            let label =
+                labels.iter().find(|(known, _)| known == name).map_or(name.as_str(), |l| l.1);
             (name.clone(), sentence(&format!("{label} {reason}")))
         };
         Self { values, errors: errors.0.iter().map(explain).collect() }
@@ -137,7 +150,7 @@ impl Form {
     }
 
     /// Whether the field `<name><suffix>` has a number as its value: which of a list is chosen.
-    pub fn is(&self, name: &str, suffix: &str, value: u32) -> bool {
+    pub fn is(&self, name: &str, suffix: &str, value: &u32) -> bool {
         self.values.get(&format!("{name}{suffix}")).is_some_and(|v| *v == value.to_string())
     }
 
@@ -147,13 +160,16 @@ impl Form {
     }
 
     /// Whether one of these fields is wrong, so that their fold must be open.
-    pub fn any_wrong(&self, names: &[&str]) -> bool {
+    pub fn any_wrong<const N: usize>(&self, names: &[&str; N]) -> bool {
         names.iter().any(|name| self.errors.contains_key(*name))
     }
 
     /// All that is wrong, for the summary at the button.
-    pub fn problems(&self) -> Vec<(&str, &str)> {
-        self.errors.iter().map(|(name, reason)| (name.as_str(), reason.as_str())).collect()
+    pub fn problems(&self) -> Vec<Problem<'_>> {
+        self.errors
+            .iter()
+            .map(|(field, reason)| Problem { field, words: field.replace('_', " "), reason })
+            .collect()
     }
 
     /// `1 field needs a fix`, `2 fields need a fix`.
@@ -209,10 +225,11 @@ mod tests {
     #[test]
     fn a_refused_form_keeps_its_values_and_names_its_fields() {
         let errors = FieldErrors::one("retries", "must be a whole number from 0 to 100");
-        let form = Form::refused(&input(&[("retries", "many")]), &errors, &[("retries", "Retries")]);
+        let form =
+            Form::refused(&input(&[("retries", "many")]), &errors, &[("retries", "Retries")]);
         assert_eq!(form.value("retries"), "many");
         assert_eq!(form.error("retries"), "Retries must be a whole number from 0 to 100.");
-        assert!(form.any_wrong(&["name", "retries"]) && !form.any_wrong(&["name"]));
+        assert!(form.any_wrong(&["name", "retries"]) && !form.any_wrong(["name"]));
         assert_eq!(form.problem_count(), "1 field needs a fix");
     }
 }

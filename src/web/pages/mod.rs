@@ -1,11 +1,15 @@
 //! The pages: each file makes one page's view (plain data) and its template.
 
+pub mod actions;
 pub mod channels;
 pub mod charts;
 pub mod days;
 pub mod error;
 pub mod form;
+pub mod heartbeat;
 pub mod history_bar;
+pub mod monitor;
+pub mod monitor_form;
 pub mod monitors;
 pub mod row;
 pub mod session;
@@ -16,8 +20,8 @@ pub mod visit;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, FormConfig, ServiceConfig, get, post, resource, to};
 
-use super::assets;
 use super::guard::authenticate;
+use super::{assets, live};
 
 /// The most bytes of a posted form: a request body of 1 MiB, and room for how forms write it.
 const FORM_MAX: usize = 4 << 20;
@@ -28,13 +32,43 @@ pub fn routes(config: &mut ServiceConfig) {
     let pages = web::scope("")
         .app_data(FormConfig::default().limit(FORM_MAX))
         .route("/", get().to(session::home))
-        .service(resource("/setup").route(get().to(session::setup_page)).route(post().to(session::set_up)))
-        .service(resource("/login").route(get().to(session::login_page)).route(post().to(session::login)))
+        .service(
+            resource("/setup")
+                .route(get().to(session::setup_page))
+                .route(post().to(session::set_up)),
+        )
+        .service(
+            resource("/login")
+                .route(get().to(session::login_page))
+                .route(post().to(session::login)),
+        )
         .route("/logout", post().to(session::logout))
         .route("/theme", post().to(visit::set_theme))
-        .service(resource("/monitors").route(get().to(monitors::list)));
+        .route("/events", get().to(live::events))
+        .service(
+            resource("/monitors")
+                .route(get().to(monitors::list))
+                .route(post().to(monitor_form::create)),
+        )
+        .route("/monitors/new", get().to(monitor_form::new_page))
+        .service(
+            resource("/monitors/{id}")
+                .route(get().to(monitor::page))
+                .route(post().to(monitor_form::update)),
+        )
+        .route("/monitors/{id}/edit", get().to(monitor_form::edit_page))
+        .route("/monitors/{id}/check", post().to(actions::check))
+        .route("/monitors/{id}/pause", post().to(actions::pause))
+        .route("/monitors/{id}/resume", post().to(actions::resume))
+        .service(
+            resource("/monitors/{id}/delete")
+                .route(get().to(actions::delete_page))
+                .route(post().to(actions::delete)),
+        )
+        .route("/monitors/{id}/pings/{n}", get().to(monitor::ping_body));
     config.service(pages.default_service(to(error::not_found)).wrap(from_fn(authenticate)));
 }
 
 /// The units that a span may be given in, with the seconds that each has.
-pub const UNITS: [(u32, &str); 4] = [(1, "seconds"), (60, "minutes"), (3600, "hours"), (86_400, "days")];
+pub const UNITS: [(u32, &str); 4] =
+    [(1, "seconds"), (60, "minutes"), (3600, "hours"), (86_400, "days")];

@@ -35,7 +35,10 @@ pub struct ListQuery {
 
 impl ListQuery {
     fn is_filtered(&self) -> bool {
-        !(self.status.is_empty() && self.tag.is_empty() && self.kind.is_empty() && self.q.trim().is_empty())
+        !(self.status.is_empty()
+            && self.tag.is_empty()
+            && self.kind.is_empty()
+            && self.q.trim().is_empty())
     }
 
     fn shown(&self) -> i64 {
@@ -70,7 +73,8 @@ impl ListQuery {
 
     /// What was asked for in words, for when nothing fits.
     fn words(&self) -> String {
-        let named = [("", &self.q), ("tag:", &self.tag), ("type:", &self.kind), ("status:", &self.status)];
+        let named =
+            [("", &self.q), ("tag:", &self.tag), ("type:", &self.kind), ("status:", &self.status)];
         let words = named.iter().filter(|(_, value)| !value.is_empty());
         words.map(|(name, value)| format!("{name}{value}")).collect::<Vec<_>>().join(" + ")
     }
@@ -189,7 +193,8 @@ pub async fn list(visit: Visit, query: web::Query<ListQuery>) -> Page {
     let base = query.base();
     let covered = covered(conn, viewer).await?;
     let chosen = CHIPS.into_iter().find(|state| state.class() == query.status);
-    let filter = chosen.map_or_else(|| base.clone(), |state| narrowed(&base, state, &covered, viewer));
+    let filter =
+        chosen.map_or_else(|| base.clone(), |state| narrowed(&base, state, &covered, viewer));
     let chips = chips(conn, &query, &base, &covered, viewer).await?;
     let found = monitors::list(conn, &filter, query.shown(), 0).await?;
     let total = monitors::count(conn, &filter).await?;
@@ -206,7 +211,11 @@ pub async fn list(visit: Visit, query: web::Query<ListQuery>) -> Page {
         tags: monitors::tags(conn).await?,
         attention,
         rest,
-        matches: if query.is_filtered() { format!("{} of {} match", count_i64(total), shell.monitors) } else { String::new() },
+        matches: if query.is_filtered() {
+            format!("{} of {} match", count_i64(total), shell.monitors)
+        } else {
+            String::new()
+        },
         more: (more > 0).then(|| query.link(&query.status, Some(query.shown() + PAGE))),
         may_edit: visit.who.role.may(Permission::Edit),
         nobody_told: super::channels::nobody_is_told(conn).await?,
@@ -282,7 +291,10 @@ async fn covered(conn: &mut Conn<'_>, viewer: Viewer) -> store::Result<Vec<i64>>
 ///
 /// # Errors
 /// When the database fails.
-pub async fn counts(conn: &mut Conn<'_>, viewer: Viewer) -> store::Result<Vec<(&'static str, i64)>> {
+pub async fn counts(
+    conn: &mut Conn<'_>,
+    viewer: Viewer,
+) -> store::Result<Vec<(&'static str, i64)>> {
     let base = Filter::default();
     let covered = covered(conn, viewer).await?;
     let mut counts = vec![("all", monitors::count(conn, &base).await?)];

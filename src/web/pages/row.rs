@@ -44,7 +44,12 @@ pub struct Row {
 
 impl Row {
     /// A monitor as a row.
-    pub fn of(watched: &Watched, past: &Past, windows: &[MaintenanceWindow], viewer: Viewer) -> Self {
+    pub fn of(
+        watched: &Watched,
+        past: &Past,
+        windows: &[MaintenanceWindow],
+        viewer: Viewer,
+    ) -> Self {
         let Watched { monitor, state } = watched;
         let window = active_window(windows, monitor.id, &monitor.settings.tags, viewer.now);
         let last = state.last_check.map(|last| last.at).or(state.beat.last_ping_at);
@@ -119,7 +124,11 @@ fn note(watched: &Watched, shown: Shown, viewer: Viewer) -> String {
 
 fn span_ago(viewer: Viewer, at: crate::clock::Timestamp) -> String {
     let ms = viewer.now.since(at);
-    if ms < 86_400_000 { viewer.ago(at) } else { format!("{} ago", span(ms / 86_400_000 * 86_400_000)) }
+    if ms < 86_400_000 {
+        viewer.ago(at)
+    } else {
+        format!("{} ago", span(ms / 86_400_000 * 86_400_000))
+    }
 }
 
 /// What is watched, in the fewest words.
@@ -161,7 +170,11 @@ pub fn short_cause(cause: &Cause) -> String {
                 _ => error.text.clone(),
             };
             let parts: Vec<&str> = failed_checks.keys().map(String::as_str).collect();
-            if parts.is_empty() { one_line(&head) } else { one_line(&format!("{head} · {}", parts.join(", "))) }
+            if parts.is_empty() {
+                one_line(&head)
+            } else {
+                one_line(&format!("{head} · {}", parts.join(", ")))
+            }
         }
         Cause::NoPing { silent_ms, .. } => format!("No ping for {}", span(*silent_ms)),
         Cause::ReportedFailure { exit_status: Some(status) } => {

@@ -172,7 +172,11 @@ pub async fn setup_page(req: HttpRequest, query: web::Query<SetupQuery>) -> Page
         return show(&view);
     }
     let has_users = users::any(&mut state.db.read().await?.conn()).await?;
-    if has_users && query.token.is_empty() { Ok(see_other("/login")) } else { show_as(StatusCode::NOT_FOUND, &view) }
+    if has_users && query.token.is_empty() {
+        Ok(see_other("/login"))
+    } else {
+        show_as(StatusCode::NOT_FOUND, &view)
+    }
 }
 
 fn setup_view(req: &HttpRequest, state: &AppState, token: &str) -> SetupPage {

@@ -101,8 +101,6 @@ impl Shown {
 
     fn draw(self, class: &str, attributes: &str) -> Html {
         let name = self.class();
-        Html(format!(
-            "<svg class=\"{class} {name}\" {attributes}><use href=\"#s-{name}\"/></svg>"
-        ))
+        Html(format!("<svg class=\"{class} {name}\" {attributes}><use href=\"#s-{name}\"/></svg>"))
     }
 }

@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn nobody_is_led_to_another_site() {
-        for path in ["https://evil.example", "//evil.example", "/\\evil.example", "", "x", "/a\nb"] {
+        for path in ["https://evil.example", "//evil.example", "/\\evil.example", "", "x", "/a\nb"]
+        {
             assert_eq!(local(path), "/", "{path:?}");
         }
         assert_eq!(local("/monitors?q=a"), "/monitors?q=a");

@@ -1,0 +1,97 @@
+//! What goes over the line, byte for byte.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::notify::testing;
+
+fn config(value: Value) -> WebhookConfig {
+    let mut full = json!({"url": "https://example.com/h", "secret": null, "headers": [], "method": "POST", "template": null});
+    full.as_object_mut().unwrap().extend(value.as_object().unwrap().clone());
+    serde_json::from_value(full).unwrap()
+}
+
+fn call(config: &WebhookConfig, alert: &crate::incident::message::Alert) -> Call {
+    let outgoing = Outgoing {
+        alert,
+        key: "msg_7".to_owned(),
+        sent_at: Timestamp(1_614_265_330_999),
+        base_url: "https://bell.example",
+    };
+    webhook_call(config, own_headers(&config.headers).unwrap(), &outgoing).unwrap()
+}
+
+#[test]
+fn the_json_is_that_of_the_contract() {
+    let body = call(&config(json!({})), &testing::down_alert()).body;
+    let expected = concat!(
+        r#"{"event":"monitor.down","text":"🔴 *yourapp.com/health* is DOWN\nStatus: 503 | checks.database: error: <no> & none\nDuration: 1m 12s","#,
+        r#""monitor":{"id":7,"type":"http","name":"Your app","url":"https://yourapp.com/health?full=1","tags":["tier-1"]},"#,
+        r#""incident":{"id":42,"started_at":"2025-11-22T10:00:00.000+00:00","resolved_at":null,"acknowledged_at":null,"#,
+        r#""duration_seconds":72,"cause":"status","summary":"Status: 503 | checks.database: error: <no> & none","url":"https://bell.example/incidents/42"},"#,
+        r#""check":{"region":"local","status_code":503,"error":"status 503","response_ms":120,"failed_checks":{"checks.database":"error: <no> & none"},"#,
+        r#""checked_at":"2025-11-22T10:01:12.120+00:00"},"sent_at":"2021-02-25T15:02:10.999+00:00"}"#,
+    );
+    assert_eq!(String::from_utf8(body).unwrap(), expected);
+}
+
+#[test]
+fn what_does_not_apply_is_null() {
+    let body = call(&config(json!({})), &testing::test_alert()).body;
+    let json: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(json["event"], "channel.test");
+    for key in ["monitor", "incident", "check"] {
+        assert_eq!(json.get(key), Some(&Value::Null), "{key}");
+    }
+}
+
+#[test]
+fn is_signed_when_there_is_a_secret() {
+    let signed = config(
+        json!({"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "headers": [{"name": "X-Env", "value": "prod"}]}),
+    );
+    let call = call(&signed, &testing::down_alert());
+    assert_eq!(call.headers["webhook-id"], "msg_7");
+    assert_eq!(call.headers["webhook-timestamp"], "1614265330");
+    assert_eq!(call.headers["x-env"], "prod");
+    assert_eq!(call.headers["content-type"], "application/json");
+    let secret = signed.secret.as_deref().unwrap();
+    let expected =
+        seal::webhook_signature(secret, "msg_7", Timestamp(1_614_265_330_999), &call.body);
+    assert_eq!(call.headers["webhook-signature"], expected);
+    let plain = self::call(&config(json!({})), &testing::down_alert());
+    assert!(!plain.headers.contains_key("webhook-signature"));
+}
+
+#[test]
+fn every_name_a_template_may_use_is_in_the_json() {
+    let body = call(&config(json!({})), &testing::down_alert()).body;
+    let json: Value = serde_json::from_slice(&body).unwrap();
+    let leaves = leaf_names("", &json);
+    let mut names: Vec<&str> = crate::notify::template::NAMES.to_vec();
+    names.sort_unstable();
+    assert_eq!(leaves, names);
+}
+
+fn leaf_names(path: &str, value: &Value) -> Vec<String> {
+    let Some(object) = value.as_object().filter(|_| path != "check.failed_checks") else {
+        return vec![path.to_owned()];
+    };
+    let dot = if path.is_empty() { "" } else { "." };
+    let mut names: Vec<String> =
+        object.iter().flat_map(|(key, v)| leaf_names(&format!("{path}{dot}{key}"), v)).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn a_template_replaces_the_json() {
+    let config = config(
+        json!({"method": "PUT", "template": r#"{"content":"{{text}}","n":{{incident.id}}}"#}),
+    );
+    let call = call(&config, &testing::down_alert());
+    let json: Value = serde_json::from_slice(&call.body).unwrap();
+    assert_eq!(json["n"], 42);
+    assert!(json["content"].as_str().unwrap().contains("is DOWN\nStatus"));
+    assert_eq!(call.method, Method::PUT);
+}

@@ -1,0 +1,197 @@
+//! `/events`: what changes, sent to open pages as server-sent events.
+
+use std::collections::BTreeSet;
+
+use actix_web::http::header::{self, ContentEncoding};
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Map, json};
+use tokio::sync::broadcast::{Receiver, error::RecvError};
+
+use super::error::ApiError;
+use super::pages::error::Page;
+use super::pages::row::{self, Row, RowPart};
+use super::pages::text::Viewer;
+use super::pages::{monitors, visit::Visit};
+use super::state::AppState;
+use crate::clock::{Sleep, Timestamp};
+use crate::live::LiveEvent;
+use crate::monitor::MonitorId;
+use crate::store::{self, monitors as stored};
+
+/// How long changes are gathered before they are sent: no row is rendered more often.
+const GATHER_MS: i64 = 250;
+/// A quiet stream says that it is alive.
+const BEAT_MS: i64 = 15_000;
+/// Counting looks at every monitor, so it is done less often.
+const COUNTS_MS: i64 = 1_000;
+/// With more changes at once, the page does better to load anew.
+const ROWS_AT_ONCE: usize = 200;
+
+/// What a page wants to hear of.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wants {
+    rows: Option<u8>,
+}
+
+struct Feed {
+    state: web::Data<AppState>,
+    receiver: Receiver<LiveEvent>,
+    viewer: Viewer,
+    with_rows: bool,
+    changed: BTreeSet<MonitorId>,
+    fell_behind: bool,
+    counts: Vec<(&'static str, i64)>,
+    counts_wanted: bool,
+    counted_at: Timestamp,
+}
+
+/// `GET /events`. A page with `?rows=1` is sent each changed row as markup; others only the monitor's number.
+pub async fn events(visit: Visit, wants: web::Query<Wants>) -> Page {
+    let feed = Feed {
+        receiver: visit.state.live.subscribe(),
+        viewer: visit.viewer,
+        with_rows: wants.rows == Some(1),
+        changed: BTreeSet::new(),
+        fell_behind: false,
+        counts: Vec::new(),
+        // At once, in case that something changed between the page and its stream.
+        counts_wanted: true,
+        counted_at: Timestamp(0),
+        state: visit.state,
+    };
+    Ok(HttpResponse::Ok()
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // Compressed, events would wait for each other.
+        .insert_header((header::CONTENT_ENCODING, ContentEncoding::Identity.as_str()))
+        .insert_header(("x-accel-buffering", "no"))
+        .streaming(stream::unfold(feed, next)))
+}
+
+/// The next piece of the stream; `None` when the server stops, as an open stream would hold the stop.
+async fn next(mut feed: Feed) -> Option<(Result<Bytes, actix_web::Error>, Feed)> {
+    loop {
+        let idle = feed.changed.is_empty() && !feed.counts_wanted && !feed.fell_behind;
+        let wait = if idle { BEAT_MS } else { GATHER_MS };
+        let until = feed.state.clock.sleep_until(feed.state.clock.now().plus_ms(wait));
+        let stop = feed.state.stop.clone();
+        let in_time = tokio::select! {
+            () = stop.cancelled() => return None,
+            ended = feed.gather_until(until, idle) => !ended,
+        };
+        if !in_time {
+            return None;
+        }
+        match feed.render().await {
+            Ok(text) if text.is_empty() => {}
+            Ok(text) => return Some((Ok(Bytes::from(text)), feed)),
+            Err(error) => return Some((Err(error.into()), feed)),
+        }
+    }
+}
+
+impl Feed {
+    /// Takes changes in until `until`, or until the first one if nothing waits yet. Whether there will never be more.
+    async fn gather_until(&mut self, mut until: Sleep, mut until_first: bool) -> bool {
+        loop {
+            tokio::select! {
+                () = &mut until => return false,
+                event = self.receiver.recv() => match event {
+                    Ok(LiveEvent::MonitorChanged(id)) => {
+                        self.changed.insert(id);
+                        self.counts_wanted = true;
+                    }
+                    Ok(LiveEvent::CountsChanged) => self.counts_wanted = true,
+                    Err(RecvError::Lagged(_)) => self.fell_behind = true,
+                    Err(RecvError::Closed) => return true,
+                },
+            }
+            if std::mem::take(&mut until_first) {
+                // The first change opens a span in which others are gathered too.
+                let now = self.state.clock.now();
+                until = self.state.clock.sleep_until(now.plus_ms(GATHER_MS));
+            }
+        }
+    }
+
+    async fn render(&mut self) -> Result<String, ApiError> {
+        self.viewer.now = self.state.clock.now();
+        let changed: Vec<MonitorId> = std::mem::take(&mut self.changed).into_iter().collect();
+        if std::mem::take(&mut self.fell_behind) || changed.len() > ROWS_AT_ONCE {
+            return Ok(event("lost", "1"));
+        }
+        let mut text = if self.with_rows {
+            self.rows(&changed).await?
+        } else {
+            changed.iter().map(|id| event("changed", &id.to_string())).collect()
+        };
+        text.push_str(&self.new_counts().await?);
+        // Nothing to tell, and the counts are not due: only a stream that was quiet for long says so.
+        if text.is_empty() && !self.counts_wanted {
+            return Ok(event("beat", "1"));
+        }
+        Ok(text)
+    }
+
+    async fn rows(&self, ids: &[MonitorId]) -> Result<String, ApiError> {
+        if ids.is_empty() {
+            return Ok(String::new());
+        }
+        let mut reader = self.state.db.read().await?;
+        let conn = &mut reader.conn();
+        let found = stored::by_ids(conn, ids).await?;
+        let (past, windows) = row::past(conn, &found, self.viewer).await?;
+        let mut text = String::new();
+        for watched in &found {
+            let row = Row::of(watched, &past, &windows, self.viewer);
+            let html = RowPart { row }.render().map_err(ApiError::internal)?;
+            text.push_str(&event("row", &html));
+        }
+        Ok(text)
+    }
+
+    /// The counts, if they are wanted, due, and other than those that were sent last.
+    async fn new_counts(&mut self) -> store::Result<String> {
+        if !self.counts_wanted || self.viewer.now.since(self.counted_at) < COUNTS_MS {
+            return Ok(String::new());
+        }
+        self.counts_wanted = false;
+        self.counted_at = self.viewer.now;
+        let mut reader = self.state.db.read().await?;
+        let counts = monitors::counts(&mut reader.conn(), self.viewer).await?;
+        if counts == self.counts {
+            return Ok(String::new());
+        }
+        let object: Map<_, _> =
+            counts.iter().map(|(name, n)| ((*name).to_owned(), json!(n))).collect();
+        self.counts = counts;
+        Ok(event("counts", &json!(object).to_string()))
+    }
+}
+
+/// One event as it is written: each line of its data on a line of its own.
+fn event(name: &str, data: &str) -> String {
+    let mut text = format!("event: {name}\n");
+    for line in data.lines() {
+        text.push_str("data: ");
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_of_several_lines_stays_one_event() {
+        assert_eq!(event("row", "<tr>\r\n</tr>"), "event: row\ndata: <tr>\ndata: </tr>\n\n");
+    }
+}

@@ -1,0 +1,429 @@
+//! The page of one monitor: what fails, how it was, what was found, who is told. Heartbeats have their own in `heartbeat`.
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+use super::charts::{Point, ResponseChart, phase_bar, response_chart};
+use super::days::{self, Past};
+use super::error::{Page, PageError, sentence, show};
+use super::heartbeat;
+use super::row::{self, short_cause};
+use super::status::Shown;
+use super::text::{Html, Viewer, millis, plural, span};
+use super::visit::{Shell, Visit};
+use crate::account::Permission;
+use crate::incident::maintenance::active_window;
+use crate::incident::message::{one_line, reason};
+use crate::incident::{Incident, IncidentState};
+use crate::monitor::{Cause, CheckResult, HttpSpec, Target};
+use crate::report::uptime::Tally;
+use crate::store::history::StoredResult;
+use crate::store::monitors::Watched;
+use crate::store::{Conn, channels, history, incidents, monitors};
+
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+/// Checks on the chart at most.
+const CHART_POINTS: i64 = 2_000;
+/// Checks in the table at first, and that "Show older checks" adds.
+const CHECKS: i64 = 15;
+
+/// The spans that the chart can show: the word in the address, its length, the words on the button.
+const RANGES: [(&str, i64, &str); 4] = [
+    ("1h", HOUR_MS, "1 h"),
+    ("3h", 3 * HOUR_MS, "3 h"),
+    ("24h", DAY_MS, "24 h"),
+    ("7d", 7 * DAY_MS, "7 d"),
+];
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DetailQuery {
+    range: String,
+    show: Option<i64>,
+}
+
+/// What stands at the head of a monitor's page, of either kind.
+pub struct Head {
+    /// Its number.
+    pub id: i64,
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: Shown,
+    /// The words on the pill: `Down for 12 min 28 s`.
+    pub pill: Html,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// Whether it is paused.
+    pub is_paused: bool,
+    /// Whether the viewer may change it.
+    pub may_edit: bool,
+    /// The open incident, if there is one.
+    pub incident: Option<OpenIncident>,
+    /// Until when it is in maintenance; empty when it is not.
+    pub maintenance: String,
+    /// Who is told.
+    pub told: Vec<String>,
+    /// Its latest incidents.
+    pub incidents: Vec<PastIncident>,
+}
+
+/// The open incident, as the box at the top of a page tells it.
+pub struct OpenIncident {
+    /// Its number.
+    pub id: i64,
+    /// What is wrong, in bold.
+    pub headline: String,
+    /// What else is known.
+    pub more: String,
+    /// Since when.
+    pub since: Html,
+    /// Who has it; empty for nobody.
+    pub taken_by: String,
+}
+
+/// An incident in a monitor's list.
+pub struct PastIncident {
+    /// Its number.
+    pub id: i64,
+    /// Whether it is over.
+    pub is_over: bool,
+    /// Why.
+    pub cause: String,
+    /// When it began.
+    pub at: Html,
+    /// How long it lasted.
+    pub lasted: String,
+}
+
+impl PastIncident {
+    fn of(incident: &Incident, viewer: Viewer) -> Self {
+        let is_over = incident.state() == IncidentState::Resolved;
+        let length = span(incident.duration_seconds(viewer.now) * 1000);
+        Self {
+            id: incident.id,
+            is_over,
+            cause: short_cause(&incident.cause),
+            at: viewer.ago_html(incident.started_at),
+            lasted: if is_over {
+                format!("Resolved after {length}")
+            } else {
+                format!("Open · {length}")
+            },
+        }
+    }
+}
+
+impl OpenIncident {
+    fn of(incident: &Incident, viewer: Viewer) -> Self {
+        let (headline, more) = headline(&incident.cause);
+        Self {
+            id: incident.id,
+            headline,
+            more,
+            since: viewer.fixed_html(incident.started_at, &viewer.clock(incident.started_at)),
+            taken_by: incident.acknowledged_by.clone().unwrap_or_default(),
+        }
+    }
+}
+
+/// What is wrong in one bold sentence, and what else there is to say.
+fn headline(cause: &Cause) -> (String, String) {
+    match cause {
+        Cause::Check { status_code, failed_checks, .. } if !failed_checks.is_empty() => {
+            let parts: Vec<String> =
+                failed_checks.iter().map(|(path, text)| format!("{path}: {text}")).collect();
+            let verb = if parts.len() == 1 { "fails" } else { "fail" };
+            let names: Vec<&str> = failed_checks.keys().map(String::as_str).collect();
+            let code = status_code.map_or_else(String::new, |code| format!("HTTP {code}. "));
+            (
+                format!("{} {verb}", names.join(", ")),
+                format!("{code}{}", sentence(&one_line(&parts.join("; ")))),
+            )
+        }
+        Cause::Check { status_code: Some(code), error, .. }
+            if !error.text.contains(&code.to_string()) =>
+        {
+            (sentence(&error.text), format!("HTTP {code}."))
+        }
+        other => (sentence(&reason(other)), String::new()),
+    }
+}
+
+/// Reads what stands at the head of a monitor's page.
+///
+/// # Errors
+/// When the database fails.
+pub async fn head(
+    visit: &Visit,
+    conn: &mut Conn<'_>,
+    watched: &Watched,
+    past_windows: &[crate::incident::maintenance::MaintenanceWindow],
+) -> Result<Head, PageError> {
+    let viewer = visit.viewer;
+    let Watched { monitor, state } = watched;
+    let settings = &monitor.settings;
+    let window = active_window(past_windows, monitor.id, &settings.tags, viewer.now);
+    let shown = Shown::of(state, window.is_some(), viewer.now);
+    let filter = incidents::Filter { monitor_id: Some(monitor.id), unresolved: None };
+    let latest = incidents::list(conn, filter, 5, 0).await?;
+    let open = latest.iter().find(|incident| incident.resolved_at.is_none());
+    Ok(Head {
+        id: monitor.id,
+        name: one_line(&settings.name),
+        state: shown,
+        pill: pill(shown, watched, viewer),
+        tags: settings.tags.clone(),
+        is_paused: monitor.paused,
+        may_edit: visit.who.role.may(Permission::Edit),
+        incident: open.map(|incident| OpenIncident::of(incident, viewer)),
+        maintenance: window.map_or_else(String::new, |w| {
+            format!("{} until {}", w.name, viewer.day_hour(w.ends_at))
+        }),
+        told: told(conn, settings.channel_ids.as_deref()).await?,
+        incidents: latest.iter().map(|incident| PastIncident::of(incident, viewer)).collect(),
+    })
+}
+
+fn pill(shown: Shown, watched: &Watched, viewer: Viewer) -> Html {
+    let state = &watched.state;
+    match shown {
+        Shown::Down | Shown::Degraded | Shown::Paused => {
+            Html(format!("{} for {}", shown.word(), viewer.lasting_html(state.since)))
+        }
+        _ => Html(shown.word().to_owned()),
+    }
+}
+
+/// The names of the channels that are told.
+async fn told(conn: &mut Conn<'_>, chosen: Option<&[i64]>) -> Result<Vec<String>, PageError> {
+    let defaults;
+    let ids = match chosen {
+        Some(ids) => ids,
+        None => {
+            defaults = channels::defaults(conn).await?;
+            &defaults
+        }
+    };
+    let names = channels::enabled_names(conn).await?;
+    Ok(names.into_iter().filter(|(id, _)| ids.contains(id)).map(|(_, name)| name).collect())
+}
+
+/// One value of the strip: what, how much, what that means.
+pub struct Metric {
+    /// What.
+    pub label: String,
+    /// How much.
+    pub value: String,
+    /// What that means.
+    pub after: String,
+}
+
+/// Uptime over the spans that everybody asks for.
+pub fn uptime_metrics(past: &Past, watched: &Watched) -> Vec<Metric> {
+    let spans = [("Uptime 24 h", 1), ("7 days", 7), ("30 days", 30), ("90 days", 90)];
+    spans
+        .iter()
+        .map(|(label, days)| {
+            let tally = past.last(&watched.monitor, days * DAY_MS);
+            Metric {
+                label: (*label).to_owned(),
+                value: days::shown(&tally),
+                after: downtime(&tally),
+            }
+        })
+        .collect()
+}
+
+fn downtime(tally: &Tally) -> String {
+    match (tally.down_ms, tally.up_ms + tally.degraded_ms) {
+        (0, 0) => "nothing known yet".to_owned(),
+        (0, _) => "no downtime".to_owned(),
+        (down, _) => format!("{} down", span(down)),
+    }
+}
+
+/// One line of the table of checks.
+pub struct CheckLine {
+    /// What it showed.
+    pub state: Shown,
+    /// When.
+    pub at: Html,
+    /// From where.
+    pub region: String,
+    /// What came.
+    pub result: String,
+    /// Where the time went.
+    pub phases: Html,
+    /// How long it took.
+    pub total: String,
+}
+
+impl CheckLine {
+    fn of(result: &CheckResult, scale: u32, viewer: Viewer) -> Self {
+        Self {
+            state: Shown::of_verdict(result.verdict),
+            at: viewer.ago_html(result.started_at),
+            region: result.region.clone(),
+            result: found(result),
+            phases: phase_bar(&result.phases, scale),
+            total: result.phases.total.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms))),
+        }
+    }
+}
+
+/// What a check found, in the fewest words.
+pub fn found(result: &CheckResult) -> String {
+    match (&result.error, result.status_code) {
+        (Some(error), status_code) => short_cause(&Cause::Check {
+            status_code,
+            error: error.clone(),
+            failed_checks: result.failed_checks.clone(),
+        }),
+        (None, Some(code)) => code.to_string(),
+        (None, None) => "answered".to_owned(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "pages/monitor.html")]
+struct MonitorPage {
+    shell: Shell,
+    head: Head,
+    url: String,
+    method: String,
+    every: String,
+    metrics: Vec<Metric>,
+    bar: Html,
+    first_day: String,
+    chart: Option<ResponseChart>,
+    range: &'static str,
+    checks: Vec<CheckLine>,
+    more: Option<i64>,
+    failing: Vec<(String, String)>,
+    rule: String,
+}
+
+impl MonitorPage {
+    fn ranges(&self) -> &'static [(&'static str, i64, &'static str)] {
+        &RANGES
+    }
+}
+
+/// `GET /monitors/{id}`.
+pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuery>) -> Page {
+    let mut reader = visit.state.db.read().await?;
+    let conn = &mut reader.conn();
+    let found = monitors::get(conn, &visit.state.sealer, *id).await?;
+    let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
+    match &watched.monitor.settings.target {
+        Target::Http(spec) => http_page(&visit, conn, &watched, spec, &query).await,
+        Target::Heartbeat(spec) => heartbeat::page(&visit, conn, &watched, *spec, query.show).await,
+    }
+}
+
+async fn http_page(
+    visit: &Visit,
+    conn: &mut Conn<'_>,
+    watched: &Watched,
+    spec: &HttpSpec,
+    query: &DetailQuery,
+) -> Page {
+    let viewer = visit.viewer;
+    let id = watched.monitor.id;
+    let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
+    let head = head(visit, conn, watched, &windows).await?;
+    let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
+    let since = viewer.now.plus_ms(-length);
+    let charted = history::results_since(conn, id, since, CHART_POINTS).await?;
+    let day = history::results_since(conn, id, viewer.now.plus_ms(-DAY_MS), CHART_POINTS).await?;
+    let limit = query.show.unwrap_or(CHECKS).clamp(CHECKS, 500);
+    let latest = history::results(conn, id, limit, 0).await?;
+    let mut metrics = uptime_metrics(&past, watched);
+    metrics.push(response_metric(&day));
+    let scale = latest.iter().filter_map(|r| r.result.phases.total).max().unwrap_or(1);
+    let more = (latest.len() as i64 == limit).then_some(limit + 50);
+    show(&MonitorPage {
+        shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
+        url: spec.url.to_string(),
+        method: spec.method.clone(),
+        every: span(i64::from(spec.check_interval_seconds) * 1000),
+        metrics,
+        bar: past.wide_bar(&watched.monitor),
+        first_day: past.first_day(),
+        chart: response_chart(&points(&charted), viewer),
+        range,
+        checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
+        more,
+        failing: failing(watched),
+        rule: rule(spec),
+        head,
+    })
+}
+
+fn points(results: &[StoredResult]) -> Vec<Point> {
+    let point = |stored: &StoredResult| Point {
+        at: stored.result.started_at,
+        ms: stored.result.phases.total,
+        failed: stored.result.error.is_some(),
+    };
+    results.iter().map(point).collect()
+}
+
+fn response_metric(day: &[StoredResult]) -> Metric {
+    let well = day.iter().filter(|stored| stored.result.error.is_none());
+    let mut times: Vec<u32> = well.filter_map(|stored| stored.result.phases.total).collect();
+    times.sort_unstable();
+    let at = |percent: usize| {
+        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
+    };
+    let shown = |ms: Option<&u32>| ms.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(*ms)));
+    Metric {
+        label: "Response p95, 24 h".to_owned(),
+        value: shown(at(95)),
+        after: format!("median {} · max {}", shown(at(50)), shown(times.last())),
+    }
+}
+
+fn failing(watched: &Watched) -> Vec<(String, String)> {
+    match &watched.state.cause {
+        Some(Cause::Check { failed_checks, .. }) => {
+            failed_checks.iter().map(|(path, text)| (path.clone(), one_line(text))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// When it alerts, in plain words.
+pub fn rule(spec: &HttpSpec) -> String {
+    match spec.retries {
+        0 => "Opens an incident at the first failed check.".to_owned(),
+        n => format!(
+            "Opens an incident when a check fails and {} after {} fail too.",
+            plural(n as usize, "re-check"),
+            span(i64::from(spec.retry_interval_seconds) * 1000)
+        ),
+    }
+}
+
+/// `GET /monitors/{id}/pings/{n}`: what a job sent along, as plain text or as a file.
+pub async fn ping_body(visit: Visit, path: web::Path<(i64, i64)>) -> Page {
+    let (id, n) = path.into_inner();
+    let mut reader = visit.state.db.read().await?;
+    let body = history::ping_body(&mut reader.conn(), id, n).await?;
+    let body = body.ok_or_else(|| PageError::no_such("ping"))?;
+    let kind = if std::str::from_utf8(&body).is_ok() {
+        "text/plain; charset=utf-8"
+    } else {
+        "application/octet-stream"
+    };
+    Ok(HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header(("x-content-type-options", "nosniff"))
+        // It is somebody else's text: a browser must not take any of it for a page of ours.
+        .insert_header(("content-security-policy", "sandbox; default-src 'none'"))
+        .body(body))
+}
