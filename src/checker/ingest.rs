@@ -39,6 +39,12 @@ pub struct IncomingPing {
     pub kind: SignalKind,
     /// The exit status it gave.
     pub exit_status: Option<i64>,
+    /// The run it belongs to.
+    pub rid: Option<Uuid>,
+    /// How long the run took, in ms, if the caller says so.
+    pub duration_ms: Option<i64>,
+    /// What was odd about it.
+    pub note: Option<&'static str>,
     /// The HTTP method.
     pub method: String,
     /// Who sent it.

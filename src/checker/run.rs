@@ -219,7 +219,7 @@ impl Loop {
             let _ = waiter.send(ended.result.clone());
         }
         if let Target::Http(spec) = &slot.monitor.settings.target {
-            let unknown = State::new(now);
+            let unknown = State::unknown(now);
             let state = ended.state.as_ref().unwrap_or(&unknown);
             self.queue.set(ended.id, schedule::next_due(ended.id, spec, state, now));
         }
@@ -235,7 +235,7 @@ impl Loop {
             {
                 slot.running = None;
                 slot.waiters.clear();
-                self.queue.set(*id, schedule::next_due(*id, spec, &State::new(now), now));
+                self.queue.set(*id, schedule::next_due(*id, spec, &State::unknown(now), now));
             }
         }
     }

@@ -96,7 +96,7 @@ pub struct AlertIncident {
     pub acknowledged_at: Option<Timestamp>,
     /// From its start to its end, or to the alert.
     pub duration_seconds: i64,
-    /// A word for machines: an error kind, `no_ping` or `reported_failure`.
+    /// A word for machines: an error kind, `no_ping`, `still_running` or `reported_failure`.
     pub cause: String,
     /// The reason line.
     pub summary: String,
@@ -298,12 +298,17 @@ pub fn reason(cause: &Cause) -> String {
                 failed_checks.iter().map(|(path, text)| format!("{path}: {text}")).collect();
             format!("{head} | {}", parts.join("; "))
         }
-        Cause::NoPing { silent_ms, period_seconds, grace_seconds } => format!(
-            "No ping for {} (expected every {}, grace {})",
+        Cause::NoPing { silent_ms, expected, grace_seconds } => format!(
+            "No ping for {} (expected {expected}, grace {})",
             duration(*silent_ms),
-            duration(i64::from(*period_seconds) * 1000),
             duration(i64::from(*grace_seconds) * 1000),
         ),
+        Cause::NoFirstPing { within_seconds } => {
+            format!("No first ping within {}", duration(i64::from(*within_seconds) * 1000))
+        }
+        Cause::StillRunning { max_runtime_seconds } => {
+            format!("Still running after {}", duration(i64::from(*max_runtime_seconds) * 1000))
+        }
         Cause::ReportedFailure { exit_status: Some(status) } => {
             format!("Reported failure: exit status {status}")
         }
@@ -315,7 +320,8 @@ pub fn reason(cause: &Cause) -> String {
 pub fn cause_word(cause: &Cause) -> &'static str {
     match cause {
         Cause::Check { error, .. } => error.kind.as_str(),
-        Cause::NoPing { .. } => "no_ping",
+        Cause::NoPing { .. } | Cause::NoFirstPing { .. } => "no_ping",
+        Cause::StillRunning { .. } => "still_running",
         Cause::ReportedFailure { .. } => "reported_failure",
     }
 }

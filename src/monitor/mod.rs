@@ -1,9 +1,14 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
 pub mod assess;
+pub mod expect;
 pub mod health_body;
 pub mod heartbeat;
+mod heartbeat_fields;
+#[cfg(test)]
+mod heartbeat_tests;
 pub mod schedule;
+pub mod signal_path;
 pub mod spec;
 pub mod state;
 #[cfg(test)]
@@ -197,10 +202,20 @@ pub enum Cause {
     NoPing {
         /// The time since the last success (or since watching began), in ms.
         silent_ms: i64,
-        /// The period it is expected in, in seconds.
-        period_seconds: u32,
+        /// When it was expected, in words: `every 1m`.
+        expected: String,
         /// The grace given on top, in seconds.
         grace_seconds: u32,
+    },
+    /// A heartbeat never pinged within its first-ping limit.
+    NoFirstPing {
+        /// The limit, in seconds.
+        within_seconds: u32,
+    },
+    /// A run of a job has begun and did not end within its max runtime.
+    StillRunning {
+        /// The max runtime, in seconds.
+        max_runtime_seconds: u32,
     },
     /// The job itself said that it failed.
     ReportedFailure {

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::expect::Expected;
+use super::heartbeat_fields::read_heartbeat;
 use super::status_set::StatusSet;
 use super::{Kind, NotifyOn};
 use crate::fields::{FieldErrors, Fields, parse_text};
@@ -113,15 +115,23 @@ pub struct HttpSpec {
 }
 
 /// When a job is expected to ping (contract, section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatSpec {
-    /// Seconds from one success to the next.
-    pub period_seconds: u32,
+    /// When a success is expected.
+    #[serde(flatten)]
+    pub expected: Expected,
     /// Seconds on top before it is down.
     pub grace_seconds: u32,
+    /// Seconds that a run may take from its start, apart from the grace.
+    pub max_runtime_seconds: Option<u32>,
+    /// Seconds within which the first ping must come.
+    pub first_ping_within_seconds: Option<u32>,
+    /// The methods that count; empty: all that are taken.
+    pub allowed_methods: Vec<String>,
 }
 
-const DAY: u32 = 86_400;
+/// Seconds in a day.
+pub(super) const DAY: u32 = 86_400;
 
 impl Settings {
     /// Reads the settings of a monitor of `kind` from a request; `current` is what a PATCH edits.
@@ -141,9 +151,9 @@ impl Settings {
             (Kind::Http, Some(Target::Http(spec))) => read_http(&mut fields, Some(spec)),
             (Kind::Http, _) => read_http(&mut fields, None),
             (Kind::Heartbeat, Some(Target::Heartbeat(spec))) => {
-                Some(read_heartbeat(&mut fields, Some(spec)))
+                Some(Target::Heartbeat(read_heartbeat(&mut fields, Some(spec))))
             }
-            (Kind::Heartbeat, _) => Some(read_heartbeat(&mut fields, None)),
+            (Kind::Heartbeat, _) => Some(Target::Heartbeat(read_heartbeat(&mut fields, None))),
         };
         let default_name = match &target {
             Some(Target::Http(spec)) => spec.url.host_str().map(str::to_owned),
@@ -348,27 +358,4 @@ fn parse_notify_on(value: &Value) -> Result<Vec<NotifyOn>, String> {
         }
     }
     Ok(chosen)
-}
-
-fn read_heartbeat(fields: &mut Fields<'_>, current: Option<&HeartbeatSpec>) -> Target {
-    const LONGEST: u32 = 400 * DAY;
-    let period_seconds = match (fields.raw("period_seconds").is_none(), current) {
-        (true, None) => {
-            fields.wrong(
-                "period_seconds",
-                "is missing: give the seconds between two pings, such as 60",
-            );
-            60
-        }
-        _ => fields.integer("period_seconds", 1..=LONGEST, 60, current.map(|c| c.period_seconds)),
-    };
-    Target::Heartbeat(HeartbeatSpec {
-        period_seconds,
-        grace_seconds: fields.integer(
-            "grace_seconds",
-            0..=LONGEST,
-            period_seconds.clamp(60, 3600),
-            current.map(|c| c.grace_seconds),
-        ),
-    })
 }

@@ -56,8 +56,8 @@ pub struct LastCheck {
 
 impl State {
     /// The state of a monitor that is watched from `now` on.
-    pub fn new(now: Timestamp) -> Self {
-        Self {
+    pub fn new(policy: &Policy<'_>, now: Timestamp) -> Self {
+        let mut state = Self {
             status: Status::Pending,
             since: now,
             watched_since: now,
@@ -67,7 +67,14 @@ impl State {
             degraded_told: false,
             last_check: None,
             beat: Beat::default(),
-        }
+        };
+        heartbeat::begin(&mut state.beat, policy, now);
+        state
+    }
+
+    /// Stands in for the state of a check whose result could not be stored: the next one comes as planned.
+    pub fn unknown(now: Timestamp) -> Self {
+        Self::new(&Policy { retries: 0, recovery_checks: 1, heartbeat: None }, now)
     }
 
     /// Whether it failed and is being re-checked.
@@ -83,7 +90,7 @@ impl State {
     /// The deadline that must still be watched.
     pub fn armed_deadline(&self) -> Option<Timestamp> {
         match self.status {
-            Status::Pending | Status::Up => self.beat.deadline_at,
+            Status::Pending | Status::Up => self.beat.next_deadline(),
             _ => None,
         }
     }
@@ -123,18 +130,18 @@ pub enum Event<'a> {
 
 /// What decides beside the state.
 #[derive(Debug, Clone, Copy)]
-pub struct Policy {
+pub struct Policy<'a> {
     /// Re-checks before `down`.
     pub retries: u32,
     /// Successes in a row before `up` again.
     pub recovery_checks: u32,
     /// The window of a heartbeat.
-    pub heartbeat: Option<HeartbeatSpec>,
+    pub heartbeat: Option<&'a HeartbeatSpec>,
 }
 
-impl Policy {
+impl<'a> Policy<'a> {
     /// What a monitor's settings say.
-    pub fn of(target: &Target) -> Self {
+    pub fn of(target: &'a Target) -> Self {
         match target {
             Target::Http(spec) => Self {
                 retries: spec.retries,
@@ -142,7 +149,7 @@ impl Policy {
                 heartbeat: None,
             },
             Target::Heartbeat(spec) => {
-                Self { retries: 0, recovery_checks: 1, heartbeat: Some(*spec) }
+                Self { retries: 0, recovery_checks: 1, heartbeat: Some(spec) }
             }
         }
     }
@@ -199,7 +206,7 @@ pub enum Fact {
 pub fn step(
     state: &State,
     event: &Event<'_>,
-    policy: &Policy,
+    policy: &Policy<'_>,
     now: Timestamp,
 ) -> (State, Vec<Fact>) {
     let mut next = state.clone();
@@ -222,7 +229,7 @@ pub fn step(
     (next, facts)
 }
 
-fn checked(state: &mut State, result: &CheckResult, policy: &Policy, facts: &mut Vec<Fact>) {
+fn checked(state: &mut State, result: &CheckResult, policy: &Policy<'_>, facts: &mut Vec<Fact>) {
     if state.status == Status::Paused || result.started_at < state.watched_since {
         return;
     }
@@ -243,7 +250,12 @@ fn checked(state: &mut State, result: &CheckResult, policy: &Policy, facts: &mut
     }
 }
 
-fn check_failed(state: &mut State, result: &CheckResult, policy: &Policy, facts: &mut Vec<Fact>) {
+fn check_failed(
+    state: &mut State,
+    result: &CheckResult,
+    policy: &Policy<'_>,
+    facts: &mut Vec<Fact>,
+) {
     let cause = cause_of(result);
     state.successes = 0;
     if state.status == Status::Down {
@@ -271,7 +283,7 @@ fn check_passed(
     state: &mut State,
     status: Status,
     at: Timestamp,
-    policy: &Policy,
+    policy: &Policy<'_>,
     facts: &mut Vec<Fact>,
 ) {
     state.failing = None;
@@ -338,7 +350,7 @@ fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fa
     state.enter(Status::Paused, now, facts);
 }
 
-fn resume(state: &mut State, policy: &Policy, now: Timestamp, facts: &mut Vec<Fact>) {
+fn resume(state: &mut State, policy: &Policy<'_>, now: Timestamp, facts: &mut Vec<Fact>) {
     if state.status != Status::Paused {
         return;
     }
@@ -347,7 +359,7 @@ fn resume(state: &mut State, policy: &Policy, now: Timestamp, facts: &mut Vec<Fa
     heartbeat::resumed(&mut state.beat, policy, now);
 }
 
-fn edit(state: &mut State, policy: &Policy, now: Timestamp) {
+fn edit(state: &mut State, policy: &Policy<'_>, now: Timestamp) {
     state.watched_since = now;
     state.failing = None;
     state.successes = 0;
@@ -360,15 +372,15 @@ fn edit(state: &mut State, policy: &Policy, now: Timestamp) {
 /// Nobody was looking since `from`: the history shows a gap, and windows move by the time away.
 fn was_away(
     state: &mut State,
-    policy: &Policy,
+    policy: &Policy<'_>,
     from: Timestamp,
     now: Timestamp,
     facts: &mut Vec<Fact>,
 ) {
-    if !matches!(state.status, Status::Up | Status::Degraded | Status::Down) {
+    if state.status == Status::Paused {
         return;
     }
-    heartbeat::was_away(&mut state.beat, policy, from, now);
+    heartbeat::was_away(state, policy, from, now);
     // A re-check that was cut off starts anew: half of a confirmation from before proves nothing now.
     if state.failing.take().is_some() {
         state.cause = None;

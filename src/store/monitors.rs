@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{Conn, Error, Result, on, placeholders, run};
 use crate::clock::Timestamp;
-use crate::monitor::state::State;
+use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
 use crate::seal::Sealer;
 
@@ -106,7 +106,7 @@ pub async fn insert(
         .bind(Json(settings)).bind(&headers).bind(false).bind(now)
         .fetch_one(c).await)?;
     write_tags(conn, id, &settings.tags).await?;
-    let state = State::new(now);
+    let state = State::new(&Policy::of(&settings.target), now);
     save_states(conn, &[(id, &state)]).await?;
     let monitor = Monitor {
         id,

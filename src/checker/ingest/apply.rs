@@ -6,9 +6,9 @@ use crate::incident::Incident;
 use crate::incident::message::{self, Alert, AlertCheck, AlertIncident, AlertMonitor};
 use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
 use crate::live::LiveEvent;
-use crate::monitor::heartbeat::Signal;
+use crate::monitor::heartbeat::{Signal, SignalKind};
 use crate::monitor::state::{Event, Fact, Policy, step};
-use crate::monitor::{Cause, CheckResult, Monitor, MonitorId};
+use crate::monitor::{Cause, CheckResult, Monitor, MonitorId, Target};
 use crate::notify::delivery::NewDelivery;
 use crate::store::deliveries;
 use crate::store::history::{self, NewPing, NewResult, Ping, StatusChange};
@@ -35,8 +35,13 @@ impl Group<'_> {
         incoming: &IncomingPing,
     ) -> Result<Reply> {
         let Some(&id) = self.by_uuid.get(&incoming.uuid) else { return Ok(Reply::NotFound) };
+        let Some(watched) = self.loaded.get(&id) else { return Ok(Reply::NotFound) };
+        let kind = counted_kind(&watched.monitor, incoming);
         let signal =
-            Signal { kind: incoming.kind, exit_status: incoming.exit_status, at: self.now };
+            Signal { kind, rid: incoming.rid, exit_status: incoming.exit_status, at: self.now };
+        let ends_run = matches!(kind, SignalKind::Success | SignalKind::Fail);
+        let run = watched.state.beat.run_ended_by(incoming.rid).filter(|_| ends_run);
+        let duration_ms = run.map(|run| self.now.since(run.started_at)).or(incoming.duration_ms);
         self.event(conn, id, &Event::Signalled(&signal), None).await?;
         let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
         watched.state.beat.pings += 1;
@@ -46,15 +51,15 @@ impl Group<'_> {
             ping: Ping {
                 n,
                 at: self.now,
-                kind: incoming.kind,
+                kind,
                 method: incoming.method.clone(),
                 remote_addr: incoming.remote_addr.clone(),
                 user_agent: incoming.user_agent.clone(),
-                rid: None,
+                rid: incoming.rid,
                 exit_status: incoming.exit_status,
-                duration_ms: None,
+                duration_ms,
                 body_bytes: incoming.body_bytes,
-                note: None,
+                note: incoming.note.map(str::to_owned),
             },
             body: incoming.body.clone(),
         });
@@ -313,5 +318,18 @@ impl Group<'_> {
         history::insert_pings(conn, &self.pings).await?;
         self.flush_deliveries(conn).await?;
         Ok(self.effects)
+    }
+}
+
+/// A method that the monitor does not take makes the signal one that is logged and changes nothing.
+fn counted_kind(monitor: &Monitor, incoming: &IncomingPing) -> SignalKind {
+    match &monitor.settings.target {
+        Target::Heartbeat(spec)
+            if !spec.allowed_methods.is_empty()
+                && !spec.allowed_methods.contains(&incoming.method) =>
+        {
+            SignalKind::Ignored
+        }
+        _ => incoming.kind,
     }
 }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::monitor::expect::Expected;
 use crate::monitor::{CheckError, Phases, Settings, Verdict};
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
@@ -71,7 +72,7 @@ fn down_and_back_are_the_texts_of_the_contract() {
 fn each_cause_has_its_reason() {
     let no_ping = |silent_ms, period_seconds, grace_seconds| Cause::NoPing {
         silent_ms,
-        period_seconds,
+        expected: Expected::Every { period_seconds }.to_string(),
         grace_seconds,
     };
     let two = [("checks.cache", "error: away"), ("checks.database", "error: gone")];

@@ -103,7 +103,15 @@ impl Beside {
 /// What is set of a target; its own `type` tag, and no headers.
 fn target_fields(target: &Target) -> Map<String, Value> {
     match json!(target) {
-        Value::Object(map) => map,
+        Value::Object(mut map) => {
+            if matches!(target, Target::Heartbeat(_)) {
+                // One of the two schedules is set; the other reads as null.
+                for name in ["period_seconds", "cron", "timezone"] {
+                    map.entry(name).or_insert(Value::Null);
+                }
+            }
+            map
+        }
         // A tagged enum of structs is always an object.
         _ => Map::new(),
     }

@@ -46,6 +46,9 @@ impl PingLine {
         let (state, word) = match ping.kind {
             SignalKind::Success => (Shown::Up, "Success"),
             SignalKind::Fail => (Shown::Down, "Fail"),
+            SignalKind::Start => (Shown::Confirming, "Start"),
+            SignalKind::Log => (Shown::Paused, "Log"),
+            SignalKind::Ignored => (Shown::Paused, "Ignored"),
         };
         let agent: String = ping.user_agent.chars().take(60).collect();
         Self {
@@ -143,7 +146,7 @@ pub async fn page(
     visit: &Visit,
     conn: &mut Conn<'_>,
     watched: &Watched,
-    spec: HeartbeatSpec,
+    spec: &HeartbeatSpec,
     shown: Option<i64>,
 ) -> Page {
     let viewer = visit.viewer;
@@ -156,7 +159,7 @@ pub async fn page(
     show(&HeartbeatPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
         head,
-        every: span(i64::from(spec.period_seconds) * 1000),
+        every: row::expected(&spec.expected),
         grace: span(i64::from(spec.grace_seconds) * 1000),
         window: window(watched).map(|window| window_picture(&window, viewer)),
         snippets: snippets(&ping_url),

@@ -321,7 +321,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     match &watched.monitor.settings.target {
         Target::Http(spec) => http_page(&visit, conn, &watched, spec, &query).await,
-        Target::Heartbeat(spec) => heartbeat::page(&visit, conn, &watched, *spec, query.show).await,
+        Target::Heartbeat(spec) => heartbeat::page(&visit, conn, &watched, spec, query.show).await,
     }
 }
 

@@ -13,6 +13,7 @@ use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::checker::EngineError;
 use crate::fields::FieldErrors;
+use crate::monitor::expect::Expected;
 use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::{Header, HeartbeatSpec, HttpSpec, Kind, NotifyOn, Settings, Target};
 use crate::store::{Conn, channels, monitors};
@@ -189,18 +190,19 @@ fn header_lines(headers: &[Header]) -> String {
     headers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn heartbeat_form(settings: &Settings, spec: HeartbeatSpec) -> Form {
-    let (period, period_unit) = in_units(spec.period_seconds);
+fn heartbeat_form(settings: &Settings, spec: &HeartbeatSpec) -> Form {
     let (grace, grace_unit) = in_units(spec.grace_seconds);
-    common(
-        settings,
-        Form::of([
-            ("period_seconds", period),
-            ("period_seconds_unit", period_unit),
-            ("grace_seconds", grace),
-            ("grace_seconds_unit", grace_unit),
+    let form = match &spec.expected {
+        Expected::Every { period_seconds } => {
+            let (period, unit) = in_units(*period_seconds);
+            Form::of([("period_seconds", period), ("period_seconds_unit", unit)])
+        }
+        Expected::At(schedule) => Form::of([
+            ("cron", schedule.expression().to_owned()),
+            ("timezone", schedule.timezone().name().to_owned()),
         ]),
-    )
+    };
+    common(settings, form).with("grace_seconds", grace).with("grace_seconds_unit", grace_unit)
 }
 
 /// Seconds in the largest unit that divides them.
@@ -316,7 +318,7 @@ pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
     let settings = &monitor.settings;
     let form = match &settings.target {
         Target::Http(spec) => http_form(settings, spec),
-        Target::Heartbeat(spec) => heartbeat_form(settings, *spec),
+        Target::Heartbeat(spec) => heartbeat_form(settings, spec),
     };
     let ticks = Ticks::of(settings);
     show_form(&visit, conn, StatusCode::OK, Some(*id), monitor.kind(), form, ticks).await

@@ -6,7 +6,8 @@ use super::days::Past;
 use super::status::Shown;
 use super::text::{Html, Viewer, short_span, span};
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
-use crate::incident::message::{one_line, short_url};
+use crate::incident::message::{self, one_line, short_url};
+use crate::monitor::expect::Expected;
 use crate::monitor::state::State;
 use crate::monitor::{Cause, ErrorKind, Kind, Target};
 use crate::store::monitors::Watched;
@@ -136,10 +137,20 @@ pub fn subject(target: &Target) -> String {
     match target {
         Target::Http(spec) => short_url(&spec.url),
         Target::Heartbeat(spec) => format!(
-            "Every {} · grace {}",
-            span(i64::from(spec.period_seconds) * 1000),
+            "{} · grace {}",
+            expected(&spec.expected),
             span(i64::from(spec.grace_seconds) * 1000)
         ),
+    }
+}
+
+/// When a job is expected: `Every 15 min`, `Cron 5 * * * *`.
+pub fn expected(expected: &Expected) -> String {
+    match expected {
+        Expected::Every { period_seconds } => {
+            format!("Every {}", span(i64::from(*period_seconds) * 1000))
+        }
+        Expected::At(schedule) => format!("Cron {}", schedule.expression()),
     }
 }
 
@@ -177,6 +188,7 @@ pub fn short_cause(cause: &Cause) -> String {
             }
         }
         Cause::NoPing { silent_ms, .. } => format!("No ping for {}", span(*silent_ms)),
+        Cause::NoFirstPing { .. } | Cause::StillRunning { .. } => message::reason(cause),
         Cause::ReportedFailure { exit_status: Some(status) } => {
             format!("Reported failure, exit status {status}")
         }
