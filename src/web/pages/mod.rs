@@ -1,6 +1,7 @@
 //! The pages: each file makes one page's view (plain data) and its template.
 
 pub mod actions;
+pub mod channel_form;
 pub mod channels;
 pub mod charts;
 pub mod days;
@@ -65,7 +66,13 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(actions::delete_page))
                 .route(post().to(actions::delete)),
         )
-        .route("/monitors/{id}/pings/{n}", get().to(monitor::ping_body));
+        .route("/monitors/{id}/pings/{n}", get().to(monitor::ping_body))
+        .route("/channels", get().to(channels::page))
+        .service(resource("/channels/new/{kind}").route(get().to(channel_form::new_page)).route(post().to(channel_form::create)))
+        .service(resource("/channels/{id}").route(get().to(channel_form::edit_page)).route(post().to(channel_form::update)))
+        .route("/channels/{id}/test", post().to(channels::test))
+        .service(resource("/channels/{id}/delete").route(get().to(channels::delete_page)).route(post().to(channels::delete)))
+        .route("/deliveries/{id}/retry", post().to(channels::retry));
     config.service(pages.default_service(to(error::not_found)).wrap(from_fn(authenticate)));
 }
 
