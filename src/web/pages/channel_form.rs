@@ -82,7 +82,13 @@ impl FormPage {
     }
 }
 
-async fn show_form(visit: &Visit, status: StatusCode, id: Option<i64>, kind: ChannelType, form: Form) -> Page {
+async fn show_form(
+    visit: &Visit,
+    status: StatusCode,
+    id: Option<i64>,
+    kind: ChannelType,
+    form: Form,
+) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let title = if id.is_some() { "Edit channel" } else { "Add a channel" };
     let shell = visit.shell("channels", title).await?;
@@ -115,7 +121,11 @@ fn form_of(channel: &Channel) -> Form {
         .with("name", settings.name.clone())
         .with("enabled", flag(settings.enabled))
         .with("is_default", flag(settings.is_default));
-    settings.config.shown().iter().fold(form, |form, (name, value)| form.with(name, field_text(value)))
+    settings
+        .config
+        .shown()
+        .iter()
+        .fold(form, |form, (name, value)| form.with(name, field_text(value)))
 }
 
 /// A value as its field holds it.
@@ -141,13 +151,23 @@ fn fields(input: &Input, kind: ChannelType) -> Map<String, Value> {
     map
 }
 
-async fn refused(visit: &Visit, id: Option<i64>, kind: ChannelType, input: &Input, errors: &FieldErrors) -> Page {
+async fn refused(
+    visit: &Visit,
+    id: Option<i64>,
+    kind: ChannelType,
+    input: &Input,
+    errors: &FieldErrors,
+) -> Page {
     let form = Form::refused(input, errors, &LABELS);
     show_form(visit, StatusCode::UNPROCESSABLE_ENTITY, id, kind, form).await
 }
 
 /// `POST /channels/new/{kind}`.
-pub async fn create(visit: Visit, kind: web::Path<String>, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn create(
+    visit: Visit,
+    kind: web::Path<String>,
+    input: web::Form<Vec<(String, String)>>,
+) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let kind = kind.parse().map_err(|_| PageError::no_such("kind of channel"))?;
     let input = Input(input.into_inner());
@@ -163,7 +183,11 @@ pub async fn create(visit: Visit, kind: web::Path<String>, input: web::Form<Vec<
 }
 
 /// `POST /channels/{id}`.
-pub async fn update(visit: Visit, id: web::Path<i64>, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn update(
+    visit: Visit,
+    id: web::Path<i64>,
+    input: web::Form<Vec<(String, String)>>,
+) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let input = Input(input.into_inner());
     // Read in the transaction that writes, so that of two changes at once none is lost.

@@ -61,7 +61,8 @@ pub struct ChannelRow {
 
 impl ChannelRow {
     fn of(channel: &Channel, viewer: Viewer) -> Self {
-        let (state, word) = match (channel.failed_at, &channel.last_error, channel.last_delivery_at) {
+        let (state, word) = match (channel.failed_at, &channel.last_error, channel.last_delivery_at)
+        {
             (Some(_), _, _) => (Shown::Down, "Failing"),
             (None, Some(_), _) => (Shown::Degraded, "Trying again"),
             (None, None, Some(_)) => (Shown::Up, "Delivered"),
@@ -101,7 +102,9 @@ fn target(channel: &Channel) -> String {
             Some((first, rest)) => format!("{first} and {} more", rest.len()),
             None => String::new(),
         },
-        ChannelConfig::Slack { url } => format!("{}, incoming webhook", url.host_str().unwrap_or("Slack")),
+        ChannelConfig::Slack { url } => {
+            format!("{}, incoming webhook", url.host_str().unwrap_or("Slack"))
+        }
         ChannelConfig::Webhook(config) => {
             let signed = if config.secret.is_some() { ", signed" } else { "" };
             format!("{} {}{signed}", config.method, config.url.host_str().unwrap_or_default())
@@ -141,7 +144,9 @@ impl DeliveryLine {
         let (state, result) = match delivery.state {
             DeliveryState::Delivered => (Shown::Up, format!("Delivered {status}")),
             DeliveryState::Failed => (Shown::Down, format!("Failed: {error}")),
-            DeliveryState::Pending if delivery.attempts > 0 => (Shown::Confirming, format!("Trying again: {error}")),
+            DeliveryState::Pending if delivery.attempts > 0 => {
+                (Shown::Confirming, format!("Trying again: {error}"))
+            }
             DeliveryState::Pending => (Shown::Waiting, "On its way".to_owned()),
         };
         let took = delivery.delivered_at.map(|at| millis(at.since(delivery.created_at)));
@@ -206,8 +211,7 @@ async fn view(visit: &Visit, query: &ChannelsQuery, tested: Option<(i64, InlineR
     let filter = if failed_only { failed } else { deliveries::Filter::default() };
     let log = deliveries::list(conn, &filter, limit, 0).await?;
     let failed_total = deliveries::list(conn, &failed, 1, 0).await?.total;
-    let names: Vec<(i64, String)> =
-        found.iter().map(|c| (c.id, c.settings.name.clone())).collect();
+    let names: Vec<(i64, String)> = found.iter().map(|c| (c.id, c.settings.name.clone())).collect();
     let mut rows: Vec<ChannelRow> = found.iter().map(|c| ChannelRow::of(c, viewer)).collect();
     let mut status = StatusCode::OK;
     if let Some((id, result)) = tested {
@@ -222,7 +226,11 @@ async fn view(visit: &Visit, query: &ChannelsQuery, tested: Option<(i64, InlineR
         log: lines.collect(),
         channels: rows,
         failed_only,
-        failed: if failed_total > 0 { format!("Failed {failed_total}") } else { "Failed".to_owned() },
+        failed: if failed_total > 0 {
+            format!("Failed {failed_total}")
+        } else {
+            "Failed".to_owned()
+        },
         more: (log.total > limit).then_some(limit + 50),
         may_edit: visit.who.role.may(Permission::Edit),
     };
@@ -248,9 +256,14 @@ fn told(outcome: &TestOutcome) -> InlineResult {
     if outcome.ok {
         let more = format!("The answer was {status} {answer}");
         let state = Shown::Up;
-        InlineResult { state, bold: format!("Test delivered in {took}."), more: sentence(more.trim_end()) }
+        InlineResult {
+            state,
+            bold: format!("Test delivered in {took}."),
+            more: sentence(more.trim_end()),
+        }
     } else {
-        let bold = sentence(format!("Not delivered: {status} {answer}").replace("  ", " ").trim_end());
+        let bold =
+            sentence(format!("Not delivered: {status} {answer}").replace("  ", " ").trim_end());
         let more = format!("After {took}. Mend it under Edit, then send another test.");
         InlineResult { state: Shown::Down, bold, more }
     }
@@ -281,7 +294,8 @@ pub async fn delete_page(visit: Visit, id: web::Path<i64>) -> Page {
         ),
         "Delete channel",
     );
-    confirm(&visit, "channels", words, format!("/channels/{id}/delete"), "/channels".to_owned()).await
+    confirm(&visit, "channels", words, format!("/channels/{id}/delete"), "/channels".to_owned())
+        .await
 }
 
 /// `POST /channels/{id}/delete`.
