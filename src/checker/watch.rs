@@ -23,6 +23,11 @@ use crate::store::{self, Db, incidents, monitors, windows};
 const ALIVE_EVERY_MS: i64 = 10_000;
 /// An absence longer than this is a gap in the history, in ms; a shorter one is a quick restart.
 const GAP_MS: i64 = 3 * ALIVE_EVERY_MS;
+/// A look that comes later than this after the one before was not late by itself: the process was stopped, the machine was
+/// suspended, or the clock was set. In ms.
+const AWAY_MS: i64 = ALIVE_EVERY_MS + 5_000;
+/// A clock that goes back by less than this is being trimmed, not set, in ms.
+const SET_BACK_MS: i64 = 1_000;
 /// How long to wait after a trouble with the database, in ms.
 const RETRY_MS: i64 = 1_000;
 /// How many deadlines are looked at in one go.
@@ -49,30 +54,36 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Moves the windows of heartbeats by the time that the server was away. To be called before pings are taken.
+    /// Accounts for the time since the last sign of life of any server on this database. To be called before pings are taken.
     ///
     /// # Errors
     /// When the database cannot be read or written.
     pub async fn account_for_absence(&self) -> store::Result<()> {
         let now = self.clock.now();
-        let (from, ids) = {
+        let alive = {
             let mut reader = self.db.read().await?;
-            let conn = &mut reader.conn();
-            let from = store::settings::get(conn, LAST_ALIVE).await?;
-            (
-                from.and_then(|text| text.parse().ok()).map(Timestamp),
-                monitors::active_ids(conn).await?,
-            )
+            store::settings::get(&mut reader.conn(), LAST_ALIVE).await?
         };
-        if let Some(from) = from.filter(|from| *from < now) {
-            let is_gap = now.since(from) > GAP_MS;
-            let moved = ids
-                .into_iter()
-                .map(|monitor_id| self.writer.write(Work::WasAway { monitor_id, from, is_gap }));
-            for result in join_all(moved).await {
-                if let Err(store::writer::WriteError::Store(error)) = result {
-                    tracing::error!(%error, "a window could not be moved by the absence");
-                }
+        match alive.and_then(|text| text.parse().ok()).map(Timestamp) {
+            Some(from) => self.was_away(from, now).await,
+            None => self.sign_of_life(now).await,
+        }
+    }
+
+    /// Nobody was looking since `from` (which lies after `now` when the clock was set back): windows of heartbeats move, and the
+    /// history shows a gap.
+    async fn was_away(&self, from: Timestamp, now: Timestamp) -> store::Result<()> {
+        let ids = {
+            let mut reader = self.db.read().await?;
+            monitors::active_ids(&mut reader.conn()).await?
+        };
+        let is_gap = now.since(from) > GAP_MS;
+        let moved = ids
+            .into_iter()
+            .map(|monitor_id| self.writer.write(Work::WasAway { monitor_id, from, is_gap }));
+        for result in join_all(moved).await {
+            if let Err(store::writer::WriteError::Store(error)) = result {
+                tracing::error!(%error, "a window could not be moved by the absence");
             }
         }
         self.sign_of_life(now).await
@@ -92,7 +103,14 @@ impl Watcher {
             // Registered before the database is read, so that no change in between is missed.
             let woken = self.wake.notified();
             let now = self.clock.now();
-            if now.since(alive_at) >= ALIVE_EVERY_MS {
+            let passed_ms = now.since(looked_at);
+            if passed_ms > AWAY_MS || passed_ms < -SET_BACK_MS {
+                tracing::warn!(passed_ms, "the process was stopped or the clock was set");
+                if let Err(error) = self.was_away(looked_at, now).await {
+                    tracing::error!(%error, "the absence could not be accounted for");
+                }
+                alive_at = now;
+            } else if now.since(alive_at) >= ALIVE_EVERY_MS {
                 if let Err(error) = self.sign_of_life(now).await {
                     tracing::error!(%error, "the sign of life could not be written");
                 }

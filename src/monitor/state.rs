@@ -380,6 +380,7 @@ fn was_away(
     if state.status == Status::Paused {
         return;
     }
+    // Of pending monitors too: a heartbeat that was resumed is expected although it is pending.
     heartbeat::was_away(state, policy, from, now);
     // A re-check that was cut off starts anew: half of a confirmation from before proves nothing now.
     if state.failing.take().is_some() {

@@ -10,6 +10,7 @@ use std::fmt::Debug;
 
 use serde_json::{Map, Value, json};
 use watchbell::fields::FieldErrors;
+use watchbell::monitor::expect::Expected;
 use watchbell::monitor::{HeartbeatSpec, HttpSpec, Kind, NotifyOn, Settings, Target};
 
 fn map(value: Value) -> Map<String, Value> {
@@ -32,6 +33,16 @@ fn http_spec(settings: &Settings) -> &HttpSpec {
     match &settings.target {
         Target::Http(spec) => spec,
         Target::Heartbeat(_) => panic!("not HTTP"),
+    }
+}
+
+fn every(period_seconds: u32, grace_seconds: u32) -> HeartbeatSpec {
+    HeartbeatSpec {
+        expected: Expected::Every { period_seconds },
+        grace_seconds,
+        max_runtime_seconds: None,
+        first_ping_within_seconds: None,
+        allowed_methods: Vec::new(),
     }
 }
 
@@ -82,7 +93,7 @@ fn the_defaults_are_those_of_the_contract() {
     }
     assert_eq!(http_spec(&settings).headers, []);
     let beat = read(Kind::Heartbeat, json!({"name": "b", "period_seconds": 600}), None).unwrap();
-    assert_eq!(beat_spec(&beat), &HeartbeatSpec { period_seconds: 600, grace_seconds: 600 });
+    assert_eq!(beat_spec(&beat), &every(600, 600));
 }
 
 #[test]
@@ -316,10 +327,71 @@ fn heartbeats_have_their_own_fields() {
     }
     let first = beat(json!({"name": "b", "period_seconds": 90, "grace_seconds": 5}), None).unwrap();
     let patched = beat(json!({"grace_seconds": null}), Some(&first)).unwrap();
-    assert_eq!(beat_spec(&patched), &HeartbeatSpec { period_seconds: 90, grace_seconds: 90 });
+    assert_eq!(beat_spec(&patched), &every(90, 90));
     let patched = beat(json!({"notify_on": ["down"]}), Some(&first)).unwrap();
     assert_eq!(
         (beat_spec(&patched), patched.notify_on.clone()),
         (beat_spec(&first), vec![NotifyOn::Down])
     );
+}
+
+#[test]
+fn heartbeats_are_expected_by_a_period_or_by_cron() {
+    let beat = |value: Value, current: Option<&Settings>| read(Kind::Heartbeat, value, current);
+    let cron = json!({"name": "b", "cron": " 30 4 * * * ", "timezone": "Europe/Riga"});
+    let by_cron = beat(cron, None).unwrap();
+    assert_eq!(beat_spec(&by_cron).expected.to_string(), "at 30 4 * * * Europe/Riga");
+    assert_eq!(beat_spec(&by_cron).grace_seconds, 3600, "a day's gap, clamped");
+    let minutely = beat(json!({"name": "b", "cron": "* * * * *"}), None).unwrap();
+    assert_eq!(beat_spec(&minutely).expected.to_string(), "at * * * * * UTC");
+    assert_eq!(beat_spec(&minutely).grace_seconds, 60);
+    let hourly = beat(json!({"name": "b", "cron": "@hourly"}), None).unwrap();
+    assert_eq!(beat_spec(&hourly).grace_seconds, 3600);
+
+    // In a PATCH the one that is given takes the place of the other; a zone alone moves the expression.
+    let moved = beat(json!({"timezone": "America/New_York"}), Some(&by_cron)).unwrap();
+    assert_eq!(beat_spec(&moved).expected.to_string(), "at 30 4 * * * America/New_York");
+    let by_period = beat(json!({"period_seconds": 60}), Some(&by_cron)).unwrap();
+    assert_eq!(beat_spec(&by_period).expected, Expected::Every { period_seconds: 60 });
+    let back = beat(json!({"cron": "0 * * * *"}), Some(&by_period)).unwrap();
+    assert_eq!(beat_spec(&back).expected.to_string(), "at 0 * * * * UTC");
+
+    for (fields, wrong) in [
+        (json!({"name": "b", "period_seconds": 60, "cron": "* * * * *"}), "cron"),
+        (json!({"name": "b", "period_seconds": 60, "timezone": "UTC"}), "timezone"),
+        (json!({"name": "b", "cron": "* * * * *", "timezone": "Mars/Olympus"}), "timezone"),
+        (json!({"name": "b", "cron": "* * * *"}), "cron"),
+        (json!({"name": "b", "cron": "* * * * * *"}), "cron"),
+        (json!({"name": "b", "cron": "0 0 30 2 *"}), "cron"),
+        (json!({"name": "b", "cron": "@reboot"}), "cron"),
+        (json!({"name": "b", "cron": "61 * * * *"}), "cron"),
+        (json!({"name": "b", "cron": 5}), "cron"),
+        (json!({"name": "b"}), "period_seconds"),
+    ] {
+        assert_eq!(only_error(beat(fields.clone(), None)).0, wrong, "{fields}");
+    }
+    let neither = json!({"cron": null});
+    assert_eq!(only_error(beat(neither, Some(&by_cron))).0, "period_seconds");
+}
+
+#[test]
+fn heartbeats_have_limits_and_methods() {
+    let fields = json!({
+        "name": "b", "period_seconds": 60, "max_runtime_seconds": 3600,
+        "first_ping_within_seconds": 600, "allowed_methods": ["post", "POST", "HEAD"],
+    });
+    let settings = read(Kind::Heartbeat, fields, None).unwrap();
+    let spec = beat_spec(&settings);
+    assert_eq!(spec.max_runtime_seconds, Some(3600));
+    assert_eq!(spec.first_ping_within_seconds, Some(600));
+    assert_eq!(spec.allowed_methods, ["POST", "HEAD"]);
+    for (field, bad) in [
+        ("max_runtime_seconds", json!(0)),
+        ("first_ping_within_seconds", json!(34_560_001)),
+        ("allowed_methods", json!(["DELETE"])),
+        ("allowed_methods", json!("POST")),
+    ] {
+        let fields = json!({"name": "b", "period_seconds": 60, field: bad});
+        assert_eq!(only_error(read(Kind::Heartbeat, fields, None)).0, field);
+    }
 }

@@ -44,7 +44,7 @@ pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart>
     }
     let mut times: Vec<u32> = points.iter().filter(|p| !p.failed).filter_map(|p| p.ms).collect();
     times.sort_unstable();
-    let top = nice_top(clip(&times));
+    let top = nice_top(clip(&times)).max(20);
     let x_of = |at: Timestamp| at.since(first) as f64 / length as f64 * WIDE;
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDE} {HIGH}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"

@@ -1,6 +1,7 @@
 //! The pages: each file makes one page's view (plain data) and its template.
 
 pub mod actions;
+pub mod channel_form;
 pub mod channels;
 pub mod charts;
 pub mod days;
@@ -8,6 +9,8 @@ pub mod error;
 pub mod form;
 pub mod heartbeat;
 pub mod history_bar;
+pub mod incidents;
+pub mod maintenance;
 pub mod monitor;
 pub mod monitor_form;
 pub mod monitors;
@@ -15,6 +18,7 @@ pub mod row;
 pub mod session;
 pub mod status;
 pub mod text;
+pub mod tokens;
 pub mod visit;
 
 use actix_web::middleware::from_fn;
@@ -65,7 +69,52 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(actions::delete_page))
                 .route(post().to(actions::delete)),
         )
-        .route("/monitors/{id}/pings/{n}", get().to(monitor::ping_body));
+        .route("/monitors/{id}/pings/{n}", get().to(monitor::ping_body))
+        .route("/channels", get().to(channels::page))
+        .service(
+            resource("/channels/new/{kind}")
+                .route(get().to(channel_form::new_page))
+                .route(post().to(channel_form::create)),
+        )
+        .service(
+            resource("/channels/{id}")
+                .route(get().to(channel_form::edit_page))
+                .route(post().to(channel_form::update)),
+        )
+        .route("/channels/{id}/test", post().to(channels::test))
+        .service(
+            resource("/channels/{id}/delete")
+                .route(get().to(channels::delete_page))
+                .route(post().to(channels::delete)),
+        )
+        .route("/deliveries/{id}/retry", post().to(channels::retry))
+        .route("/incidents", get().to(incidents::list))
+        .route("/incidents/{id}", get().to(incidents::page))
+        .route("/incidents/{id}/acknowledge", post().to(incidents::acknowledge))
+        .route("/incidents/{id}/comments", post().to(incidents::comment))
+        .service(
+            resource("/maintenance")
+                .route(get().to(maintenance::list))
+                .route(post().to(maintenance::create)),
+        )
+        .route("/maintenance/new", get().to(maintenance::new_page))
+        .service(
+            resource("/maintenance/{id}")
+                .route(get().to(maintenance::edit_page))
+                .route(post().to(maintenance::update)),
+        )
+        .route("/maintenance/{id}/end", post().to(maintenance::end))
+        .service(
+            resource("/maintenance/{id}/delete")
+                .route(get().to(maintenance::delete_page))
+                .route(post().to(maintenance::delete)),
+        )
+        .service(
+            resource("/settings/tokens")
+                .route(get().to(tokens::page))
+                .route(post().to(tokens::create)),
+        )
+        .route("/settings/tokens/{id}/revoke", post().to(tokens::revoke));
     config.service(pages.default_service(to(error::not_found)).wrap(from_fn(authenticate)));
 }
 

@@ -118,8 +118,10 @@ impl PastIncident {
 }
 
 impl OpenIncident {
-    fn of(incident: &Incident, viewer: Viewer) -> Self {
-        let (headline, more) = headline(&incident.cause);
+    fn of(incident: &Incident, watched: &Watched, viewer: Viewer) -> Self {
+        let heard = watched.state.beat.last_success_at;
+        let heard = heard.map(|at| format!("{}, {}", viewer.clock(at), viewer.ago(at)));
+        let (headline, more) = headline(&incident.cause, heard);
         Self {
             id: incident.id,
             headline,
@@ -130,25 +132,26 @@ impl OpenIncident {
     }
 }
 
-/// What is wrong in one bold sentence, and what else there is to say.
-fn headline(cause: &Cause) -> (String, String) {
+/// What is wrong in one bold sentence, and what else there is to say. `heard` is when a job was last heard of.
+fn headline(cause: &Cause, heard: Option<String>) -> (String, String) {
     match cause {
         Cause::Check { status_code, failed_checks, .. } if !failed_checks.is_empty() => {
-            let parts: Vec<String> =
-                failed_checks.iter().map(|(path, text)| format!("{path}: {text}")).collect();
-            let verb = if parts.len() == 1 { "fails" } else { "fail" };
             let names: Vec<&str> = failed_checks.keys().map(String::as_str).collect();
+            let texts: Vec<&str> = failed_checks.values().map(String::as_str).collect();
+            let verb = if names.len() == 1 { "fails" } else { "fail" };
             let code = status_code.map_or_else(String::new, |code| format!("HTTP {code}. "));
-            (
-                format!("{} {verb}", names.join(", ")),
-                format!("{code}{}", sentence(&one_line(&parts.join("; ")))),
-            )
+            let more = format!("{code}{}", sentence(&one_line(&texts.join("; "))));
+            (format!("{} {verb}", names.join(", ")), more)
         }
         Cause::Check { status_code: Some(code), error, .. }
             if !error.text.contains(&code.to_string()) =>
         {
             (sentence(&error.text), format!("HTTP {code}."))
         }
+        Cause::NoPing { expected, grace_seconds, .. } => (
+            format!("No ping since {}", heard.unwrap_or_else(|| "it is watched".to_owned())),
+            format!("Expected {expected}, grace {}.", span(i64::from(*grace_seconds) * 1000)),
+        ),
         other => (sentence(&reason(other)), String::new()),
     }
 }
@@ -179,7 +182,7 @@ pub async fn head(
         tags: settings.tags.clone(),
         is_paused: monitor.paused,
         may_edit: visit.who.role.may(Permission::Edit),
-        incident: open.map(|incident| OpenIncident::of(incident, viewer)),
+        incident: open.map(|incident| OpenIncident::of(incident, watched, viewer)),
         maintenance: window.map_or_else(String::new, |w| {
             format!("{} until {}", w.name, viewer.day_hour(w.ends_at))
         }),

@@ -131,6 +131,10 @@ impl FormPage {
     fn confirmation_words(&self) -> String {
         match self.form.value("retries") {
             "0" => "Down at the first failure".to_owned(),
+            "1" => format!(
+                "Down after 1 more failure, {} s later",
+                self.form.value("retry_interval_seconds")
+            ),
             n => format!(
                 "Down after {n} failed re-checks, {} s apart",
                 self.form.value("retry_interval_seconds")

@@ -174,7 +174,7 @@ impl Viewer {
 
     /// A `<time>` that shows how long ago in the least letters: `6 s`, `2 h`.
     pub fn short_html(self, at: Timestamp) -> Html {
-        self.time(at, " class=\"bare\" data-rel=\"short\"", &short_span(self.now.since(at)))
+        self.time(at, " class=\"quiet-time\" data-rel=\"short\"", &short_span(self.now.since(at)))
     }
 
     /// A `<time>` that shows how long it has lasted: `12 min 28 s`.
