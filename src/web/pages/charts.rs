@@ -269,18 +269,21 @@ fn mark(svg: &mut String, x: f64, tone: &str, bold: &str, small: &str, anchor: &
     let shift = if anchor == "end" { -6 } else { 6 };
     let _ = write!(
         svg,
-        "<line class=\"l-{tone}\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"4\" y2=\"84\"/>\
+        "<g class=\"m-{tone}\"><line class=\"l-{tone}\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"4\" y2=\"84\"/>\
          <text class=\"strong t-{tone}\" x=\"{x:.2}%\" dx=\"{shift}\" y=\"16\" text-anchor=\"{anchor}\">{bold}</text>\
-         <text x=\"{x:.2}%\" dx=\"{shift}\" y=\"33\" text-anchor=\"{anchor}\">{small}</text>"
+         <text x=\"{x:.2}%\" dx=\"{shift}\" y=\"33\" text-anchor=\"{anchor}\">{small}</text></g>"
     );
 }
 
 fn now_mark(svg: &mut String, x: f64, viewer: Viewer) {
+    // Near the end there is more room before the line.
+    let left = if x > DEADLINE { -75 } else { -1 };
+    let middle = left + 38;
     let _ = write!(
         svg,
         "<line class=\"l-now\" x1=\"{x:.2}%\" x2=\"{x:.2}%\" y1=\"50\" y2=\"112\"/>\
-         <svg x=\"{x:.2}%\" y=\"96\" width=\"76\" height=\"22\" overflow=\"visible\"><rect class=\"w-now\" x=\"-1\" width=\"76\" height=\"20\" rx=\"4\"/>\
-         <text class=\"on-now\" x=\"37\" y=\"14\" text-anchor=\"middle\">now {}</text></svg>",
+         <svg x=\"{x:.2}%\" y=\"96\" width=\"76\" height=\"22\" overflow=\"visible\"><rect class=\"w-now\" x=\"{left}\" width=\"76\" height=\"20\" rx=\"4\"/>\
+         <text class=\"on-now\" x=\"{middle}\" y=\"14\" text-anchor=\"middle\">now {}</text></svg>",
         viewer.hour(viewer.now)
     );
 }
