@@ -236,7 +236,8 @@ pub fn parse_from(
         .get_arguments()
         .filter_map(|arg| Some((arg.get_id().to_string(), arg.get_env()?.to_str()?.to_owned())))
         .collect();
-    for (id, variable) in variables {
+    for (id, variable) in &variables {
+        let (id, variable) = (id.clone(), variable.as_str());
         let given = env(&variable).is_some_and(|value| !value.is_empty());
         // A file wins over the plain variable: an image may set the latter by default.
         let file = env(&format!("{variable}_FILE")).filter(|path| !path.is_empty());
@@ -251,7 +252,35 @@ pub fn parse_from(
             command = command.mut_arg(id, |arg| arg.env(Resettable::Reset));
         }
     }
-    Cli::from_arg_matches(&command.try_get_matches_from(args)?)
+    let matches = command.clone().try_get_matches_from(args);
+    matches
+        .and_then(|matches| Cli::from_arg_matches(&matches))
+        .map_err(|error| in_one_line(&command, &variables, error))
+}
+
+/// What clap says of a setting's wrong value, in one line that names the variable too: most settings are given so.
+fn in_one_line(
+    command: &clap::Command,
+    variables: &[(String, String)],
+    error: clap::Error,
+) -> clap::Error {
+    use clap::error::ErrorKind::{InvalidValue, ValueValidation};
+    if !matches!(error.kind(), InvalidValue | ValueValidation) {
+        return error;
+    }
+    let text = error.to_string();
+    let said = text.split("\n\n").next().unwrap_or_default();
+    let said = said.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let named = variables.iter().find_map(|(id, variable)| {
+        let arg = command.get_arguments().find(|arg| arg.get_id() == id.as_str())?;
+        let (before, rest) = said.split_once(&format!(" for '--{} <", arg.get_long()?))?;
+        let (_, reason) = rest.split_once('\'')?;
+        Some((format!("{before}{reason}"), variable))
+    });
+    match named {
+        Some((rest, variable)) => usage(command, &format!("{variable}: {rest}")),
+        None => error,
+    }
 }
 
 fn usage(command: &clap::Command, line: &str) -> clap::Error {

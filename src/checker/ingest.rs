@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
 use crate::fields::FieldErrors;
-use crate::incident::maintenance::MaintenanceWindow;
+use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::{Incident, IncidentId};
 use crate::live::LiveEvent;
 use crate::monitor::heartbeat::SignalKind;
@@ -170,6 +170,9 @@ pub struct Outlets {
     pub watch_wakes_at: Arc<AtomicI64>,
 }
 
+/// The longest that a check may take, with room: a window that ended so long ago covers no check that ends now.
+const CHECK_MAX_MS: i64 = 180_000;
+
 /// The writer's batch.
 pub struct Ingest {
     clock: SharedClock,
@@ -271,7 +274,7 @@ impl<'a> Group<'a> {
             loaded: HashMap::new(),
             by_uuid: HashMap::new(),
             dirty: Vec::new(),
-            windows: crate::store::windows::ending_after(conn, now).await?,
+            windows: crate::store::windows::ending_after(conn, now.plus_ms(-CHECK_MAX_MS)).await?,
             channels: None,
             results: Vec::new(),
             pings: Vec::new(),
@@ -294,7 +297,19 @@ impl<'a> Group<'a> {
 
     fn window_of(&self, monitor: &Monitor) -> Option<&MaintenanceWindow> {
         let tags = &monitor.settings.tags;
-        crate::incident::maintenance::active_window(&self.windows, monitor.id, tags, self.now)
+        active_window(&self.windows, monitor.id, tags, self.now)
+    }
+
+    /// The window that holds alerts: one that is open now, or was when the check began. Such a check is no fresh look.
+    fn holding_window(
+        &self,
+        monitor: &Monitor,
+        check: Option<&CheckResult>,
+    ) -> Option<&MaintenanceWindow> {
+        let tags = &monitor.settings.tags;
+        self.window_of(monitor).or_else(|| {
+            check.and_then(|c| active_window(&self.windows, monitor.id, tags, c.started_at))
+        })
     }
 
     async fn work(&mut self, conn: &mut Conn<'_>, item: &Work) -> Result<Reply> {

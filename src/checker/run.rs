@@ -34,7 +34,7 @@ pub enum Command {
         /// Gets the result; dropped when there will be none.
         reply: oneshot::Sender<CheckResult>,
     },
-    /// Check it now.
+    /// Check it now; while a check runs, as soon as that one ends: what began before is no fresh look.
     CheckSoon(MonitorId),
 }
 
@@ -58,6 +58,8 @@ struct Slot {
     monitor: Arc<Monitor>,
     running: Option<AbortHandle>,
     waiters: Vec<oneshot::Sender<CheckResult>>,
+    /// Whether a check that begins after the running one is asked for.
+    again: bool,
     /// Counts the times that this monitor was replaced, to know ended checks of before.
     generation: u64,
 }
@@ -65,6 +67,8 @@ struct Slot {
 struct Ended {
     id: MonitorId,
     generation: u64,
+    /// When the check itself ended: from here the next one is counted, however long the writing took.
+    at: Timestamp,
     result: CheckResult,
     state: Option<State>,
 }
@@ -122,8 +126,13 @@ impl Loop {
 
     fn put(&mut self, monitor: Arc<Monitor>) {
         self.generation += 1;
-        let slot =
-            Slot { monitor, running: None, waiters: Vec::new(), generation: self.generation };
+        let slot = Slot {
+            monitor,
+            running: None,
+            waiters: Vec::new(),
+            again: false,
+            generation: self.generation,
+        };
         if let Some(old) = self.slots.insert(slot.monitor.id, slot) {
             abort(old);
         }
@@ -159,6 +168,7 @@ impl Loop {
         let check = check(
             self.checker.prober.clone(),
             self.checker.writer.clone(),
+            self.checker.clock.clone(),
             slot.monitor.clone(),
             self.checker.region.clone(),
             slot.generation,
@@ -188,7 +198,12 @@ impl Loop {
                     self.check_soon(id, now);
                 }
             }
-            Command::CheckSoon(id) => self.check_soon(id, now),
+            Command::CheckSoon(id) => {
+                if let Some(slot) = self.slots.get_mut(&id) {
+                    slot.again = slot.running.is_some();
+                    self.check_soon(id, now);
+                }
+            }
         }
     }
 
@@ -208,7 +223,6 @@ impl Loop {
     }
 
     fn check_ended(&mut self, ended: Ended) {
-        let now = self.checker.clock.now();
         let Some(slot) = self.slots.get_mut(&ended.id) else { return };
         if slot.generation != ended.generation {
             return;
@@ -219,9 +233,13 @@ impl Loop {
             let _ = waiter.send(ended.result.clone());
         }
         if let Target::Http(spec) = &slot.monitor.settings.target {
-            let unknown = State::new(now);
+            let unknown = State::new(ended.at);
             let state = ended.state.as_ref().unwrap_or(&unknown);
-            self.queue.set(ended.id, schedule::next_due(ended.id, spec, state, now));
+            let due = match std::mem::take(&mut slot.again) {
+                true => ended.at,
+                false => schedule::next_due(ended.id, spec, state, ended.at),
+            };
+            self.queue.set(ended.id, due);
         }
     }
 
@@ -250,6 +268,7 @@ fn abort(slot: Slot) {
 async fn check(
     prober: Arc<Prober>,
     writer: Writer<Ingest>,
+    clock: SharedClock,
     monitor: Arc<Monitor>,
     region: String,
     generation: u64,
@@ -257,11 +276,12 @@ async fn check(
 ) -> Option<Ended> {
     let Target::Http(spec) = &monitor.settings.target else { return None };
     let result = prober.check_http(spec, &region, now).await;
+    let at = clock.now();
     let work = Work::Checked { monitor_id: monitor.id, result: Box::new(result.clone()) };
     // A result that could not be stored was logged by the writer; the next check comes as planned.
     let state = match writer.write(work).await {
         Ok(Reply::Watched(watched)) => Some(watched.state),
         _ => None,
     };
-    Some(Ended { id: monitor.id, generation, result, state })
+    Some(Ended { id: monitor.id, generation, at, result, state })
 }

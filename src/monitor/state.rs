@@ -365,9 +365,10 @@ fn was_away(
     now: Timestamp,
     facts: &mut Vec<Fact>,
 ) {
-    if !matches!(state.status, Status::Up | Status::Degraded | Status::Down) {
+    if state.status == Status::Paused {
         return;
     }
+    // Of pending monitors too: a heartbeat that was resumed is expected although it is pending.
     heartbeat::was_away(&mut state.beat, policy, from, now);
     // A re-check that was cut off starts anew: half of a confirmation from before proves nothing now.
     if state.failing.take().is_some() {

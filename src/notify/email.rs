@@ -11,7 +11,7 @@ use url::Url;
 use super::attempt::{Answer, Attempt, Outgoing};
 use super::classify::smtp_answer;
 use super::smtp::{Sent, SmtpError, SmtpSettings};
-use crate::incident::message::one_line;
+use crate::incident::message::{AlertEvent, one_line};
 
 /// The same words as the plain text, for readers of HTML.
 #[derive(Template)]
@@ -82,23 +82,46 @@ fn build(from: &Mailbox, to: &[Address], outgoing: &Outgoing<'_>) -> Result<Mess
         incident_url: outgoing.incident_url(),
     };
     let html = html.render().map_err(|error| format!("the mail cannot be written: {error}"))?;
-    let host = id_host(outgoing.base_url, from);
+    let ids = MailIds::of(outgoing, &id_host(outgoing.base_url, from));
     let mut mail = Message::builder()
         .from(from.clone())
         .subject(title)
         .date(outgoing.sent_at.to_utc().into())
         // The same at every attempt: a mail that was sent twice is then shown once.
-        .message_id(Some(format!("<watchbell-{}@{host}>", outgoing.key)))
+        .message_id(Some(ids.own))
         .raw_header(auto_submitted());
     for address in to {
         mail = mail.to(Mailbox::new(None, address.clone()));
     }
-    if let Some(incident) = &outgoing.alert.incident {
-        let thread = format!("<watchbell-incident-{}@{host}>", incident.id);
+    if let Some(thread) = ids.thread {
         mail = mail.in_reply_to(thread.clone()).references(thread);
     }
     mail.multipart(MultiPart::alternative_plain_html(text(outgoing), html))
         .map_err(|error| format!("the mail cannot be written: {error}"))
+}
+
+/// How mail programs tell a mail from others, and to what it answers.
+struct MailIds {
+    own: String,
+    thread: Option<String>,
+}
+
+impl MailIds {
+    /// The mail that tells of an outage begins the thread of its incident, and all others of it answer to that one.
+    fn of(outgoing: &Outgoing<'_>, host: &str) -> Self {
+        let alert = outgoing.alert;
+        // The time tells it from an incident of the same number in a database that was begun anew.
+        let root = alert
+            .incident
+            .as_ref()
+            .map(|i| format!("<watchbell-incident-{}-{}@{host}>", i.id, i.started_at.0));
+        match root {
+            Some(root) if alert.event == AlertEvent::MonitorDown => {
+                Self { own: root, thread: None }
+            }
+            thread => Self { own: format!("<watchbell-{}@{host}>", outgoing.key), thread },
+        }
+    }
 }
 
 /// Keeps holiday answers away (RFC 3834).
@@ -143,15 +166,26 @@ mod tests {
     }
 
     #[test]
-    fn has_a_subject_a_thread_and_an_id_of_its_own() {
+    fn the_mails_of_an_incident_are_one_thread() {
+        let mut alert = testing::down_alert();
+        let started_at = alert.incident.as_ref().unwrap().started_at.0;
+        let root = format!("<watchbell-incident-42-{started_at}@bell.example>");
+        let down = mail(&alert);
+        assert!(down.contains(&format!("Message-ID: {root}\r\n")), "{down}");
+        assert!(!down.contains("References:"), "{down}");
+        alert.event = AlertEvent::MonitorUp;
+        let up = mail(&alert);
+        assert!(up.contains("Message-ID: <watchbell-delivery-7@bell.example>\r\n"), "{up}");
+        assert!(up.contains(&format!("In-Reply-To: {root}\r\nReferences: {root}\r\n")), "{up}");
+    }
+
+    #[test]
+    fn has_its_headers_and_both_forms() {
         let mail = mail(&testing::down_alert());
         for header in [
             "Subject: yourapp.com/health is DOWN\r\n",
             "From: Watchbell <w@example.com>\r\n",
             "To: a@b.example, c@d.example\r\n",
-            "Message-ID: <watchbell-delivery-7@bell.example>\r\n",
-            "In-Reply-To: <watchbell-incident-42@bell.example>\r\n",
-            "References: <watchbell-incident-42@bell.example>\r\n",
             "Auto-Submitted: auto-generated\r\n",
             "Content-Type: multipart/alternative",
             "Content-Type: text/plain; charset=utf-8\r\n",

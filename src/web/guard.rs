@@ -91,9 +91,8 @@ async fn identify(req: &HttpRequest) -> Result<Option<Principal>, ApiError> {
         .app_data::<web::Data<AppState>>()
         .ok_or_else(|| ApiError::internal("the application has no state"))?;
     let now = state.clock.now();
-    if let Some(value) = req.headers().get(header::AUTHORIZATION) {
-        let secret = bearer(value)
-            .ok_or(ApiError::Unauthorized("send the header Authorization: Bearer wbt_…"))?;
+    // Other schemes are not for us: a proxy before us may ask for Basic, which browsers then send with every request.
+    if let Some(secret) = req.headers().get(header::AUTHORIZATION).and_then(bearer) {
         let principal = api_token::principal(&state.db, secret, now)
             .await?
             .ok_or(ApiError::Unauthorized("this API token is unknown or revoked"))?;

@@ -14,7 +14,8 @@ pub mod ping;
 pub mod state;
 pub mod table;
 
-use actix_web::middleware::from_fn;
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::middleware::{DefaultHeaders, from_fn};
 use actix_web::web::{self, ServiceConfig};
 
 use error::ApiError;
@@ -25,7 +26,9 @@ pub fn routes(cfg: &mut ServiceConfig) {
         web::resource(["/healthz", "/healthz/"]).get(health::healthz).head(health::healthz),
     )
     .service(web::resource(["/readyz", "/readyz/"]).get(health::readyz).head(health::readyz))
-    .service(web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page))
+    .service(
+        web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page).head(api::openapi::page),
+    )
     .service(api_v1())
     .configure(ping::routes)
     .configure(pages::routes);
@@ -37,7 +40,9 @@ fn api_v1() -> impl actix_web::dev::HttpServiceFactory {
     for resource in api::routes::table().resources {
         scope = scope.service(resource);
     }
-    scope.default_service(web::to(nothing_here)).wrap(from_fn(guard::authenticate))
+    // What is true now, and now and then a secret: nobody on the way may keep it.
+    let fresh = DefaultHeaders::new().add((CACHE_CONTROL, "no-store"));
+    scope.default_service(web::to(nothing_here)).wrap(from_fn(guard::authenticate)).wrap(fresh)
 }
 
 async fn nothing_here() -> Result<&'static str, ApiError> {

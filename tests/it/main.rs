@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, in one binary: each further one would link the whole crate again.
 
 mod account;
+mod alerts;
 mod api_admin;
 mod api_channels;
 mod api_errors;
@@ -9,6 +10,11 @@ mod api_monitors;
 mod api_openapi;
 mod api_windows;
 mod cli;
+mod crash;
+mod heartbeats;
+mod maintenance;
+mod pausing;
 mod probe;
+mod serve;
 mod settings;
 mod support;

@@ -147,7 +147,7 @@ impl Group<'_> {
         let routing = Routing {
             channel_ids,
             told,
-            window: self.window_of(&monitor),
+            window: self.holding_window(&monitor, check),
             incident: incident.as_ref(),
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);

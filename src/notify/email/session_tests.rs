@@ -121,10 +121,10 @@ async fn a_mail_goes_to_all_in_one_session() {
         "RCPT TO:<a@b.example>",
         "RCPT TO:<c@d.example>",
         "Subject: yourapp.com/health is DOWN",
-        "Message-ID: <watchbell-msg_7@bell.example>",
+        "Message-ID: <watchbell-incident-42-",
         "QUIT",
     ] {
-        assert!(heard.iter().any(|heard| heard == line), "{line} in {heard:#?}");
+        assert!(heard.iter().any(|heard| heard.starts_with(line)), "{line} in {heard:#?}");
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::shown::{self, Beside, Channels};
 use super::uptime::uptime;
 use super::{Answer, Id, State};
-use crate::monitor::Kind;
+use crate::monitor::{Kind, Settings};
 use crate::store::monitors::{self, Filter, Watched};
 use crate::store::{channels, windows};
 use crate::web::body::{MaybeObject, Object, created, data};
@@ -76,7 +76,7 @@ pub async fn create(state: State, req: HttpRequest, Object(mut map): Object) -> 
     Ok(created(address, beside(&state).await?.detail(&made)))
 }
 
-/// The type that a request asks for. That it is wrong is told together with what else is, as far as that can be read.
+/// The type that a request asks for. With a wrong one nothing can be said of the other fields, as it decides what they are.
 fn read_kind(scope: Scope, map: &Map<String, Value>) -> Result<Kind, ApiError> {
     let default = match scope {
         Scope::All => Kind::Http,
@@ -113,13 +113,15 @@ pub async fn update(state: State, req: HttpRequest, Id(id): Id, Object(mut map):
 fn keep_kind(current: &Watched, map: &mut Map<String, Value>) -> Result<(), ApiError> {
     let kind = current.monitor.kind();
     match map.remove("type") {
-        None | Some(Value::Null) => Ok(()),
-        Some(value) if value == json!(kind) => Ok(()),
-        Some(_) => Err(ApiError::field(
-            "type",
-            format!("cannot be changed: this is {kind}; make a new monitor instead"),
-        )),
+        None | Some(Value::Null) => return Ok(()),
+        Some(value) if value == json!(kind) => return Ok(()),
+        Some(_) => {}
     }
+    // What else is wrong is told with it.
+    let others = Settings::read(map, kind, Some(&current.monitor.settings)).err();
+    let mut errors = others.unwrap_or_default();
+    errors.add("type", format!("cannot be changed: this is {kind}; make a new monitor instead"));
+    Err(errors.into())
 }
 
 /// `DELETE /monitors/{id}`, `DELETE /heartbeats/{id}`.

@@ -2,9 +2,9 @@
 
 use std::sync::LazyLock;
 
-use actix_web::HttpResponse;
 use actix_web::http::Method;
 use actix_web::http::header::ContentType;
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
 use serde_json::{Map, Value, json};
 
@@ -12,6 +12,7 @@ use super::routes::table;
 use super::schemas::schemas;
 use crate::account::Permission;
 use crate::web::error::ApiError;
+use crate::web::pages::visit;
 use crate::web::table::{Answer, Operation};
 
 /// Made once: it is the same for everybody.
@@ -199,6 +200,7 @@ struct SchemaRow {
 #[derive(Template)]
 #[template(path = "api_docs.html")]
 struct Page {
+    theme: &'static str,
     operations: Vec<Row>,
     schemas: Vec<SchemaRow>,
 }
@@ -207,8 +209,9 @@ struct Page {
 ///
 /// # Errors
 /// When the page cannot be made.
-pub async fn page() -> Result<HttpResponse, ApiError> {
+pub async fn page(req: HttpRequest) -> Result<HttpResponse, ApiError> {
     let page = Page {
+        theme: visit::theme(&req),
         operations: OPERATIONS.iter().map(row).collect(),
         schemas: schemas().into_iter().map(|(name, schema)| schema_row(name, &schema)).collect(),
     };

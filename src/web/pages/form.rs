@@ -229,7 +229,7 @@ mod tests {
             Form::refused(&input(&[("retries", "many")]), &errors, &[("retries", "Retries")]);
         assert_eq!(form.value("retries"), "many");
         assert_eq!(form.error("retries"), "Retries must be a whole number from 0 to 100.");
-        assert!(form.any_wrong(&["name", "retries"]) && !form.any_wrong(["name"]));
+        assert!(form.any_wrong(&["name", "retries"]) && !form.any_wrong(&["name"]));
         assert_eq!(form.problem_count(), "1 field needs a fix");
     }
 }

@@ -15,7 +15,7 @@ use watchbell::account::login::Logins;
 use watchbell::account::{Role, api_token};
 use watchbell::app::{App, Seams};
 use watchbell::clock::{ManualClock, SharedClock, Timestamp};
-use watchbell::config;
+use watchbell::config::{self, Config};
 use watchbell::seal::Sealer;
 use watchbell::store::Db;
 
@@ -104,12 +104,17 @@ impl Answer {
 impl Api {
     /// Starts one.
     pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts one with settings of its own.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         // Fails when another test was first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let url = database(folder.path()).await;
         let clock = ManualClock::new(START);
-        let app = build(&url, clock.clone()).await;
+        let app = build(&url, change, clock.clone()).await;
         let base = format!("http://{}", app.address());
         let db = app.db();
         let token =
@@ -187,11 +192,12 @@ async fn database(folder: &Path) -> String {
     url.to_string()
 }
 
-async fn build(url: &str, clock: SharedClock) -> App {
+async fn build(url: &str, change: impl FnOnce(&mut Config), clock: SharedClock) -> App {
     let args = ["watchbell", "--listen", "127.0.0.1:0", "--database-url", url];
     let mut config = config::parse_from(args.map(Into::into), &|_| None).unwrap().config;
     config.secret_key = Some(KEY.to_owned());
     config.base_url = Some("http://watch.example.com".parse().unwrap());
+    change(&mut config);
     App::build(&config, Seams { clock }).await.unwrap()
 }
 
