@@ -61,6 +61,10 @@ export async function startServer() {
     child.on("error", reject);
     child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${log}`)));
     setTimeout(() => reject(new Error(`no set-up link after 30 s:\n${log}`)), 30_000).unref();
+  }).catch(async (error) => {
+    child.kill("SIGKILL");
+    await rm(folder, { recursive: true, force: true });
+    throw error;
   });
   const stop = async () => {
     if (child.exitCode === null) {
