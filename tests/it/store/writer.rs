@@ -48,8 +48,7 @@ async fn is_there(db: &Db, key: &str) -> bool {
 async fn a_poisoned_item_fails_alone_and_an_answer_comes_after_the_commit() {
     on_each(async |db| {
         let (groups, committed) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-        let keys =
-            Keys { groups: groups.clone(), committed: committed.clone() };
+        let keys = Keys { groups: groups.clone(), committed: committed.clone() };
         let (writer, work) = Writer::new(db.clone(), keys);
         let working = tokio::spawn(work);
         let name = |n| if n % 40 == 7 { format!("poison{n}") } else { format!("k{n}") };
