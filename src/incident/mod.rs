@@ -3,6 +3,8 @@
 pub mod maintenance;
 pub mod message;
 pub mod plan;
+#[cfg(test)]
+mod plan_tests;
 pub mod window_fields;
 
 use serde::Serialize;

@@ -132,6 +132,15 @@ impl Monitor {
     }
 }
 
+/// From `at` on a monitor was in `status`; `None` is a gap in which nobody was looking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatusChange {
+    /// Since when.
+    pub at: Timestamp,
+    /// In what.
+    pub status: Option<Status>,
+}
+
 /// How long each completed phase of a check took, in whole milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Phases {

@@ -1,8 +1,7 @@
 //! Uptime: seconds up or degraded over seconds known; maintenance and unknown time left out. Pure.
 
 use crate::clock::Timestamp;
-use crate::monitor::Status;
-use crate::store::history::StatusChange;
+use crate::monitor::{Status, StatusChange};
 
 /// How long a monitor was in what, in ms, within one span of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Conn, Result, on, placeholders, run, value_rows};
 use crate::clock::Timestamp;
+pub use crate::monitor::StatusChange;
 use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{
     CheckError, CheckResult, ErrorKind, FailedChecks, MonitorId, Phases, Status, Verdict,
@@ -289,15 +290,6 @@ pub async fn prune_pings(
         .bind(keep)
         .bind(limit)
     )
-}
-
-/// From `at` on a monitor was in `status`; `None` is a gap in which nobody was looking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StatusChange {
-    /// Since when.
-    pub at: Timestamp,
-    /// In what.
-    pub status: Option<Status>,
 }
 
 /// Stores changes of status. A second one at the same moment replaces the first.

@@ -17,4 +17,5 @@ mod pausing;
 mod probe;
 mod serve;
 mod settings;
+mod store;
 mod support;

@@ -146,7 +146,7 @@ async fn a_stop_is_clean_whatever_is_open() {
 async fn users_and_tokens_made_beside_a_running_server_take_effect_at_once() {
     let database = TestDatabase::new().await;
     let server = spawn_binary(&mut serve(&database));
-    let link = server.setup_link.as_deref().unwrap_or_default();
+    let link = server.setup_link();
     assert!(link.starts_with(&format!("{}/setup?token=", server.base)), "{link}");
     let shell = |args: &[&str]| {
         let output = run(serve(&database).args(args));

@@ -8,9 +8,8 @@ use super::history_bar::{DayCell, history_bar, label, wide_bar};
 use super::text::{Html, Viewer, percent, span};
 use crate::clock::Timestamp;
 use crate::incident::maintenance::MaintenanceWindow;
-use crate::monitor::{Monitor, MonitorId, Status};
+use crate::monitor::{Monitor, MonitorId, Status, StatusChange};
 use crate::report::uptime::{Span, Tally, tally};
-use crate::store::history::StatusChange;
 
 /// How many days a bar has.
 pub const DAYS: u64 = 90;

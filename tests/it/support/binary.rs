@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use reqwest::{Client, Method};
@@ -40,8 +41,8 @@ pub fn refusal(output: &Output) -> String {
 pub struct Binary {
     /// Where it listens: `http://127.0.0.1:port`.
     pub base: String,
-    /// The set-up link, if it printed one.
-    pub setup_link: Option<String>,
+    /// What it prints after its first line.
+    printed: Receiver<String>,
     child: Child,
 }
 
@@ -71,20 +72,17 @@ pub fn spawn_binary(command: &mut Command) -> Binary {
         let _ = child.wait();
         panic!("did not start: {line} {}", log.join().unwrap());
     };
-    let mut binary = Binary { base: base.to_owned(), setup_link: None, child };
-    let address = binary.base.trim_start_matches("http://").to_owned();
-    let (sender, printed) = std::sync::mpsc::channel();
+    let (sender, printed) = std::sync::mpsc::channel::<String>();
     std::thread::spawn(move || {
         for line in out.lines().map_while(Result::ok) {
             let _ = sender.send(line);
         }
     });
+    let mut binary = Binary { base: base.to_owned(), printed, child };
+    let address = binary.base.trim_start_matches("http://").to_owned();
     // The port is bound before the first line is printed, so this waits for an answer and not for luck.
     while !answers(&address) {
         assert!(binary.child.try_wait().unwrap().is_none(), "ended at its start");
-    }
-    if let Ok(line) = printed.try_recv() {
-        binary.setup_link = line.split_once(": ").map(|(_, link)| link.to_owned());
     }
     binary
 }
@@ -101,6 +99,12 @@ fn answers(address: &str) -> bool {
 }
 
 impl Binary {
+    /// The set-up link that it printed.
+    pub fn setup_link(&self) -> String {
+        let line = self.printed.recv_timeout(CAP).unwrap();
+        line.split_once(": ").unwrap().1.to_owned()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();

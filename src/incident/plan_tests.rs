@@ -1,0 +1,189 @@
+//! `plan` on the table; the stories behind `step` are in [`story`].
+
+mod story;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::maintenance::MaintenanceWindow;
+use super::message::{AlertEvent, reason};
+use super::plan::{IncidentChange, Plan, Routing, plan};
+use super::{Incident, TimelineKind};
+use crate::clock::Timestamp;
+use crate::monitor::state::Fact;
+use crate::monitor::{
+    Cause, CheckError, CheckResult, ErrorKind, Kind, Monitor, Phases, Settings, Verdict,
+};
+
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+fn monitor(kind: Kind, fields: Value) -> Monitor {
+    let settings = Settings::read(fields.as_object().unwrap(), kind, None).unwrap();
+    Monitor { id: 7, uuid: None, settings, paused: false, created_at: NOW, updated_at: NOW }
+}
+
+fn site(fields: Value) -> Monitor {
+    let mut all = json!({"url": "https://shop.example.com/health?x=1"});
+    all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    monitor(Kind::Http, all)
+}
+
+fn check(at: Timestamp, verdict: Verdict) -> CheckResult {
+    let error = (verdict == Verdict::Down)
+        .then(|| CheckError { kind: ErrorKind::Status, text: "status 500".to_owned() });
+    CheckResult {
+        region: "local".to_owned(),
+        started_at: at,
+        phases: Phases::default(),
+        status_code: Some(if error.is_some() { 500 } else { 200 }),
+        error,
+        failed_checks: BTreeMap::new(),
+        verdict,
+    }
+}
+
+fn status_500() -> Cause {
+    Cause::Check {
+        status_code: Some(500),
+        error: CheckError { kind: ErrorKind::Status, text: "status 500".to_owned() },
+        failed_checks: BTreeMap::new(),
+    }
+}
+
+fn window(monitor_id: i64) -> MaintenanceWindow {
+    MaintenanceWindow {
+        id: 1,
+        name: "Deploy".to_owned(),
+        monitor_ids: vec![monitor_id],
+        tags: Vec::new(),
+        starts_at: NOW,
+        ends_at: Timestamp(i64::MAX),
+    }
+}
+
+fn incident(started_at: Timestamp, cause: Cause, alerts_held: bool) -> Incident {
+    Incident {
+        id: 1,
+        monitor_id: Some(7),
+        monitor_name: String::new(),
+        started_at,
+        confirmed_at: started_at,
+        acknowledged_at: None,
+        acknowledged_by: None,
+        resolved_at: None,
+        summary: reason(&cause),
+        cause,
+        regions: Vec::new(),
+        alerts_held,
+    }
+}
+
+fn kinds(plan: &Plan) -> Vec<TimelineKind> {
+    plan.timeline.iter().map(|(kind, ..)| *kind).collect()
+}
+
+fn went_down() -> Fact {
+    Fact::WentDown { started_at: NOW.plus_ms(-5_000), cause: status_500() }
+}
+
+/// Who is told of what in a plan.
+fn told(plan: &Plan) -> Vec<(AlertEvent, Vec<i64>)> {
+    plan.notices.iter().map(|notice| (notice.event, notice.channel_ids.clone())).collect()
+}
+
+#[test]
+fn going_down_tells_the_channels_unless_there_is_a_reason_not_to() {
+    use TimelineKind::{Confirmed, Detected, Held, NobodyNotified};
+    let open_window = window(7);
+    let nobody = Vec::new();
+    let everybody = vec![(AlertEvent::MonitorDown, vec![1, 2])];
+    for (fields, channel_ids, window, expected, last_line) in [
+        (json!({}), vec![1, 2], None, &everybody, Confirmed),
+        (json!({}), vec![], None, &nobody, NobodyNotified),
+        (json!({"notify_on": ["up"]}), vec![1, 2], None, &nobody, NobodyNotified),
+        (json!({}), vec![1, 2], Some(&open_window), &nobody, Held),
+    ] {
+        let routing = Routing { channel_ids, window, ..Routing::default() };
+        let plan = plan(&site(fields), &[went_down()], None, &routing, NOW);
+        assert_eq!(&told(&plan), expected);
+        assert_eq!(kinds(&plan)[..2], [Detected, Confirmed]);
+        assert_eq!(kinds(&plan).last(), Some(&last_line));
+        assert_eq!(plan.timeline[0].1, NOW.plus_ms(-5_000), "detected at the first failure");
+        let alerts_held = window.is_some();
+        let started_at = NOW.plus_ms(-5_000);
+        let opened = IncidentChange::Open { started_at, cause: status_500(), alerts_held };
+        assert_eq!(plan.incident, Some(opened));
+    }
+}
+
+#[test]
+fn the_end_is_told_to_whoever_was_told_and_to_nobody_else() {
+    let open = incident(NOW.plus_ms(-262_000), status_500(), false);
+    let started_at = open.started_at;
+    for (fact, fields, words) in [
+        (
+            Fact::Recovered { started_at },
+            json!({}),
+            Some("🟢 *shop.example.com/health* is back online\nStatus: 200\nDowntime: 4m 22s"),
+        ),
+        (
+            Fact::WatchingStopped { why: "paused", started_at },
+            json!({}),
+            Some("⚪ *shop.example.com/health* watching stopped: paused\nDowntime so far: 4m 22s"),
+        ),
+        (Fact::Recovered { started_at }, json!({"notify_on": ["down"]}), None),
+    ] {
+        let routing = Routing {
+            channel_ids: vec![1, 2, 3],
+            told: vec![2, 9],
+            incident: Some(&open),
+            window: None,
+        };
+        let result = check(NOW, Verdict::Up);
+        let plan = plan(&site(fields), &[fact], Some(&result), &routing, NOW);
+        assert_eq!(plan.incident, Some(IncidentChange::Resolve));
+        match words {
+            Some(words) => {
+                assert_eq!(told(&plan), [(AlertEvent::MonitorUp, vec![2, 9])]);
+                assert_eq!(plan.notices[0].message.text(), words);
+            }
+            None => assert!(plan.notices.is_empty()),
+        }
+    }
+}
+
+#[test]
+fn another_reason_is_noted_and_not_told() {
+    let open = incident(NOW, Cause::ReportedFailure { exit_status: Some(1) }, false);
+    let routing = Routing { channel_ids: vec![1], incident: Some(&open), ..Routing::default() };
+    for (changed, lines) in [(true, vec![TimelineKind::ReasonChanged]), (false, vec![])] {
+        let fact = Fact::StillDown { cause: status_500(), changed };
+        let plan = plan(&site(json!({})), &[fact], None, &routing, NOW);
+        assert!(plan.notices.is_empty());
+        assert_eq!(kinds(&plan), lines);
+        let update = IncidentChange::Update { cause: status_500(), alerts_held: false };
+        assert_eq!(plan.incident, Some(update), "the summary is the last one");
+    }
+}
+
+#[test]
+fn slowness_is_told_on_its_own_and_only_outside_a_window() {
+    let monitor = site(json!({"degraded_after_ms": 500}));
+    let result = check(NOW, Verdict::Degraded);
+    let open_window = window(7);
+    for window in [None, Some(&open_window)] {
+        let routing = Routing { channel_ids: vec![1], window, ..Routing::default() };
+        let plan = plan(&monitor, &[Fact::Degraded], Some(&result), &routing, NOW);
+        assert_eq!(plan.degraded_told, Some(window.is_none()));
+        assert_eq!(plan.notices.len(), usize::from(window.is_none()));
+        assert_eq!(plan.incident, None);
+        assert!(plan.notices.iter().all(|notice| !notice.of_incident));
+    }
+    let routing = Routing { channel_ids: vec![1], ..Routing::default() };
+    for told in [true, false] {
+        let fact = Fact::NoLongerDegraded { since: NOW.plus_ms(-60_000), told };
+        let plan = plan(&monitor, &[fact], Some(&result), &routing, NOW);
+        assert_eq!(plan.notices.len(), usize::from(told));
+    }
+}

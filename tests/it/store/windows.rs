@@ -1,0 +1,62 @@
+use watchbell::incident::maintenance::MaintenanceWindow;
+use watchbell::store::windows;
+
+use super::{NONE, NOW, odd_names, on_each, read, write};
+
+fn window(from: i64, to: i64) -> MaintenanceWindow {
+    MaintenanceWindow {
+        id: 0,
+        name: "deploy".to_owned(),
+        monitor_ids: vec![3, 1, i64::MAX],
+        tags: odd_names(),
+        starts_at: NOW.plus_ms(from),
+        ends_at: NOW.plus_ms(to),
+    }
+}
+
+#[tokio::test]
+async fn windows_are_written_changed_and_removed() {
+    on_each(async |db| {
+        let mut made = window(0, 10);
+        made.id = write!(db, c => windows::insert(c, &made)).unwrap();
+        assert_eq!(read!(db, c => windows::get(c, made.id)), Some(made.clone()));
+        for name in odd_names() {
+            made = MaintenanceWindow { name, tags: vec![], ends_at: NOW.plus_ms(99), ..made };
+            write!(db, c => windows::update(c, &made)).unwrap();
+            assert_eq!(read!(db, c => windows::get(c, made.id)), Some(made.clone()));
+        }
+        assert!(write!(db, c => windows::delete(c, made.id)).unwrap());
+        assert!(!write!(db, c => windows::delete(c, made.id)).unwrap());
+        assert_eq!(read!(db, c => windows::get(c, made.id)), None);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_open_or_to_come_is_found_with_its_next_edge() {
+    on_each(async |db| {
+        let mut ids = Vec::new();
+        for (from, to) in [(0, 100), (50, 60), (200, 300)] {
+            ids.push(write!(db, c => windows::insert(c, &window(from, to))).unwrap());
+        }
+        let after = async |at| {
+            let rows = read!(db, c => windows::ending_after(c, NOW.plus_ms(at)));
+            rows.iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(after(-1).await, ids, "by their start");
+        assert_eq!(after(60).await, [ids[0], ids[2]], "an end is not part of the window");
+        assert_eq!(after(300).await, NONE);
+        let edge =
+            async |at| read!(db, c => windows::next_edge(c, NOW.plus_ms(at))).map(|e| e.since(NOW));
+        assert_eq!(edge(-5).await, Some(0));
+        assert_eq!(edge(0).await, Some(50));
+        assert_eq!(edge(50).await, Some(60));
+        assert_eq!(edge(100).await, Some(200));
+        assert_eq!(edge(300).await, None);
+        let list = read!(db, c => windows::list(c, 2, 0));
+        assert_eq!(list.iter().map(|row| row.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
+        assert_eq!(read!(db, c => windows::list(c, 2, 2))[0].id, ids[0]);
+        assert_eq!(read!(db, c => windows::count(c)), 3);
+    })
+    .await;
+}

@@ -1,0 +1,115 @@
+//! Group commit: what waits shares a transaction, what is poisoned fails alone, and an answer means that it is durable.
+#![allow(clippy::disallowed_methods, reason = "a test has no supervisor")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use watchbell::store::writer::{Batch, WriteError, Writer};
+use watchbell::store::{Conn, Db, Result, sessions, settings};
+
+use super::{NOW, on_each, read};
+
+/// Sets keys; `poison` breaks a rule of the database.
+struct Keys {
+    groups: Arc<AtomicUsize>,
+    committed: Arc<AtomicUsize>,
+}
+
+impl Batch for Keys {
+    type Item = String;
+    type Reply = String;
+    type Effects = usize;
+
+    async fn apply(
+        &mut self,
+        conn: &mut Conn<'_>,
+        items: &[String],
+    ) -> Result<(Vec<String>, usize)> {
+        self.groups.fetch_add(1, Ordering::SeqCst);
+        for item in items {
+            settings::set(conn, item, "there").await?;
+            if item.starts_with("poison") {
+                sessions::insert(conn, b"x", 99, NOW).await?;
+            }
+        }
+        Ok((items.to_vec(), items.len()))
+    }
+
+    fn committed(&mut self, effects: usize) {
+        self.committed.fetch_add(effects, Ordering::SeqCst);
+    }
+}
+
+async fn is_there(db: &Db, key: &str) -> bool {
+    read!(db, c => settings::get(c, key)).is_some()
+}
+
+#[tokio::test]
+async fn a_poisoned_item_fails_alone_and_an_answer_comes_after_the_commit() {
+    on_each(async |db| {
+        let (groups, committed) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let keys = Keys { groups: groups.clone(), committed: committed.clone() };
+        let (writer, work) = Writer::new(db.clone(), keys);
+        let working = tokio::spawn(work);
+        let name = |n| if n % 40 == 7 { format!("poison{n}") } else { format!("k{n}") };
+        let names: Vec<String> = (0..100).map(name).collect();
+        let write = async |name: &String| {
+            let result = writer.write(name.clone()).await;
+            match result {
+                Ok(reply) => {
+                    assert_eq!(reply, *name, "each gets its own answer");
+                    assert!(!name.starts_with("poison") && is_there(db, name).await);
+                }
+                Err(WriteError::Store(_)) => assert!(name.starts_with("poison"), "{name}"),
+                Err(WriteError::Stopped) => panic!("stopped"),
+            }
+        };
+        // All are offered before the writer runs for the first time, so that they share a group.
+        futures_util::future::join_all(names.iter().map(write)).await;
+        for name in &names {
+            assert_eq!(is_there(db, name).await, !name.starts_with("poison"), "{name}");
+        }
+        let good = names.iter().filter(|name| !name.starts_with("poison")).count();
+        assert_eq!(
+            committed.load(Ordering::SeqCst),
+            good,
+            "effects of what is durable only, once each"
+        );
+        drop(writer);
+        working.await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_that_wait_share_a_transaction() {
+    on_each(async |db| {
+        let (groups, committed) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+        let keys = Keys { groups: groups.clone(), committed };
+        let (writer, work) = Writer::new(db.clone(), keys);
+        let writes = (0..600).map(|n| {
+            let writer = writer.clone();
+            async move { writer.write(format!("k{n}")).await.unwrap() }
+        });
+        let writes = futures_util::future::join_all(writes);
+        let offered = async {
+            let written = writes.await;
+            drop(writer);
+            written
+        };
+        let (written, ()) = tokio::join!(offered, work);
+        assert_eq!(written.len(), 600);
+        assert!(groups.load(Ordering::SeqCst) < 20, "{groups:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_writer_that_has_ended_says_so() {
+    let database = crate::support::database::TestDatabase::sqlite();
+    let db = database.open().await;
+    let (groups, committed) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+    let (writer, work) = Writer::new(db, Keys { groups, committed });
+    drop(work);
+    assert!(matches!(writer.write("x".to_owned()).await, Err(WriteError::Stopped)));
+}
