@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
@@ -76,6 +77,9 @@ pub trait Clock: Send + Sync + 'static {
     fn now(&self) -> Timestamp;
     /// Waits until `at`; returns at once if that is past.
     fn sleep_until(&self, at: Timestamp) -> Sleep;
+    /// How much later than planned a sleeper may wake, in ms, before it means that the process was stopped, the machine was
+    /// suspended or the clock was set.
+    fn lateness_limit_ms(&self) -> i64;
 }
 
 /// A clock shared by the whole process.
@@ -94,17 +98,29 @@ impl Clock for SystemClock {
         let wait = at.since(self.now()).max(0).unsigned_abs();
         Box::pin(tokio::time::sleep(Duration::from_millis(wait)))
     }
+
+    fn lateness_limit_ms(&self) -> i64 {
+        5_000
+    }
 }
 
 /// A clock that stands still until a test moves it.
 pub struct ManualClock {
     now: watch::Sender<Timestamp>,
+    lateness_limit_ms: AtomicI64,
 }
 
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn new(start: Timestamp) -> Arc<Self> {
-        Arc::new(Self { now: watch::Sender::new(start) })
+        // Time passes in leaps here; that alone must not look like an absence.
+        let lateness_limit_ms = AtomicI64::new(i64::MAX);
+        Arc::new(Self { now: watch::Sender::new(start), lateness_limit_ms })
+    }
+
+    /// From now on a leap of more than `limit_ms` beyond what a sleeper planned is an absence.
+    pub fn limit_lateness_ms(&self, limit_ms: i64) {
+        self.lateness_limit_ms.store(limit_ms, Ordering::Release);
     }
 
     /// Moves the clock by `ms` (backwards when negative) and wakes whoever waits.
@@ -124,5 +140,9 @@ impl Clock for ManualClock {
             // The sender lives as long as the clock; when it is gone nobody can wait for it any more.
             let _ = changes.wait_for(|now| *now >= at).await;
         })
+    }
+
+    fn lateness_limit_ms(&self) -> i64 {
+        self.lateness_limit_ms.load(Ordering::Acquire)
     }
 }

@@ -23,9 +23,6 @@ use crate::store::{self, Db, incidents, monitors, windows};
 const ALIVE_EVERY_MS: i64 = 10_000;
 /// An absence longer than this is a gap in the history, in ms; a shorter one is a quick restart.
 const GAP_MS: i64 = 3 * ALIVE_EVERY_MS;
-/// A look that comes later than this after the one before was not late by itself: the process was stopped, the machine was
-/// suspended, or the clock was set. In ms.
-const AWAY_MS: i64 = ALIVE_EVERY_MS + 5_000;
 /// A clock that goes back by less than this is being trimmed, not set, in ms.
 const SET_BACK_MS: i64 = 1_000;
 /// How long to wait after a trouble with the database, in ms.
@@ -104,7 +101,9 @@ impl Watcher {
             let woken = self.wake.notified();
             let now = self.clock.now();
             let passed_ms = now.since(looked_at);
-            if passed_ms > AWAY_MS || passed_ms < -SET_BACK_MS {
+            // No sleep is longer than the time between two signs of life.
+            let away_ms = self.clock.lateness_limit_ms().saturating_add(ALIVE_EVERY_MS);
+            if passed_ms > away_ms || passed_ms < -SET_BACK_MS {
                 tracing::warn!(passed_ms, "the process was stopped or the clock was set");
                 if let Err(error) = self.was_away(looked_at, now).await {
                     tracing::error!(%error, "the absence could not be accounted for");

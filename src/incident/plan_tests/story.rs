@@ -56,7 +56,6 @@ type Told = Vec<(AlertEvent, BTreeSet<i64>)>;
 /// What the engine does with `step` and `plan`, without a database.
 struct World {
     monitor: Monitor,
-    policy: Policy,
     state: State,
     incident: Option<Incident>,
     told: BTreeSet<i64>,
@@ -68,8 +67,7 @@ struct World {
 impl World {
     fn new(monitor: Monitor) -> Self {
         Self {
-            policy: Policy::of(&monitor.settings.target),
-            state: State::new(NOW),
+            state: State::unknown(NOW),
             incident: None,
             told: BTreeSet::new(),
             channels: BTreeSet::from([1, 2]),
@@ -88,7 +86,7 @@ impl World {
                 self.event(&Event::Checked(&result), Some(&result))
             }
             Act::Signal(kind) => self.event(
-                &Event::Signalled(&Signal { kind: *kind, exit_status: None, at: now }),
+                &Event::Signalled(&Signal { kind: *kind, rid: None, exit_status: None, at: now }),
                 None,
             ),
             Act::Silence => {
@@ -112,7 +110,8 @@ impl World {
     }
 
     fn event(&mut self, event: &Event<'_>, result: Option<&CheckResult>) -> Told {
-        let (state, facts) = step(&self.state, event, &self.policy, self.now);
+        let (state, facts) =
+            step(&self.state, event, &Policy::of(&self.monitor.settings.target), self.now);
         self.state = state;
         let routing = Routing {
             channel_ids: self.channels.iter().copied().collect(),
@@ -168,7 +167,7 @@ struct Oracle {
 
 impl Oracle {
     fn act(&mut self, act: &Act, world: &World) -> Told {
-        let policy = world.policy;
+        let policy = Policy::of(&world.monitor.settings.target);
         if matches!(act, Act::Signal(_)) {
             self.was_pinged = true;
         }

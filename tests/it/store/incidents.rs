@@ -52,7 +52,13 @@ async fn a_monitor_has_one_open_incident() {
 async fn every_field_and_every_cause_reads_back() {
     on_each(async |db| {
         let causes = [
-            Cause::NoPing { silent_ms: 190_000, period_seconds: 60, grace_seconds: 60 },
+            Cause::NoPing {
+                silent_ms: 190_000,
+                expected: "every 1m".to_owned(),
+                grace_seconds: 60,
+            },
+            Cause::NoFirstPing { within_seconds: 60 },
+            Cause::StillRunning { max_runtime_seconds: 60 },
             Cause::ReportedFailure { exit_status: None },
             Cause::Check {
                 status_code: Some(503),

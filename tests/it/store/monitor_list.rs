@@ -55,12 +55,12 @@ async fn filters_limit_alone_and_together() {
         let job = add(db, &heartbeat("job")).await.monitor.id;
         let a = add(db, &http(json!({"name": "a", "tags": ["red", "blue"]}))).await.monitor.id;
         let b = add(db, &http(json!({"name": "b", "tags": ["blue"]}))).await.monitor.id;
-        let mut late = State::new(NOW);
+        let mut late = State::unknown(NOW);
         late.status = Status::Up;
         late.beat.due_at = Some(NOW);
-        let mut confirming = State::new(NOW);
+        let mut confirming = State::unknown(NOW);
         confirming.failing = Some(Failing { first_at: NOW, count: 1 });
-        let mut down = State::new(NOW);
+        let mut down = State::unknown(NOW);
         down.status = Status::Down;
         write!(db, c => monitors::save_states(c, &[(job, &late), (a, &confirming), (b, &down)]))
             .unwrap();

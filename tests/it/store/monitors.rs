@@ -16,7 +16,7 @@ async fn a_monitor_reads_back_as_it_was_written() {
             http(json!({"headers": headers, "tags": ["b", "a"], "keyword": "é\"", "retries": 3}));
         let made = add(db, &wanted).await;
         assert_eq!((made.monitor.created_at, made.monitor.paused), (NOW, false));
-        assert_eq!(made.state, State::new(NOW));
+        assert_eq!(made.state, State::unknown(NOW));
         let id = made.monitor.id;
         let found = read!(db, c => monitors::get(c, &sealer(), id)).unwrap();
         assert_eq!(found, made);
@@ -100,7 +100,7 @@ async fn heartbeats_are_found_by_uuid_and_the_checker_gets_the_rest() {
 }
 
 fn beating(status: Status, due: i64, deadline: i64) -> State {
-    let mut state = State::new(NOW);
+    let mut state = State::unknown(NOW);
     state.status = status;
     let at = |ms| Some(NOW.plus_ms(ms));
     state.beat = Beat { due_at: at(due), deadline_at: at(deadline), ..Beat::default() };
@@ -119,7 +119,7 @@ async fn deadlines_and_due_times_are_found_in_order() {
             beating(Status::Up, 50, 200),
             beating(Status::Down, 10, 20),
             beating(Status::Pending, 400, 500),
-            State::new(NOW),
+            State::unknown(NOW),
         ];
         let rows: Vec<_> = ids.iter().copied().zip(&states).collect();
         write!(db, c => monitors::save_states(c, &rows)).unwrap();
