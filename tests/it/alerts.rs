@@ -41,6 +41,7 @@ async fn a_first_check_that_fails_is_told_with_code_and_failed_checks() {
     let host = target.host();
     let reason = "Status: 503 | checks.database: error: FATAL: remaining connection slots reserved";
     assert_eq!(told[0].text(), format!("🔴 *{host}/health* is DOWN\n{reason}\nDuration: 5s"));
+    assert_eq!((told[0].method.as_str(), told[0].path.as_str()), ("POST", "/hook"));
     let json = told[0].json();
     assert_eq!(json["event"], "monitor.down");
     assert_eq!(json["monitor"]["tags"], json!(["tier-1"]));
