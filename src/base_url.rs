@@ -15,7 +15,7 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// The address that a setting gives, or else the learned one, or else `fallback`.
+    /// The address that is `given`, or else the learned one, or else `fallback`.
     ///
     /// # Errors
     /// When the database fails.
@@ -36,8 +36,7 @@ impl BaseUrl {
         self.url.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Takes the origin by which set-up was opened, and keeps it, unless a setting gives the address or `listen`
-    /// names one itself.
+    /// Takes the origin by which set-up was opened, and keeps it, unless the address was given.
     ///
     /// # Errors
     /// When the database fails.

@@ -105,7 +105,7 @@ document.addEventListener("submit", async (event) => {
   label.textContent = button.dataset.busy || "Working…";
   try {
     const body = new URLSearchParams(new FormData(form, event.submitter));
-    const answer = await fetch(button.formAction || form.action, { method: "POST", body, headers: { "x-part": "1" } });
+    const answer = await fetch(button.getAttribute("formaction") || form.action, { method: "POST", body, headers: { "x-part": "1" } });
     if (answer.redirected) return location.assign(answer.url);
     place.innerHTML = await answer.text();
   } catch {
@@ -172,7 +172,7 @@ document.addEventListener("keydown", (event) => {
     if (target.matches("input")) target.focus();
     else target.click();
   };
-  if (event.key === "/") press("#q, .jump input");
+  if (event.key === "/") press($("#q") ? "#q" : ".jump input");
   if (event.key === "n") press("a[href='/monitors/new']");
   if (event.key === "e") press("[data-key=e]");
   if (event.key === "r") press("[data-key=r]");
@@ -248,7 +248,11 @@ function applyCounts(counts) {
 
 function open() {
   stream = new EventSource(rows ? "/events?rows=1" : "/events");
-  stream.onopen = () => state("on", "Live");
+  stream.onopen = () => {
+    state("on", "Live");
+    // What changed between the page and its stream, such as a new monitor's first check.
+    if (watched) refresh();
+  };
   stream.onerror = () => {
     const age = Math.floor((Date.now() - lastSeen) / 1000);
     state("off", age > 10 ? `Reconnecting, data from ${wallTime.format(lastSeen)}` : "Reconnecting");

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{Conn, Result, on, placeholders, run, value_rows};
 use crate::clock::Timestamp;
-use crate::monitor::heartbeat::SignalKind;
 pub use crate::monitor::StatusChange;
+use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{
     CheckError, CheckResult, ErrorKind, FailedChecks, MonitorId, Phases, Status, Verdict,
 };

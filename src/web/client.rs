@@ -17,6 +17,16 @@ pub fn is_https(req: &HttpRequest, trusted: &[IpNet]) -> bool {
         && req.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https")
 }
 
+/// The origin by which the client of `req` reaches us: `https://watch.example.com`.
+pub fn origin(req: &HttpRequest, trusted: &[IpNet]) -> String {
+    let is_proxied = req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
+    let named = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
+    let forwarded = named("x-forwarded-host").filter(|_| is_proxied);
+    let host = forwarded.or_else(|| named("host")).unwrap_or("localhost");
+    let scheme = if is_https(req, trusted) { "https" } else { "http" };
+    format!("{scheme}://{}", host.split(',').next().unwrap_or(host).trim())
+}
+
 fn forwarded_for(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
     let named: Vec<&str> = headers
         .get_all("x-forwarded-for")

@@ -2,13 +2,14 @@
 
 use askama::Template;
 
-use super::charts::{Window, window_picture};
 use super::error::{Page, show};
-use super::monitor::{Head, Metric, head, uptime_metrics};
+use super::monitor::{Metric, uptime_metrics};
+use super::monitor_head::{Head, head};
 use super::row;
 use super::status::Shown;
 use super::text::{Html, Viewer, bytes, millis, span};
 use super::visit::{Shell, Visit};
+use super::window::{Window, window_picture};
 use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{HeartbeatSpec, Status};
 use crate::store::history::Ping;

@@ -9,10 +9,13 @@ pub mod error;
 pub mod form;
 pub mod heartbeat;
 pub mod history_bar;
+pub mod incident;
 pub mod incidents;
 pub mod maintenance;
 pub mod monitor;
+pub mod monitor_fields;
 pub mod monitor_form;
+pub mod monitor_head;
 pub mod monitors;
 pub mod row;
 pub mod session;
@@ -20,6 +23,7 @@ pub mod status;
 pub mod text;
 pub mod tokens;
 pub mod visit;
+pub mod window;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, FormConfig, ServiceConfig, get, post, resource, to};
@@ -89,9 +93,9 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .route("/deliveries/{id}/retry", post().to(channels::retry))
         .route("/incidents", get().to(incidents::list))
-        .route("/incidents/{id}", get().to(incidents::page))
-        .route("/incidents/{id}/acknowledge", post().to(incidents::acknowledge))
-        .route("/incidents/{id}/comments", post().to(incidents::comment))
+        .route("/incidents/{id}", get().to(incident::page))
+        .route("/incidents/{id}/acknowledge", post().to(incident::acknowledge))
+        .route("/incidents/{id}/comments", post().to(incident::comment))
         .service(
             resource("/maintenance")
                 .route(get().to(maintenance::list))

@@ -189,15 +189,10 @@ fn setup_view(req: &HttpRequest, state: &AppState, token: &str) -> SetupPage {
             Db::Sqlite { .. } => "SQLite",
             Db::Postgres(_) => "PostgreSQL",
         },
-        address: origin(req),
+        address: client::origin(req, &state.trusted_proxies),
         has_mail: state.smtp.is_some(),
         region: state.region.clone(),
     }
-}
-
-fn origin(req: &HttpRequest) -> String {
-    let info = req.connection_info();
-    format!("{}://{}", info.scheme(), info.host())
 }
 
 /// `POST /setup`: the first account, signed in at once.
@@ -210,7 +205,7 @@ pub async fn set_up(req: HttpRequest, form: web::Form<SetupForm>) -> Page {
     let mut view = setup_view(&req, &state, &token);
     match made {
         Ok(user) => {
-            state.base_url.learn(&state.db, &origin(&req)).await?;
+            state.base_url.learn(&state.db, &client::origin(&req, &state.trusted_proxies)).await?;
             let session = session::begin(&state.db, user.id, now).await?;
             signed_in_response(&req, &state, session, "/monitors")
         }

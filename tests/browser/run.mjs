@@ -1,0 +1,300 @@
+// The pages in a real browser, in the order in which a person meets them. Each step builds on those before it.
+import assert from "node:assert/strict";
+import { chromium } from "playwright-core";
+import { startReceiver, startServer, startTarget } from "./server.mjs";
+
+const EMAIL = "oncall@example.com";
+const PASSWORD = "correct horse battery";
+const HOSTILE = `<img src=x onerror="document.title='owned'">`;
+
+const target = await startTarget();
+const receiver = await startReceiver();
+const server = await startServer();
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin" });
+const page = await context.newPage();
+page.setDefaultTimeout(10_000);
+const complaints = [];
+const listenTo = (each) => {
+  each.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
+  each.on("console", (message) => {
+    if (/content security policy/i.test(message.text())) complaints.push(message.text());
+  });
+};
+listenTo(page);
+
+const open = (path) => page.goto(server.url + path);
+const text = async (selector) => (await page.locator(selector).first().innerText()).trim();
+const sees = (words, options) => page.getByText(words, options).first().waitFor();
+const press = (name) => page.getByRole("button", { name }).first().click();
+
+let passed = 0;
+let failed = 0;
+async function test(name, act) {
+  try {
+    await act();
+    passed += 1;
+    console.log(`ok    ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`FAIL  ${name}\n      ${String(error.stack || error).split("\n").slice(0, 6).join("\n      ")}\n      at ${page.url()}`);
+  }
+}
+
+await test("nobody gets in without signing in", async () => {
+  await open("/monitors");
+  assert.match(page.url(), /\/login/);
+});
+
+await test("set-up: a short password is refused with its reason, the address kept", async () => {
+  await page.goto(server.setupLink);
+  await page.fill("#email", EMAIL);
+  await page.evaluate(() => document.querySelector("#password").removeAttribute("minlength"));
+  await page.fill("#password", "short");
+  await press("Create account");
+  await sees("at least 8 characters");
+  assert.equal(await page.inputValue("#email"), EMAIL);
+});
+
+await test("set-up leads to one focused field", async () => {
+  await page.fill("#password", PASSWORD);
+  await press("Create account");
+  await sees("What should we watch?");
+  assert.equal(await page.evaluate(() => document.activeElement.name), "url");
+});
+
+await test("the set-up link works once", async () => {
+  const stranger = await browser.newContext();
+  const other = await stranger.newPage();
+  await other.goto(server.setupLink);
+  await other.getByText("no longer valid").first().waitFor();
+  await stranger.close();
+});
+
+await test("a wrong URL is refused under the field, with its value", async () => {
+  await page.fill("[name=url]", "ftp://example.com");
+  await page.keyboard.press("Enter");
+  await page.locator("#url-error").waitFor();
+  assert.equal(await page.inputValue("[name=url]"), "ftp://example.com");
+});
+
+await test("one field and Enter make a monitor, which is checked within 2 s", async () => {
+  await page.fill("[name=url]", `${target.url}/health`);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/\/monitors\/\d+$/);
+  await page.locator(".pill.up").waitFor({ timeout: 5_000 });
+});
+
+await test("the monitor's form keeps what was typed and names each wrong field", async () => {
+  await open("/monitors/1/edit");
+  await page.fill("#name", "Shop");
+  await page.fill("#tags", "payments, tier-1");
+  await page.getByText("15 s", { exact: true }).click();
+  await page.getByText("Confirmation").click();
+  await page.fill("#retries", "many");
+  await press("Save");
+  await sees("1 field needs a fix");
+  assert.equal(await page.inputValue("#retries"), "many");
+  assert.equal(await page.inputValue("#name"), "Shop");
+  await page.fill("#retries", "0");
+  await press("Save");
+  await page.waitForURL(/\/monitors\/1$/);
+  assert.equal(await text("h1"), "Shop");
+});
+
+await test("a heartbeat shows its URL, and its first ping appears by itself", async () => {
+  await open("/monitors/new?type=heartbeat");
+  await page.fill("#name", `Nightly ${HOSTILE}`);
+  await press("Create heartbeat");
+  await sees("Waiting for the first ping");
+  const url = await text("#ping-url");
+  assert.match(url, /\/api\/heartbeats\/[0-9a-f-]{36}\/ping$/);
+  await page.locator(".side .live.on").waitFor();
+  const answer = await fetch(url, { method: "POST", body: `done ${HOSTILE}` });
+  assert.equal(await answer.text(), "OK");
+  await sees("Current window");
+  await page.locator("[data-part=log] >> text=Success").waitFor();
+});
+
+await test("a channel is made, tested, and its answer stands beside the button", async () => {
+  await open("/channels/new/webhook");
+  await page.fill("#url", "not a url");
+  await press("Save channel");
+  await page.locator("#url-help.error").waitFor();
+  await page.fill("#url", `${receiver.url}/hook`);
+  await page.fill("#name", "Receiver");
+  await press("Save channel");
+  await press(/Send test/);
+  await sees("Test delivered in");
+  assert.match(receiver.bodies.at(-1), /"channel.test"/);
+  receiver.broken = true;
+  await press(/Send test/);
+  await sees("out of order");
+  receiver.broken = false;
+});
+
+await test("the list shows an outage by itself, within seconds, with its reason", async () => {
+  await open("/monitors");
+  await page.locator("#m-1[data-state=up]").waitFor();
+  await page.locator(".side .live.on").waitFor();
+  target.broken = true;
+  const other = await context.newPage();
+  await other.goto(`${server.url}/monitors/1`);
+  await other.getByRole("button", { name: "Run check now" }).click();
+  await other.getByText("503").first().waitFor();
+  const told = Date.now();
+  await page.locator("#m-1[data-state=down]").waitFor();
+  assert.ok(Date.now() - told < 3_000, "the row followed at once");
+  assert.match(await text("#m-1 .note"), /503 · checks\.database/);
+  await page.waitForFunction(() => document.title.startsWith("(1 down)"));
+  await sees("Open incidents");
+  await other.close();
+});
+
+await test("an incident is acknowledged and noted", async () => {
+  await open("/monitors");
+  await press(/Acknowledge/);
+  await sees(`Acknowledged by ${EMAIL}`);
+  await open("/incidents");
+  await page.getByRole("link", { name: "Shop" }).first().click();
+  await page.fill("#text", `Looking ${HOSTILE}`);
+  await press("Add note");
+  await sees(`Looking ${HOSTILE}`);
+  await sees("Alert delivered");
+});
+
+await test("recovery shows, and the receiver heard of both", async () => {
+  await open("/monitors/1");
+  target.broken = false;
+  await press("Run check now");
+  await page.locator(".pill.up").waitFor();
+  await page.waitForTimeout(500);
+  assert.ok(receiver.bodies.some((body) => body.includes("monitor.down")), "down");
+  assert.ok(receiver.bodies.some((body) => body.includes("monitor.up")), "up");
+});
+
+await test("maintenance: planned by wall time, shown, ended", async () => {
+  await open("/maintenance/new");
+  await press("Schedule");
+  await sees("covers nothing");
+  await page.fill("#name", "Upgrade");
+  await page.check(`[name=monitor_ids][value="1"]`);
+  const wall = (ms) => new Date(ms).toLocaleString("sv-SE", { timeZone: "Europe/Berlin" }).slice(0, 16).replace(" ", "T");
+  await page.fill("#starts_at", wall(Date.now() - 60_000));
+  await page.fill("#ends_at", wall(Date.now() + 3_600_000));
+  await press("Schedule");
+  await sees("Checks run, alerts are held");
+  await open("/monitors?status=maintenance");
+  await page.locator("#m-1").waitFor();
+  await open("/maintenance");
+  await press(/End now/);
+  await sees("Past");
+});
+
+await test("search answers while one types, and the address keeps it", async () => {
+  await open("/monitors");
+  await page.keyboard.press("/");
+  await page.keyboard.type("shop");
+  await page.waitForURL(/q=shop/);
+  await sees("1 of 2 match");
+  assert.equal(await page.locator("tr[id]").count(), 1);
+  await page.fill("#q", "nothing like it");
+  await sees("No monitor matches");
+});
+
+await test("pause, resume, and delete after a question", async () => {
+  await open("/monitors/2");
+  await press("Pause");
+  await page.locator(".pill.paused").waitFor();
+  await press("Resume");
+  await page.locator(".pill.waiting").waitFor();
+  await page.getByRole("link", { name: /Delete/ }).click();
+  await sees("of history?");
+  await press("Delete monitor");
+  await page.waitForURL(/\/monitors$/);
+  assert.equal(await page.locator("#m-2").count(), 0);
+});
+
+await test("a token is shown once, works, and is revoked", async () => {
+  await open("/settings/tokens");
+  await page.fill("#name", "Pipeline");
+  await press("Create token");
+  const secret = await text("#secret");
+  const ask = () => fetch(`${server.url}/api/v1/monitors`, { headers: { authorization: `Bearer ${secret}` } });
+  assert.equal((await ask()).status, 200);
+  await open("/settings/tokens");
+  assert.equal(await page.locator("#secret").count(), 0);
+  await press(/Revoke/);
+  await sees("No token yet");
+  assert.equal((await ask()).status, 401);
+});
+
+await test("the theme changes at once and stays", async () => {
+  await open("/monitors");
+  const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+  const background = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  await page.locator(".side [data-theme-button]").click();
+  assert.equal(await theme(), "dark");
+  assert.equal(await background(), "rgb(12, 14, 19)");
+  await page.reload();
+  assert.equal(await theme(), "dark");
+});
+
+await test("no page scrolls sideways at 375 px", async () => {
+  await page.setViewportSize({ width: 375, height: 800 });
+  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/channels", "/channels/new/slack", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
+    await open(path);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${path} is ${over} px too wide`);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+});
+
+await test("without script: look, check, theme, pause, sign out, sign in", async () => {
+  const plain = await browser.newContext({ javaScriptEnabled: false });
+  const view = await plain.newPage();
+  await view.goto(`${server.url}/monitors/1`);
+  await view.fill("#email", EMAIL);
+  await view.fill("#password", "wrong");
+  await view.getByRole("button", { name: "Sign in" }).click();
+  await view.getByText("Email or password is wrong.").waitFor();
+  await view.fill("#password", PASSWORD);
+  await view.getByRole("button", { name: "Sign in" }).click();
+  await view.waitForURL(/\/monitors\/1$/);
+  await view.getByRole("button", { name: "Run check now" }).click();
+  await view.waitForURL(/\/monitors\/1#checks$/);
+  await view.locator(".side [data-theme-button]").click();
+  assert.equal(await view.locator("html").getAttribute("data-theme"), "dark");
+  await view.getByRole("button", { name: "Pause" }).click();
+  await view.locator(".pill.paused").waitFor();
+  await view.getByRole("button", { name: "Resume" }).click();
+  await view.goto(`${server.url}/monitors?q=shop`);
+  await view.locator("#m-1").waitFor();
+  await view.locator(".side").getByRole("button", { name: "Sign out" }).click();
+  await view.waitForURL(/\/login/);
+  await view.goto(`${server.url}/monitors`);
+  assert.match(view.url(), /\/login/);
+  await plain.close();
+});
+
+await test("sign out ends the session", async () => {
+  await open("/monitors");
+  await page.locator(".side").getByRole("button", { name: "Sign out" }).click();
+  await page.waitForURL(/\/login/);
+  await open("/monitors");
+  assert.match(page.url(), /\/login/);
+});
+
+await test("no script failed, nothing broke the content policy, no markup ran", async () => {
+  assert.deepEqual(complaints, []);
+  assert.notEqual(await page.title(), "owned");
+});
+
+await browser.close();
+const before = Date.now();
+await server.stop();
+await test("the server stopped at once, open streams or not", async () => assert.ok(Date.now() - before < 9_000));
+target.close();
+receiver.close();
+console.log(`${passed} passed, ${failed} failed`);
+process.exit(failed === 0 ? 0 : 1);
