@@ -41,6 +41,7 @@ async fn a_first_check_that_fails_is_told_with_code_and_failed_checks() {
     let host = target.host();
     let reason = "Status: 503 | checks.database: error: FATAL: remaining connection slots reserved";
     assert_eq!(told[0].text(), format!("🔴 *{host}/health* is DOWN\n{reason}\nDuration: 5s"));
+    assert_eq!((told[0].method.as_str(), told[0].path.as_str()), ("POST", "/hook"));
     let json = told[0].json();
     assert_eq!(json["event"], "monitor.down");
     assert_eq!(json["monitor"]["tags"], json!(["tier-1"]));
@@ -317,4 +318,18 @@ async fn an_incident_keeps_its_timeline() {
     assert_eq!(detail["summary"], "Status: 502");
     app.stop().await;
     assert_eq!(receiver.count(), 2, "another reason is no other alert");
+}
+
+/// PostgreSQL takes no NUL in text: what a target says must not keep its own outage from being stored.
+#[tokio::test]
+async fn odd_characters_of_a_target_do_not_stop_its_alert() {
+    let (app, target, receiver) = (spawn_app().await, Stub::start().await, Stub::start().await);
+    app.webhook(&receiver).await;
+    let body = r#"{"status": "down", "checks": {"a\u0000b": "error: \u0000\u202e\ud83d\udd34 'x'\n\"y\""}}"#;
+    target.answer(500, body);
+    let id = app.monitor(&target, json!({"retries": 0})).await;
+    let text = receiver.wait_for_texts(1).await.remove(0);
+    assert!(text.contains("Status: 500 | checks.a") && text.contains("🔴 'x' \"y\""), "{text:?}");
+    assert_eq!(app.results(id, 1).await[0].failed_checks.len(), 1);
+    app.stop().await;
 }

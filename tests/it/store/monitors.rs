@@ -82,11 +82,17 @@ async fn heartbeats_are_found_by_uuid_and_the_checker_gets_the_rest() {
         write!(db, c => monitors::set_paused(c, paused, true)).unwrap();
         let uuids = [job.uuid.unwrap(), Uuid::new_v4()];
         let found = read!(db, c => monitors::by_uuids(c, &uuids));
-        assert_eq!(found.iter().map(|w| w.monitor.clone()).collect::<Vec<_>>(), [job.clone()]);
+        assert_eq!(
+            found.iter().map(|w| w.monitor.clone()).collect::<Vec<_>>(),
+            std::slice::from_ref(&job)
+        );
         assert!(read!(db, c => monitors::by_uuids(c, &[])).is_empty());
         assert!(read!(db, c => monitors::by_ids(c, &[])).is_empty());
         let checked = read!(db, c => monitors::checked(c, &sealer()));
-        assert_eq!(checked.iter().map(|w| w.monitor.clone()).collect::<Vec<_>>(), [site.clone()]);
+        assert_eq!(
+            checked.iter().map(|w| w.monitor.clone()).collect::<Vec<_>>(),
+            std::slice::from_ref(&site)
+        );
         let mut existing = read!(db, c => monitors::existing(c, &[site.id, job.id, 99]));
         existing.sort_unstable();
         assert_eq!(existing, [job.id, site.id]);

@@ -2,14 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use sqlx::Connection;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use watchbell::account::login::Logins;
 use watchbell::account::{Role, api_token};
@@ -19,9 +16,11 @@ use watchbell::config::{self, Config};
 use watchbell::seal::Sealer;
 use watchbell::store::Db;
 
+use super::app::KEY;
+use super::database::TestDatabase;
+
 /// 2030-01-01T00:00:00Z.
 pub const START: Timestamp = Timestamp(1_893_456_000_000);
-const KEY: &str = "a key for tests";
 
 /// A running server.
 pub struct Api {
@@ -46,7 +45,7 @@ pub struct Api {
     http: Client,
     stop: CancellationToken,
     _silence: TcpListener,
-    _folder: TempDir,
+    _database: TestDatabase,
 }
 
 impl Drop for Api {
@@ -111,10 +110,9 @@ impl Api {
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         // Fails when another test was first, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let folder = tempfile::tempdir().unwrap();
-        let url = database(folder.path()).await;
+        let database = TestDatabase::new().await;
         let clock = ManualClock::new(START);
-        let app = build(&url, change, clock.clone()).await;
+        let app = build(database.url(), change, clock.clone()).await;
         let base = format!("http://{}", app.address());
         let db = app.db();
         let token =
@@ -137,7 +135,7 @@ impl Api {
             http: Client::builder().no_proxy().build().unwrap(),
             stop,
             _silence: silence,
-            _folder: folder,
+            _database: database,
         }
     }
 
@@ -176,20 +174,6 @@ impl Api {
         let made = self.admin("POST", "/api/v1/monitors", Some(fields)).await;
         made.data(201)["id"].as_i64().unwrap()
     }
-}
-
-/// A database that is empty: with `TEST_PG`, a new one on that server, else a file in `folder`.
-async fn database(folder: &Path) -> String {
-    let Ok(server) = std::env::var("TEST_PG") else {
-        return format!("sqlite://{}", folder.join("test.db").display());
-    };
-    let name = format!("watchbell_{}", uuid::Uuid::new_v4().simple());
-    let mut connection = sqlx::PgConnection::connect(&server).await.unwrap();
-    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    sqlx::raw_sql(create).execute(&mut connection).await.unwrap();
-    let mut url = url::Url::parse(&server).unwrap();
-    url.set_path(&name);
-    url.to_string()
 }
 
 async fn build(url: &str, change: impl FnOnce(&mut Config), clock: SharedClock) -> App {
