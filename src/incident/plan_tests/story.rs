@@ -168,7 +168,7 @@ struct Oracle {
 impl Oracle {
     fn act(&mut self, act: &Act, world: &World) -> Told {
         let policy = Policy::of(&world.monitor.settings.target);
-        if matches!(act, Act::Signal(_)) {
+        if matches!(act, Act::Signal(SignalKind::Success | SignalKind::Fail)) {
             self.was_pinged = true;
         }
         match act {

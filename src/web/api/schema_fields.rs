@@ -60,8 +60,13 @@ pub fn heartbeat_settings() -> Value {
         (
             "period_seconds",
             json!({ "type": "integer", "minimum": 1, "maximum": 400 * DAY,
-            "description": "From one success to the next" }),
+            "description": "From one success to the next; this or cron" }),
         ),
+        ("cron", text("Five fields, or @hourly and the like; this or period_seconds")),
+        ("timezone", text("With cron: the zone whose wall clock it follows; UTC unless given")),
+        ("max_runtime_seconds", optional(1, 400 * DAY, "From the start of a run to its end")),
+        ("first_ping_within_seconds", optional(1, 400 * DAY, "From creation to the first ping")),
+        ("allowed_methods", texts("The methods that count, of GET, HEAD and POST; empty: all")),
         (
             "grace_seconds",
             json!({ "type": "integer", "minimum": 0, "maximum": 400 * DAY,
@@ -99,6 +104,10 @@ fn object(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {
 fn preset(mut about: Value, default: Value) -> Value {
     about["default"] = default;
     about
+}
+
+fn optional(min: u32, max: u32, about: &str) -> Value {
+    json!({ "type": ["integer", "null"], "minimum": min, "maximum": max, "description": about })
 }
 
 fn whole(min: u32, max: u32, default: u32, about: &str) -> Value {
