@@ -130,16 +130,16 @@ pub(super) fn resumed(beat: &mut Beat, policy: &Policy, now: Timestamp) {
     }
 }
 
-/// A new period or grace counts from the last success (or from where the window was counted before).
-pub(super) fn edited(state: &mut State, policy: &Policy, now: Timestamp) {
-    let Some(spec) = policy.heartbeat else { return };
-    if state.beat.deadline_at.is_some() {
-        let from = match state.status {
-            Status::Pending => now,
-            _ => state.beat.last_success_at.unwrap_or(now),
-        };
-        state.beat.expect(spec, from);
-    }
+/// A new period or grace counts from where the old one was counted: the last success, or the return from our own absence.
+/// Any other change leaves the window as it is.
+pub(super) fn edited(state: &mut State, before: &Policy, policy: &Policy, now: Timestamp) {
+    let (Some(old), Some(spec)) = (before.heartbeat, policy.heartbeat) else { return };
+    let (Some(due), true) = (state.beat.due_at, old != spec) else { return };
+    let from = match state.status {
+        Status::Pending => now,
+        _ => due.plus_ms(-i64::from(old.period_seconds) * 1000),
+    };
+    state.beat.expect(spec, from);
 }
 
 /// A window whose due time or deadline fell into our own absence begins anew at the return, so that it never raises an alarm

@@ -111,8 +111,8 @@ pub enum Event<'a> {
     Paused,
     /// Somebody resumed it.
     Resumed,
-    /// Somebody changed its settings.
-    Edited,
+    /// Somebody changed its settings; this is what decided before.
+    Edited(Policy),
     /// Somebody deleted it.
     Deleted,
     /// Held alerts may go out now, if the outage is still there (heartbeats only: others wait for a failing check).
@@ -211,7 +211,7 @@ pub fn step(
         Event::Paused => stop(&mut next, "paused", now, &mut facts),
         Event::Deleted => stop(&mut next, "deleted", now, &mut facts),
         Event::Resumed => resume(&mut next, policy, now, &mut facts),
-        Event::Edited => edit(&mut next, policy, now),
+        Event::Edited(before) => edit(&mut next, before, policy, now),
         Event::HoldEnded => {
             if let (Status::Down, Some(cause)) = (next.status, next.cause.clone()) {
                 facts.push(Fact::StillDown { cause, changed: false });
@@ -347,14 +347,14 @@ fn resume(state: &mut State, policy: &Policy, now: Timestamp, facts: &mut Vec<Fa
     heartbeat::resumed(&mut state.beat, policy, now);
 }
 
-fn edit(state: &mut State, policy: &Policy, now: Timestamp) {
+fn edit(state: &mut State, before: &Policy, policy: &Policy, now: Timestamp) {
     state.watched_since = now;
     state.failing = None;
     state.successes = 0;
     if state.status != Status::Down {
         state.cause = None;
     }
-    heartbeat::edited(state, policy, now);
+    heartbeat::edited(state, before, policy, now);
 }
 
 /// Nobody was looking since `from`: the history shows a gap, and windows move by the time away.

@@ -76,7 +76,7 @@ fn a_trouble_of_our_own_changes_nothing() {
 fn results_of_checks_begun_before_an_edit_do_not_count() {
     let policy = http(0, 1);
     let state = State::new(Timestamp(0));
-    let (state, _) = step(&state, &Event::Edited, &policy, Timestamp(5000));
+    let (state, _) = step(&state, &Event::Edited(policy), &policy, Timestamp(5000));
     let old = result(4000, Verdict::Down);
     let (next, facts) = step(&state, &Event::Checked(&old), &policy, Timestamp(6000));
     assert_eq!((next, facts), (state, vec![]));
@@ -308,4 +308,18 @@ fn an_absence_before_the_due_time_moves_nothing() {
     let (state, _) = step(&State::new(Timestamp(0)), &signalled(&ok), &job(), Timestamp(0));
     let (next, _) = step(&state, &Event::WasAway(Timestamp(10_000)), &job(), Timestamp(50_000));
     assert_eq!(next.armed_deadline(), state.armed_deadline());
+}
+
+/// An edit after our own absence must not bring back the window that the absence had moved, as that would raise an alarm.
+#[test]
+fn an_edit_after_our_own_absence_raises_no_alarm() {
+    let ok = signal(0, SignalKind::Success);
+    let (state, _) = step(&State::new(Timestamp(0)), &signalled(&ok), &job(), Timestamp(0));
+    let (state, _) = step(&state, &Event::WasAway(Timestamp(50_000)), &job(), Timestamp(200_000));
+    let (renamed, _) = step(&state, &Event::Edited(job()), &job(), Timestamp(201_000));
+    assert_eq!(renamed.armed_deadline(), state.armed_deadline());
+    let spec = HeartbeatSpec { period_seconds: 40, grace_seconds: 30 };
+    let shorter = Policy { heartbeat: Some(spec), ..job() };
+    let (edited, _) = step(&state, &Event::Edited(job()), &shorter, Timestamp(201_000));
+    assert_eq!(edited.armed_deadline(), Some(Timestamp(270_000)));
 }

@@ -10,7 +10,7 @@ use crate::checker::run::Command;
 use crate::fields::FieldErrors;
 use crate::incident::{IncidentId, TimelineKind};
 use crate::live::LiveEvent;
-use crate::monitor::state::Event;
+use crate::monitor::state::{Event, Policy};
 use crate::monitor::{Kind, MonitorId, Settings};
 use crate::store::history::StatusChange;
 use crate::store::{Conn, Result, channels, incidents, monitors, timeline};
@@ -46,6 +46,7 @@ impl Group<'_> {
         self.reload(conn, id).await?;
         let Some(watched) = self.loaded.get(&id) else { return Ok(Reply::NotFound) };
         let mut monitor = watched.monitor.clone();
+        let before = Policy::of(&monitor.settings.target);
         let current = Some(&monitor.settings);
         monitor.settings = match self.read_settings(conn, fields, monitor.kind(), current).await? {
             Ok(settings) => settings,
@@ -56,7 +57,7 @@ impl Group<'_> {
         if let Some(watched) = self.loaded.get_mut(&id) {
             watched.monitor = monitor.clone();
         }
-        self.event(conn, id, &Event::Edited, None).await?;
+        self.event(conn, id, &Event::Edited(before), None).await?;
         if !monitor.paused {
             self.effects.commands.push(Command::Watch(Arc::new(monitor)));
         }
