@@ -3,8 +3,8 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -67,6 +67,27 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// The clock and our own time may go apart by so much from one look to the next, in ms; more is a suspension, or somebody
+/// who set the time. Time servers move a clock by far less.
+const JUMP_MS: i64 = 5_000;
+
+/// A look at the clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    /// The time.
+    pub now: Timestamp,
+    /// Milliseconds that the machine was awake, from some start on: no suspension counts, and nobody can set it.
+    pub awake_ms: i64,
+}
+
+impl Moment {
+    /// Whether since `before` the time has moved by much more, or much less, than the machine was awake.
+    pub fn jumped_since(self, before: Self) -> bool {
+        let apart = self.now.since(before.now) - (self.awake_ms - before.awake_ms);
+        apart.abs() > JUMP_MS
+    }
+}
+
 /// A future that ends when its moment has come.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -74,6 +95,8 @@ pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 pub trait Clock: Send + Sync + 'static {
     /// The present moment.
     fn now(&self) -> Timestamp;
+    /// The present moment, and how long the machine has been awake.
+    fn moment(&self) -> Moment;
     /// Waits until `at`; returns at once if that is past.
     fn sleep_until(&self, at: Timestamp) -> Sleep;
 }
@@ -90,6 +113,13 @@ impl Clock for SystemClock {
         Timestamp(Utc::now().timestamp_millis())
     }
 
+    #[allow(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    fn moment(&self) -> Moment {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        let awake_ms = i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Moment { now: self.now(), awake_ms }
+    }
+
     fn sleep_until(&self, at: Timestamp) -> Sleep {
         let wait = at.since(self.now()).max(0).unsigned_abs();
         Box::pin(tokio::time::sleep(Duration::from_millis(wait)))
@@ -98,31 +128,43 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until a test moves it.
 pub struct ManualClock {
-    now: watch::Sender<Timestamp>,
+    shown: watch::Sender<Moment>,
 }
 
 impl ManualClock {
     /// A clock that shows `start`.
     pub fn new(start: Timestamp) -> Arc<Self> {
-        Arc::new(Self { now: watch::Sender::new(start) })
+        Arc::new(Self { shown: watch::Sender::new(Moment { now: start, awake_ms: 0 }) })
     }
 
     /// Moves the clock by `ms` (backwards when negative) and wakes whoever waits.
     pub fn advance_ms(&self, ms: i64) {
-        self.now.send_modify(|now| *now = now.plus_ms(ms));
+        self.shown.send_modify(|moment| {
+            moment.now = moment.now.plus_ms(ms);
+            moment.awake_ms += ms;
+        });
+    }
+
+    /// Moves the clock as a suspension of the machine does, or somebody who sets the time.
+    pub fn jump_ms(&self, ms: i64) {
+        self.shown.send_modify(|moment| moment.now = moment.now.plus_ms(ms));
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        self.shown.borrow().now
+    }
+
+    fn moment(&self) -> Moment {
+        *self.shown.borrow()
     }
 
     fn sleep_until(&self, at: Timestamp) -> Sleep {
-        let mut changes = self.now.subscribe();
+        let mut changes = self.shown.subscribe();
         Box::pin(async move {
             // The sender lives as long as the clock; when it is gone nobody can wait for it any more.
-            let _ = changes.wait_for(|now| *now >= at).await;
+            let _ = changes.wait_for(|moment| moment.now >= at).await;
         })
     }
 }

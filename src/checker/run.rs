@@ -36,6 +36,8 @@ pub enum Command {
     },
     /// Check it now; while a check runs, as soon as that one ends: what began before is no fresh look.
     CheckSoon(MonitorId),
+    /// The clock has jumped: the moments that were planned mean nothing any more.
+    Replan,
 }
 
 /// What the checker works with.
@@ -198,11 +200,23 @@ impl Loop {
                     self.check_soon(id, now);
                 }
             }
+            Command::Replan => self.replan(now),
             Command::CheckSoon(id) => {
                 if let Some(slot) = self.slots.get_mut(&id) {
                     slot.again = slot.running.is_some();
                     self.check_soon(id, now);
                 }
+            }
+        }
+    }
+
+    /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
+    fn replan(&mut self, now: Timestamp) {
+        for (id, slot) in &self.slots {
+            if let (Target::Http(spec), None) = (&slot.monitor.settings.target, &slot.running) {
+                let due = schedule::next_due(*id, spec, &State::new(now), now);
+                let due = if slot.waiters.is_empty() { due } else { now };
+                self.queue.set(*id, due);
             }
         }
     }

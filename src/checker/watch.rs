@@ -55,27 +55,34 @@ impl Watcher {
     /// When the database cannot be read or written.
     pub async fn account_for_absence(&self) -> store::Result<()> {
         let now = self.clock.now();
-        let (from, ids) = {
+        let from = {
             let mut reader = self.db.read().await?;
-            let conn = &mut reader.conn();
-            let from = store::settings::get(conn, LAST_ALIVE).await?;
-            (
-                from.and_then(|text| text.parse().ok()).map(Timestamp),
-                monitors::active_ids(conn).await?,
-            )
+            store::settings::get(&mut reader.conn(), LAST_ALIVE).await?
         };
-        if let Some(from) = from.filter(|from| *from < now) {
-            let is_gap = now.since(from) > GAP_MS;
-            let moved = ids
-                .into_iter()
-                .map(|monitor_id| self.writer.write(Work::WasAway { monitor_id, from, is_gap }));
-            for result in join_all(moved).await {
-                if let Err(store::writer::WriteError::Store(error)) = result {
-                    tracing::error!(%error, "a window could not be moved by the absence");
-                }
-            }
+        let from = from.and_then(|text| text.parse().ok()).map(Timestamp);
+        if let Some(from) = from {
+            self.was_away(from, now).await?;
         }
         self.sign_of_life(now).await
+    }
+
+    /// Tells every monitor that nobody watched from `from` to `now`; or that the clock was set back, when `from` comes later.
+    async fn was_away(&self, from: Timestamp, now: Timestamp) -> store::Result<()> {
+        let from = from.min(now);
+        let is_gap = now.since(from) > GAP_MS;
+        let ids = {
+            let mut reader = self.db.read().await?;
+            monitors::active_ids(&mut reader.conn()).await?
+        };
+        let moved = ids
+            .into_iter()
+            .map(|monitor_id| self.writer.write(Work::WasAway { monitor_id, from, is_gap }));
+        for result in join_all(moved).await {
+            if let Err(store::writer::WriteError::Store(error)) = result {
+                tracing::error!(%error, "a window could not be moved by the absence");
+            }
+        }
+        Ok(())
     }
 
     async fn sign_of_life(&self, now: Timestamp) -> store::Result<()> {
@@ -86,13 +93,28 @@ impl Watcher {
 
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut looked_at = self.clock.now();
-        let mut alive_at = looked_at;
+        let mut seen = self.clock.moment();
+        let mut looked_at = seen.now;
+        let mut alive_at = seen.now;
         loop {
             // Registered before the database is read, so that no change in between is missed.
             let woken = self.wake.notified();
-            let now = self.clock.now();
-            if now.since(alive_at) >= ALIVE_EVERY_MS {
+            let before = std::mem::replace(&mut seen, self.clock.moment());
+            let now = seen.now;
+            // Before any deadline is looked at: it may have passed while nobody could watch.
+            if seen.jumped_since(before)
+                && let Err(error) = self.jumped(before.now, now).await
+            {
+                tracing::error!(%error, "the windows could not be moved by a jump of the clock");
+                // Seen again at the next turn.
+                seen = before;
+                tokio::select! {
+                    () = stop.cancelled() => break,
+                    () = self.clock.sleep_until(now.plus_ms(RETRY_MS)) => continue,
+                }
+            }
+            // A clock that was set back must not keep the sign of life in the future.
+            if now.since(alive_at) >= ALIVE_EVERY_MS || now < alive_at {
                 if let Err(error) = self.sign_of_life(now).await {
                     tracing::error!(%error, "the sign of life could not be written");
                 }
@@ -116,6 +138,14 @@ impl Watcher {
         if let Err(error) = self.sign_of_life(self.clock.now()).await {
             tracing::error!(%error, "the sign of life could not be written");
         }
+    }
+
+    /// The machine was suspended or its clock was set, which is an absence like any other.
+    async fn jumped(&self, from: Timestamp, now: Timestamp) -> store::Result<()> {
+        tracing::warn!(%from, %now, "the clock has jumped: the machine slept, or its time was set");
+        // The checker is gone only when the server stops.
+        let _ = self.commands.send(Command::Replan);
+        self.was_away(from, now).await
     }
 
     /// Does what is due at `now` and says when to look again.

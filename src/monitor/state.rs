@@ -368,6 +368,8 @@ fn was_away(
     if state.status == Status::Paused {
         return;
     }
+    // A clock that was set back must not make all checks look as if they had begun before the last edit.
+    state.watched_since = state.watched_since.min(now);
     // Of pending monitors too: a heartbeat that was resumed is expected although it is pending.
     heartbeat::was_away(&mut state.beat, policy, from, now);
     // A re-check that was cut off starts anew: half of a confirmation from before proves nothing now.
