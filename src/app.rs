@@ -80,7 +80,7 @@ impl App {
         check_key(&db, &sealer).await?;
         let (listener, address) = bind(&config.listen)?;
         let given = config.base_url.as_ref().map(url::Url::as_str);
-        let base_url = BaseUrl::load(&db, given, &format!("http://{}", reachable(address))).await?;
+        let base_url = BaseUrl::load(&db, given, address).await?;
         let logins = Logins::default();
         first_admin(config, &db, &logins, &seams.clock).await?;
         let setup_link = setup::issue(&db).await?.map(|token| setup::link(&base_url.get(), &token));
@@ -282,14 +282,6 @@ fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), CliError> {
     let listener = TcpListener::bind(listen).map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?;
     Ok((listener, address))
-}
-
-/// The address by which this machine itself reaches a listener.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    address
 }
 
 async fn first_admin(
