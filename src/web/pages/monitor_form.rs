@@ -31,7 +31,7 @@ const HTTP: [(&str, Shape); 15] = [
     ("url", Shape::Text),
     ("method", Shape::Text),
     ("headers", Shape::Headers),
-    ("body", Shape::Text),
+    ("body", Shape::Verbatim),
     ("check_interval_seconds", Shape::Number),
     ("timeout_seconds", Shape::Number),
     ("expected_status", Shape::Text),
