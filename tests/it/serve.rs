@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::support::binary::{Binary, command, file, refusal, run, serve, spawn_binary};
 use crate::support::database::TestDatabase;
+use crate::support::{CAP, eventually};
 
 #[test]
 fn a_second_server_on_the_same_file_is_refused() {
@@ -80,6 +81,27 @@ fn each_bad_setting_is_named_in_one_line() {
     command.env("WATCHBELL_DATABASE_URL", url).env("WATCHBELL_SECRET_KEY", "x");
     let line = refusal(&run(&mut command));
     assert!(line.contains("127.0.0.1:1") && !line.contains("hidden"), "{line}");
+    command.env("WATCHBELL_DATABASE_URL", "postgres://user:hidden@127.0.0.1:port/x");
+    let line = refusal(&run(&mut command));
+    assert!(line.contains("port") && !line.contains("hidden"), "{line}");
+}
+
+/// What starts a server may not care for what it prints, and close the pipe.
+#[tokio::test]
+async fn a_closed_stdout_does_not_end_it() {
+    let database = TestDatabase::sqlite();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = serve(&database);
+    command.env("WATCHBELL_LISTEN", free.to_string());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    eventually(CAP, || async {
+        let healthz = reqwest::get(format!("http://{free}/healthz")).await.ok()?;
+        (healthz.status() == 200).then_some(())
+    })
+    .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
