@@ -27,8 +27,8 @@ const GAP_MS: i64 = 3 * ALIVE_EVERY_MS;
 const RETRY_MS: i64 = 1_000;
 /// How many deadlines are looked at in one go.
 const DEADLINES: i64 = 500;
-/// Where the sign of life is kept.
-const LAST_ALIVE: &str = "last_alive";
+/// Where the sign of life is kept: when the database was last written to, at most ten seconds ago.
+pub const LAST_ALIVE: &str = "last_alive";
 
 /// What the watcher works with.
 pub struct Watcher {

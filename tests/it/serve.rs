@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::support::app::spawn_app;
 use crate::support::binary::{Binary, command, file, refusal, run, serve, spawn_binary};
 use crate::support::database::TestDatabase;
 use crate::support::{CAP, eventually};
@@ -191,4 +192,23 @@ async fn users_and_tokens_made_beside_a_running_server_take_effect_at_once() {
     assert_eq!(server.api(&viewer, "GET", "/users", Value::Null).await.status, 403);
     shell(&["token", "revoke", &tokens[0]["id"].to_string()]);
     assert_eq!(server.api(&token, "GET", "/tokens", Value::Null).await.status, 401);
+}
+
+/// A disk that is full: nothing is taken that is not kept, it shows, and once there is room again all goes on by itself.
+#[tokio::test]
+async fn a_database_that_cannot_be_written_shows() {
+    let app = spawn_app().await;
+    let url = app.url("/readyz");
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
+    // Holds the only place for writing, as a disk that hangs does.
+    let tx = app.db.begin().await.unwrap();
+    app.advance(90);
+    let answer = reqwest::get(&url).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let troubles: Value = answer.json().await.unwrap();
+    assert_eq!(troubles["checks"]["database"], "error: not written to for 90 s");
+    drop(tx);
+    eventually(CAP, || async { (reqwest::get(&url).await.unwrap().status() == 200).then_some(()) })
+        .await;
+    app.stop().await;
 }
