@@ -11,6 +11,8 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use tokio::runtime::Handle;
+
 use super::{Db, Error, Result};
 
 const READERS: u32 = 4;
@@ -77,7 +79,7 @@ impl Db {
             .connect_with(options)
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres { pool, runtime: Handle::current() })
     }
 }
 

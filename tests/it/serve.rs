@@ -7,6 +7,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::Value;
+use watchbell::checker::watch::LAST_ALIVE;
+use watchbell::store::settings;
 
 use crate::support::app::spawn_app;
 use crate::support::binary::{Binary, command, file, refusal, run, serve, spawn_binary};
@@ -200,8 +202,10 @@ async fn a_database_that_cannot_be_written_shows() {
     let app = spawn_app().await;
     let url = app.url("/readyz");
     assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
-    // Holds the only place for writing, as a disk that hangs does.
-    let tx = app.db.begin().await.unwrap();
+    // Holds what the sign of life is written to, as a disk that hangs does.
+    let mut tx = app.db.begin().await.unwrap();
+    let written = app.now().0.to_string();
+    settings::set(&mut tx.conn(), LAST_ALIVE, &written).await.unwrap();
     app.advance(90);
     let answer = reqwest::get(&url).await.unwrap();
     assert_eq!(answer.status(), 503);

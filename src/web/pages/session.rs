@@ -188,7 +188,7 @@ fn setup_view(req: &HttpRequest, state: &AppState, token: &str) -> SetupPage {
         form: Form::default(),
         database: match state.db {
             Db::Sqlite { .. } => "SQLite",
-            Db::Postgres(_) => "PostgreSQL",
+            Db::Postgres { .. } => "PostgreSQL",
         },
         address: client::origin(req, &state.trusted_proxies),
         has_mail: state.smtp.is_some(),
