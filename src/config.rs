@@ -240,7 +240,7 @@ pub fn parse_from(
         .collect();
     for (id, variable) in &variables {
         let (id, variable) = (id.clone(), variable.as_str());
-        let given = env(&variable).is_some_and(|value| !value.is_empty());
+        let given = env(variable).is_some_and(|value| !value.is_empty());
         // A file wins over the plain variable: an image may set the latter by default.
         let file = env(&format!("{variable}_FILE")).filter(|path| !path.is_empty());
         if let Some(path) = file {
