@@ -13,6 +13,10 @@ use crate::clock::Timestamp;
 use crate::incident::message;
 
 /// When a job is expected.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "there is one a heartbeat, and it is read at every ping"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Expected {
