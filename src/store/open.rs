@@ -1,6 +1,7 @@
 //! Opening the database: creating it, tuning it, bringing its schema up to date.
 
 use std::fs::File;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
@@ -42,10 +43,7 @@ impl Db {
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full);
-        if let Some(folder) = options.get_filename().parent().filter(|f| !f.as_os_str().is_empty())
-        {
-            std::fs::create_dir_all(folder).map_err(sqlx::Error::Io)?;
-        }
+        make_private(options.get_filename())?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
@@ -81,6 +79,15 @@ impl Db {
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         Ok(Self::Postgres { pool, runtime: Handle::current() })
     }
+}
+
+/// Makes the database's folder and file, should they be missing. The file holds password hashes and what jobs sent: only its
+/// owner reads it, and SQLite gives the files beside it the same mode.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::create_dir_all(folder)?;
+    }
+    File::options().create(true).append(true).mode(0o600).open(file).map(drop)
 }
 
 /// The path of the file behind a `sqlite://` URL.
