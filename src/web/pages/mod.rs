@@ -17,8 +17,11 @@ pub mod monitor_fields;
 pub mod monitor_form;
 pub mod monitor_head;
 pub mod monitors;
+pub mod ping_log;
 pub mod row;
+pub mod runs;
 pub mod session;
+pub mod snippets;
 pub mod status;
 pub mod text;
 pub mod tokens;
@@ -72,6 +75,11 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/monitors/{id}/delete")
                 .route(get().to(actions::delete_page))
                 .route(post().to(actions::delete)),
+        )
+        .service(
+            resource("/monitors/{id}/rotate")
+                .route(get().to(actions::rotate_page))
+                .route(post().to(actions::rotate)),
         )
         .route("/monitors/{id}/pings/{n}", get().to(monitor::ping_body))
         .route("/channels", get().to(channels::page))
