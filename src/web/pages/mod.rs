@@ -8,6 +8,7 @@ pub mod days;
 pub mod error;
 pub mod form;
 pub mod heartbeat;
+pub mod heartbeat_form;
 pub mod history_bar;
 pub mod incident;
 pub mod incidents;
@@ -62,6 +63,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(post().to(monitor_form::create)),
         )
         .route("/monitors/new", get().to(monitor_form::new_page))
+        .route("/monitors/schedule", get().to(heartbeat_form::meaning))
         .service(
             resource("/monitors/{id}")
                 .route(get().to(monitor::page))
