@@ -17,5 +17,6 @@ mod pausing;
 mod probe;
 mod serve;
 mod settings;
+mod snippets;
 mod store;
 mod support;
