@@ -13,6 +13,10 @@ use crate::clock::Timestamp;
 use crate::incident::message;
 
 /// When a job is expected.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one for each heartbeat; a box would cost more than it saves"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Expected {

@@ -43,7 +43,6 @@ struct HeartbeatPage {
     window: Option<Html>,
     waiting: String,
     running: Option<Running>,
-    diagnosis: String,
     ping_url: String,
     log: PingLog,
     runs: Option<RunChart>,
@@ -75,7 +74,7 @@ pub async fn page(
     let viewer = visit.viewer;
     let id = watched.monitor.id;
     let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
-    let head = head(visit, conn, watched, &windows).await?;
+    let mut head = head(visit, conn, watched, &windows).await?;
     let uuid = watched.monitor.uuid.map_or_else(String::new, |uuid| uuid.to_string());
     let ping_url = format!("{}/api/heartbeats/{uuid}/ping", visit.state.base_url.get());
     let timed = history::timed_runs(conn, id, RUNS).await?;
@@ -83,6 +82,10 @@ pub async fn page(
     let successes = history::pings_of_kind(conn, id, SignalKind::Success, 1).await?;
     let (last_start, last_success) = (starts.first(), successes.first());
     let picture = window(watched, spec, last_success, head.incident.as_ref().map(|i| i.id), viewer);
+    if let Some(incident) = &mut head.incident {
+        incident.more.push(' ');
+        incident.more.push_str(&diagnosis(watched, last_start, last_success));
+    }
     let ended: Vec<Ended> = timed.iter().map(ended).collect();
     show(&HeartbeatPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
@@ -91,7 +94,6 @@ pub async fn page(
         window: picture.map(|window| window_picture(&window, viewer)),
         waiting: waiting(watched, viewer),
         running: running(watched, viewer),
-        diagnosis: diagnosis(watched, last_start, last_success),
         snippets: snippets(&ping_url, &spec.expected),
         ping_url,
         log: ping_log(conn, id, log, viewer).await?,
@@ -186,26 +188,41 @@ fn running(watched: &Watched, viewer: Viewer) -> Option<Running> {
     })
 }
 
-/// Why nothing came, as far as the signals tell; empty when they tell nothing or it is not down.
+/// What the signals of a job that fell silent tell.
+#[derive(Debug, Clone, Default)]
+struct Trace {
+    last_success: Option<Timestamp>,
+    last_start: Option<Timestamp>,
+    host: String,
+}
+
+/// Why a job that is down fell silent; empty when its signals tell nothing, or that is not why it is down.
 fn diagnosis(watched: &Watched, last_start: Option<&Ping>, last_success: Option<&Ping>) -> String {
-    let (Status::Down, Some(Cause::NoPing { .. })) = (watched.state.status, &watched.state.cause)
-    else {
-        return String::new();
+    match (watched.state.status, &watched.state.cause) {
+        (Status::Down, Some(Cause::NoPing { .. })) => why_silent(&Trace {
+            last_success: watched.state.beat.last_success_at,
+            last_start: last_start.map(|ping| ping.at),
+            host: last_success.map(|ping| ping.remote_addr.clone()).unwrap_or_default(),
+        }),
+        _ => String::new(),
+    }
+}
+
+fn why_silent(trace: &Trace) -> String {
+    let on_host = match trace.host.as_str() {
+        "" => String::new(),
+        host => format!(" on {host}, the last host to ping"),
     };
-    let since = watched.state.beat.last_success_at.unwrap_or(Timestamp(i64::MIN));
-    let host = last_success.map(|ping| ping.remote_addr.as_str()).filter(|host| !host.is_empty());
-    let on_host =
-        host.map_or_else(String::new, |host| format!(" on {host}, the last host to ping"));
-    match last_start {
-        Some(start) if start.at > since => format!(
+    match trace.last_start {
+        Some(_) if trace.last_start > trace.last_success => format!(
             "The job reported a start and no end, so it probably hangs or was killed. Look at it{on_host}."
         ),
         Some(_) => format!(
             "The job did not report a start either, so it probably never ran. Check its scheduler{on_host}."
         ),
         // A job that never reports starts says nothing by not doing so.
-        None if host.is_some() => format!("Check the job and its scheduler{on_host}."),
-        None => String::new(),
+        None if trace.host.is_empty() => String::new(),
+        None => format!("Check the job and its scheduler{on_host}."),
     }
 }
 
@@ -223,4 +240,23 @@ fn rule(spec: &HeartbeatSpec) -> String {
     }
     rule.push('.');
     rule
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silent_job_is_diagnosed_by_its_starts() {
+        let trace = |start: Option<i64>, host: &str| Trace {
+            last_success: Some(Timestamp(100)),
+            last_start: start.map(Timestamp),
+            host: host.to_owned(),
+        };
+        assert!(why_silent(&trace(Some(50), "")).ends_with("Check its scheduler."));
+        assert!(why_silent(&trace(Some(50), "10.0.0.1")).contains("on 10.0.0.1, the last host"));
+        assert!(why_silent(&trace(Some(150), "")).contains("a start and no end"));
+        assert_eq!(why_silent(&trace(None, "")), "");
+        assert!(!why_silent(&trace(None, "10.0.0.1")).contains("start"));
+    }
 }

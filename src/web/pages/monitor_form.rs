@@ -165,7 +165,7 @@ async fn show_form(
     let page = FormPage {
         folds: FoldWords::of(&form),
         zones: if is_heartbeat { zones() } else { Vec::new() },
-        meaning: meaning.map_err(|error| ApiError::internal(error))?,
+        meaning: meaning.map_err(ApiError::internal)?,
         shell: visit.shell("monitors", &title).await?,
         id,
         kind,

@@ -11,7 +11,7 @@ use crate::store::history::Ping;
 use crate::store::{Conn, history, incidents};
 
 /// Lines at first, and at most.
-const FIRST: i64 = 20;
+const FIRST: i64 = 12;
 const MOST: i64 = 500;
 
 /// The kinds that a press chooses: the word in the address, the word on the button.

@@ -128,11 +128,17 @@ fn below(svg: &mut String, from: f64, to: f64, tone: &str, text: &str) {
 
 /// A wall time that says which one is meant: with its seconds when it is near, with its day when it is not today.
 fn moment(at: Timestamp, viewer: Viewer) -> String {
-    match viewer.now.since(at).abs() {
-        0..600_000 => viewer.clock(at),
-        _ if viewer.date(at) == viewer.date(viewer.now) => viewer.hour(at),
-        0..432_000_000 => viewer.weekday_hour(at),
-        _ => viewer.date(at),
+    const NEAR: i64 = 10 * 60_000;
+    const THIS_WEEK: i64 = 5 * 86_400_000;
+    let away = viewer.now.since(at).abs();
+    if away < NEAR {
+        viewer.clock(at)
+    } else if viewer.date(at) == viewer.date(viewer.now) {
+        viewer.hour(at)
+    } else if away < THIS_WEEK {
+        viewer.weekday_hour(at)
+    } else {
+        viewer.date(at)
     }
 }
 
