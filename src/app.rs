@@ -182,6 +182,11 @@ impl App {
         self.state.db.clone()
     }
 
+    /// The handle through which monitors, incidents and windows are changed, for tests and benchmarks.
+    pub fn engine(&self) -> Engine {
+        self.state.engine.clone()
+    }
+
     /// What links start with.
     pub fn base_url(&self) -> String {
         self.state.base_url.get()

@@ -157,9 +157,40 @@ pub enum Reply {
     Incident(Box<Incident>),
 }
 
+/// Monitors as they are in the database. The writer is the only one that changes them, so what it has read or written stays
+/// true until a group fails.
+#[derive(Debug, Default)]
+struct Known {
+    by_id: HashMap<MonitorId, Watched>,
+    by_uuid: HashMap<Uuid, MonitorId>,
+}
+
+/// How many monitors are remembered before all are forgotten and read anew as they come.
+const KNOWN_MAX: usize = 20_000;
+
+impl Known {
+    fn put(&mut self, watched: Watched) {
+        let (id, uuid) = (watched.monitor.id, watched.monitor.uuid);
+        let old = self.by_id.insert(id, watched).and_then(|old| old.monitor.uuid);
+        if let Some(old) = old {
+            self.by_uuid.remove(&old);
+        }
+        if let Some(uuid) = uuid {
+            self.by_uuid.insert(uuid, id);
+        }
+    }
+
+    fn forget(&mut self, id: MonitorId) {
+        if let Some(uuid) = self.by_id.remove(&id).and_then(|old| old.monitor.uuid) {
+            self.by_uuid.remove(&uuid);
+        }
+    }
+}
+
 /// What is to be done once a group is durable.
 #[derive(Debug, Default)]
 pub struct Effects {
+    known: Known,
     commands: Vec<Command>,
     live: Vec<LiveEvent>,
     has_deliveries: bool,
@@ -189,12 +220,13 @@ pub struct Ingest {
     clock: SharedClock,
     sealer: Sealer,
     outlets: Outlets,
+    known: Known,
 }
 
 impl Ingest {
     /// A batch that stamps with `clock` and sends its effects to `outlets`.
     pub fn new(clock: SharedClock, sealer: Sealer, outlets: Outlets) -> Self {
-        Self { clock, sealer, outlets }
+        Self { clock, sealer, outlets, known: Known::default() }
     }
 }
 
@@ -208,7 +240,10 @@ impl Batch for Ingest {
         conn: &mut Conn<'_>,
         items: &[Work],
     ) -> Result<(Vec<Reply>, Effects)> {
-        let mut group = Group::load(conn, &self.sealer, self.clock.now(), items).await?;
+        // Given back by `committed`. After a failure what the group has made of it is not true, and all is read anew.
+        let known = std::mem::take(&mut self.known);
+        let now = self.clock.now();
+        let mut group = Group::load(conn, &self.sealer, known, now, items).await?;
         let mut replies = Vec::with_capacity(items.len());
         for item in items {
             replies.push(group.work(conn, item).await?);
@@ -218,6 +253,7 @@ impl Batch for Ingest {
     }
 
     fn committed(&mut self, effects: Effects) {
+        self.known = effects.known;
         for command in effects.commands {
             // The checker is gone only when the server stops.
             let _ = self.outlets.commands.send(command);
@@ -240,10 +276,10 @@ impl Batch for Ingest {
 struct Group<'a> {
     sealer: &'a Sealer,
     now: Timestamp,
-    loaded: HashMap<MonitorId, Watched>,
-    by_uuid: HashMap<Uuid, MonitorId>,
+    known: Known,
     dirty: Vec<MonitorId>,
-    windows: Vec<MaintenanceWindow>,
+    /// The windows that may cover what the group is about. Read when first needed.
+    windows: Option<Vec<MaintenanceWindow>>,
     /// The enabled channels: number, and whether a default one. Read when first needed.
     channels: Option<Vec<(i64, bool)>>,
     results: Vec<NewResult>,
@@ -257,9 +293,13 @@ impl<'a> Group<'a> {
     async fn load(
         conn: &mut Conn<'_>,
         sealer: &'a Sealer,
+        mut known: Known,
         now: Timestamp,
         items: &[Work],
     ) -> Result<Self> {
+        if known.by_id.len() > KNOWN_MAX {
+            known = Known::default();
+        }
         let mut ids = Vec::new();
         let mut uuids = Vec::new();
         for item in items {
@@ -276,42 +316,45 @@ impl<'a> Group<'a> {
                 _ => {}
             }
         }
+        ids.retain(|id| !known.by_id.contains_key(id));
         ids.sort_unstable();
         ids.dedup();
+        uuids.retain(|uuid| !known.by_uuid.contains_key(uuid));
         uuids.sort_unstable();
         uuids.dedup();
-        let mut watched = monitors::by_ids(conn, &ids).await?;
-        watched.extend(monitors::by_uuids(conn, &uuids).await?);
-        let mut group = Self {
+        for watched in monitors::by_ids(conn, &ids).await? {
+            known.put(watched);
+        }
+        for watched in monitors::by_uuids(conn, &uuids).await? {
+            known.put(watched);
+        }
+        Ok(Self {
             sealer,
             now,
-            loaded: HashMap::new(),
-            by_uuid: HashMap::new(),
+            known,
             dirty: Vec::new(),
-            windows: crate::store::windows::ending_after(conn, now.plus_ms(-CHECK_MAX_MS)).await?,
+            windows: None,
             channels: None,
             results: Vec::new(),
             pings: Vec::new(),
             changes: Vec::new(),
             deliveries: Vec::new(),
             effects: Effects::default(),
-        };
-        for one in watched {
-            group.put(one);
-        }
-        Ok(group)
+        })
     }
 
-    fn put(&mut self, watched: Watched) {
-        if let Some(uuid) = watched.monitor.uuid {
-            self.by_uuid.insert(uuid, watched.monitor.id);
+    async fn need_windows(&mut self, conn: &mut Conn<'_>) -> Result<()> {
+        if self.windows.is_none() {
+            let since = self.now.plus_ms(-CHECK_MAX_MS);
+            self.windows = Some(crate::store::windows::ending_after(conn, since).await?);
         }
-        self.loaded.insert(watched.monitor.id, watched);
+        Ok(())
     }
 
-    fn window_of(&self, monitor: &Monitor) -> Option<&MaintenanceWindow> {
-        let tags = &monitor.settings.tags;
-        active_window(&self.windows, monitor.id, tags, self.now)
+    /// The window that covers a monitor at `at`; to be asked after [`Group::need_windows`].
+    fn window_of(&self, monitor: &Monitor, at: Timestamp) -> Option<&MaintenanceWindow> {
+        let windows = self.windows.as_deref().unwrap_or_default();
+        active_window(windows, monitor.id, &monitor.settings.tags, at)
     }
 
     /// The window that holds alerts: one that is open now, or was when the check began. Such a check is no fresh look.
@@ -320,10 +363,8 @@ impl<'a> Group<'a> {
         monitor: &Monitor,
         check: Option<&CheckResult>,
     ) -> Option<&MaintenanceWindow> {
-        let tags = &monitor.settings.tags;
-        self.window_of(monitor).or_else(|| {
-            check.and_then(|c| active_window(&self.windows, monitor.id, tags, c.started_at))
-        })
+        self.window_of(monitor, self.now)
+            .or_else(|| check.and_then(|c| self.window_of(monitor, c.started_at)))
     }
 
     async fn work(&mut self, conn: &mut Conn<'_>, item: &Work) -> Result<Reply> {

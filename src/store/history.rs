@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Conn, Result, on, placeholders, run, value_rows};
+use super::{Conn, Result, batches, on, placeholders, run, value_rows};
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
 use crate::monitor::heartbeat::SignalKind;
@@ -85,7 +85,7 @@ impl From<ResultRow> for StoredResult {
 
 /// Stores results. One that is there already stays as it is.
 pub async fn insert_results(conn: &mut Conn<'_>, results: &[NewResult]) -> Result<()> {
-    for chunk in results.chunks(ROWS_A_STATEMENT) {
+    for chunk in batches(results) {
         let sql = format!(
             "INSERT INTO results (monitor_id, id, region, verdict, dns_ms, connect_ms, tls_ms, first_byte_ms,
                  total_ms, status_code, error_kind, error_text, failed_checks, in_maintenance)
@@ -211,7 +211,7 @@ pub struct NewPing {
 
 /// Stores pings.
 pub async fn insert_pings(conn: &mut Conn<'_>, pings: &[NewPing]) -> Result<()> {
-    for chunk in pings.chunks(ROWS_A_STATEMENT) {
+    for chunk in batches(pings) {
         let sql = format!(
             "INSERT INTO pings (monitor_id, n, at, kind, method, remote_addr, user_agent, rid, exit_status,
                  duration_ms, body, body_bytes, note) VALUES {}",

@@ -212,3 +212,15 @@ pub(crate) fn value_rows(rows: usize, columns: usize) -> String {
         .collect::<Vec<_>>()
         .join(", ")
 }
+
+/// Cuts rows into multi-row statements of a few fixed lengths, so that each statement's text comes again and stays prepared. The
+/// longest keeps far below the 32,766 binds that SQLite takes.
+pub(crate) fn batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    const LENGTHS: [usize; 5] = [256, 64, 16, 4, 1];
+    std::iter::from_fn(move || {
+        let length = LENGTHS.into_iter().find(|length| *length <= rows.len())?;
+        let (batch, rest) = rows.split_at(length);
+        rows = rest;
+        Some(batch)
+    })
+}

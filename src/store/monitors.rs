@@ -240,7 +240,7 @@ pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Moni
 /// Writes what is known of some monitors now.
 pub async fn save_states(conn: &mut Conn<'_>, states: &[(MonitorId, &State)]) -> Result<()> {
     const COLUMNS: usize = 6;
-    for chunk in states.chunks(1000) {
+    for chunk in super::batches(states) {
         let sql = format!(
             "INSERT INTO monitor_states (monitor_id, status, is_confirming, due_at, deadline_at, state) VALUES {}
              ON CONFLICT (monitor_id) DO UPDATE SET status = excluded.status,

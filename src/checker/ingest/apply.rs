@@ -22,8 +22,9 @@ impl Group<'_> {
         id: MonitorId,
         result: &CheckResult,
     ) -> Result<Reply> {
-        let Some(watched) = self.loaded.get(&id) else { return Ok(Reply::NotFound) };
-        let in_maintenance = self.window_of(&watched.monitor).is_some();
+        self.need_windows(conn).await?;
+        let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
+        let in_maintenance = self.window_of(&watched.monitor, self.now).is_some();
         self.results.push(NewResult { monitor_id: id, result: result.clone(), in_maintenance });
         self.event(conn, id, &Event::Checked(result), Some(result)).await?;
         Ok(self.reply_with(id))
@@ -34,8 +35,8 @@ impl Group<'_> {
         conn: &mut Conn<'_>,
         incoming: &IncomingPing,
     ) -> Result<Reply> {
-        let Some(&id) = self.by_uuid.get(&incoming.uuid) else { return Ok(Reply::NotFound) };
-        let Some(watched) = self.loaded.get(&id) else { return Ok(Reply::NotFound) };
+        let Some(&id) = self.known.by_uuid.get(&incoming.uuid) else { return Ok(Reply::NotFound) };
+        let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
         let kind = counted_kind(&watched.monitor, incoming);
         let signal =
             Signal { kind, rid: incoming.rid, exit_status: incoming.exit_status, at: self.now };
@@ -43,7 +44,7 @@ impl Group<'_> {
         let run = watched.state.beat.run_ended_by(incoming.rid).filter(|_| ends_run);
         let duration_ms = run.map(|run| self.now.since(run.started_at)).or(incoming.duration_ms);
         self.event(conn, id, &Event::Signalled(&signal), None).await?;
-        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
+        let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(Reply::NotFound) };
         watched.state.beat.pings += 1;
         let n = watched.state.beat.pings;
         self.pings.push(NewPing {
@@ -91,7 +92,7 @@ impl Group<'_> {
     }
 
     pub(super) fn reply_with(&self, id: MonitorId) -> Reply {
-        self.loaded.get(&id).map_or(Reply::NotFound, |w| Reply::Watched(Box::new(w.clone())))
+        self.known.by_id.get(&id).map_or(Reply::NotFound, |w| Reply::Watched(Box::new(w.clone())))
     }
 
     /// Runs one event of one monitor through `step`, and what follows of it through `plan`.
@@ -102,7 +103,7 @@ impl Group<'_> {
         event: &Event<'_>,
         check: Option<&CheckResult>,
     ) -> Result<()> {
-        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(()) };
+        let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(()) };
         let policy = Policy::of(&watched.monitor.settings.target);
         let (next, facts) = step(&watched.state, event, &policy, self.now);
         // The due time is watched too: from then on pages show that it is late.
@@ -141,12 +142,13 @@ impl Group<'_> {
     ) -> Result<()> {
         // Alerts that this group has planned must be seen as told.
         self.flush_deliveries(conn).await?;
+        self.need_windows(conn).await?;
         let incident = incidents::open_of(conn, id).await?;
         let told = match &incident {
             Some(incident) => deliveries::told(conn, incident.id).await?,
             None => Vec::new(),
         };
-        let Some(watched) = self.loaded.get(&id) else { return Ok(()) };
+        let Some(watched) = self.known.by_id.get(&id) else { return Ok(()) };
         let monitor = watched.monitor.clone();
         let channel_ids = self.channels_of(conn, &monitor).await?;
         let routing = Routing {
@@ -190,7 +192,8 @@ impl Group<'_> {
             }
             self.effects.live.push(LiveEvent::CountsChanged);
         }
-        if let (Some(told), Some(watched)) = (plan.degraded_told, self.loaded.get_mut(&monitor.id))
+        if let (Some(told), Some(watched)) =
+            (plan.degraded_told, self.known.by_id.get_mut(&monitor.id))
         {
             watched.state.degraded_told = told;
         }
@@ -302,7 +305,7 @@ impl Group<'_> {
 
     /// Writes all that the group has gathered.
     pub(super) async fn flush(mut self, conn: &mut Conn<'_>) -> Result<super::Effects> {
-        let loaded = &self.loaded;
+        let loaded = &self.known.by_id;
         // What was deleted in this group takes no more rows.
         self.results.retain(|r| loaded.contains_key(&r.monitor_id));
         self.pings.retain(|p| loaded.contains_key(&p.monitor_id));
@@ -317,6 +320,7 @@ impl Group<'_> {
         history::insert_results(conn, &self.results).await?;
         history::insert_pings(conn, &self.pings).await?;
         self.flush_deliveries(conn).await?;
+        self.effects.known = self.known;
         Ok(self.effects)
     }
 }

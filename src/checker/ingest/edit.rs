@@ -31,7 +31,7 @@ impl Group<'_> {
         let id = watched.monitor.id;
         let change = StatusChange { at: self.now, status: Some(watched.state.status) };
         self.changes.push((id, change));
-        self.put(watched.clone());
+        self.known.put(watched.clone());
         self.effects.live.push(LiveEvent::CountsChanged);
         self.effects.commands.push(Command::Watch(Arc::new(watched.monitor.clone())));
         Ok(Reply::Watched(Box::new(watched)))
@@ -44,7 +44,7 @@ impl Group<'_> {
         fields: &Map<String, Value>,
     ) -> Result<Reply> {
         self.reload(conn, id).await?;
-        let Some(watched) = self.loaded.get(&id) else { return Ok(Reply::NotFound) };
+        let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
         let mut monitor = watched.monitor.clone();
         let current = Some(&monitor.settings);
         monitor.settings = match self.read_settings(conn, fields, monitor.kind(), current).await? {
@@ -53,7 +53,7 @@ impl Group<'_> {
         };
         monitor.updated_at = self.now;
         monitors::update(conn, self.sealer, &monitor).await?;
-        if let Some(watched) = self.loaded.get_mut(&id) {
+        if let Some(watched) = self.known.by_id.get_mut(&id) {
             watched.monitor = monitor.clone();
         }
         self.event(conn, id, &Event::Edited, None).await?;
@@ -89,21 +89,20 @@ impl Group<'_> {
     /// Reads a monitor with its headers, keeping the state that this group has made.
     async fn reload(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
         if let Some(mut watched) = monitors::get(conn, self.sealer, id).await? {
-            if let Some(loaded) = self.loaded.get(&id) {
+            if let Some(loaded) = self.known.by_id.get(&id) {
                 watched.state = loaded.state.clone();
             }
-            self.put(watched);
+            self.known.put(watched);
         }
         Ok(())
     }
 
     pub(super) async fn delete(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
-        if !self.loaded.contains_key(&id) {
+        if !self.known.by_id.contains_key(&id) {
             return Ok(Reply::NotFound);
         }
         self.event(conn, id, &Event::Deleted, None).await?;
-        self.loaded.remove(&id);
-        self.by_uuid.retain(|_, owner| *owner != id);
+        self.known.forget(id);
         monitors::delete(conn, id).await?;
         self.effects.commands.push(Command::Forget(id));
         self.effects.live.push(LiveEvent::CountsChanged);
@@ -111,7 +110,7 @@ impl Group<'_> {
     }
 
     pub(super) async fn pause(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
-        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
+        let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(Reply::NotFound) };
         if !watched.monitor.paused {
             watched.monitor.paused = true;
             monitors::set_paused(conn, id, true).await?;
@@ -123,7 +122,7 @@ impl Group<'_> {
 
     pub(super) async fn resume(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
         self.reload(conn, id).await?;
-        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
+        let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(Reply::NotFound) };
         if watched.monitor.paused {
             watched.monitor.paused = false;
             let monitor = Arc::new(watched.monitor.clone());
