@@ -135,16 +135,13 @@ impl Group<'_> {
 
     /// Another UUID for a heartbeat: signals to the old one find nothing, also those later in this group.
     pub(super) async fn rotate(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
-        let now = self.now;
-        let Some(watched) = self.loaded.get_mut(&id) else { return Ok(Reply::NotFound) };
-        let Some(old) = watched.monitor.uuid else { return Ok(Reply::NotFound) };
-        let new = Uuid::new_v4();
-        watched.monitor.uuid = Some(new);
-        watched.monitor.updated_at = now;
+        let found = self.known.by_id.get(&id).filter(|w| w.monitor.uuid.is_some());
+        let Some(mut watched) = found.cloned() else { return Ok(Reply::NotFound) };
+        watched.monitor.uuid = Some(Uuid::new_v4());
+        watched.monitor.updated_at = self.now;
         // A heartbeat has no headers, so that none are lost by writing it as it was loaded.
         monitors::update(conn, self.sealer, &watched.monitor).await?;
-        self.by_uuid.remove(&old);
-        self.by_uuid.insert(new, id);
+        self.known.put(watched);
         self.effects.live.push(LiveEvent::MonitorChanged(id));
         Ok(self.reply_with(id))
     }
