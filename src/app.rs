@@ -79,7 +79,8 @@ impl App {
         let sealer = sealer(config, &checked)?;
         check_key(&db, &sealer).await?;
         let (listener, address) = bind(&config.listen)?;
-        let base_url = base_url(config, &db, address).await?;
+        let given = config.base_url.as_ref().map(url::Url::as_str);
+        let base_url = BaseUrl::load(&db, given, address).await?;
         let logins = Logins::default();
         first_admin(config, &db, &logins, &seams.clock).await?;
         let setup_link = setup::issue(&db).await?.map(|token| setup::link(&base_url.get(), &token));
@@ -286,25 +287,6 @@ fn bind(listen: &str) -> Result<(TcpListener, SocketAddr), CliError> {
     let listener = TcpListener::bind(listen).map_err(wrong)?;
     let address = listener.local_addr().map_err(wrong)?;
     Ok((listener, address))
-}
-
-/// The setting gives it, or a listener that names an address. One that listens everywhere learns it at set-up.
-async fn base_url(config: &Config, db: &Db, address: SocketAddr) -> Result<BaseUrl, CliError> {
-    let local = format!("http://{}", reachable(address));
-    let given = match &config.base_url {
-        Some(url) => Some(url.as_str()),
-        None if !address.ip().is_unspecified() => Some(local.as_str()),
-        None => None,
-    };
-    Ok(BaseUrl::load(db, given, &local).await?)
-}
-
-/// The address by which this machine itself reaches a listener.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
-    }
-    address
 }
 
 async fn first_admin(

@@ -189,6 +189,8 @@ impl Config {
                 let _ = url.set_password(None);
                 url.to_string()
             }
+            // There may be a password in what cannot be read.
+            _ if !self.database_url.starts_with("sqlite:") => "the PostgreSQL database".to_owned(),
             _ => self.database_url.clone(),
         }
     }

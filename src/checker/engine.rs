@@ -214,16 +214,17 @@ impl Engine {
         Ok(window)
     }
 
-    /// Writes a maintenance window anew.
+    /// Writes a maintenance window anew. Monitors that it named before and that were deleted since are dropped from it.
     ///
     /// # Errors
-    /// When there is none, or it names monitors that do not exist.
-    pub async fn update_window(&self, window: MaintenanceWindow) -> Result<MaintenanceWindow> {
+    /// When there is none, or it newly names monitors that do not exist.
+    pub async fn update_window(&self, mut window: MaintenanceWindow) -> Result<MaintenanceWindow> {
         let mut tx = self.db.begin().await?;
+        let before = windows::get(&mut tx.conn(), window.id).await?;
+        let before = before.ok_or(EngineError::NotFound)?;
+        let existing = store::monitors::existing(&mut tx.conn(), &window.monitor_ids).await?;
+        window.monitor_ids.retain(|id| existing.contains(id) || !before.monitor_ids.contains(id));
         must_exist(&mut tx.conn(), &window.monitor_ids).await?;
-        if windows::get(&mut tx.conn(), window.id).await?.is_none() {
-            return Err(EngineError::NotFound);
-        }
         windows::update(&mut tx.conn(), &window).await?;
         tx.commit().await?;
         self.watch.notify_one();

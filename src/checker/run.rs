@@ -36,6 +36,8 @@ pub enum Command {
     },
     /// Check it now; while a check runs, as soon as that one ends: what began before is no fresh look.
     CheckSoon(MonitorId),
+    /// The clock has jumped: the moments that were planned mean nothing any more.
+    Replan,
 }
 
 /// What the checker works with.
@@ -79,8 +81,6 @@ struct Loop {
     slots: HashMap<MonitorId, Slot>,
     running: JoinSet<Option<Ended>>,
     generation: u64,
-    /// The latest time that was seen, to know a clock that is set back.
-    seen: Timestamp,
 }
 
 impl Checker {
@@ -97,7 +97,6 @@ impl Checker {
             slots: HashMap::new(),
             running: JoinSet::new(),
             generation: 0,
-            seen: Timestamp(0),
         };
         this.start(watched);
         loop {
@@ -156,24 +155,11 @@ impl Loop {
 
     fn start_due(&mut self) {
         let now = self.checker.clock.now();
-        self.plan_anew_if_set_back(now);
         while self.running.len() < self.checker.permits
             && let Some((id, _)) = self.queue.pop(now)
         {
             self.start_check(id, now);
         }
-    }
-
-    /// After a clock was set back, all moments in the queue lie too far ahead.
-    fn plan_anew_if_set_back(&mut self, now: Timestamp) {
-        if now < self.seen {
-            for (id, slot) in &self.slots {
-                if let (None, Target::Http(spec)) = (&slot.running, &slot.monitor.settings.target) {
-                    self.queue.set(*id, schedule::next_due(*id, spec, &State::unknown(now), now));
-                }
-            }
-        }
-        self.seen = now;
     }
 
     fn start_check(&mut self, id: MonitorId, now: Timestamp) {
@@ -214,11 +200,23 @@ impl Loop {
                     self.check_soon(id, now);
                 }
             }
+            Command::Replan => self.replan(now),
             Command::CheckSoon(id) => {
                 if let Some(slot) = self.slots.get_mut(&id) {
                     slot.again = slot.running.is_some();
                     self.check_soon(id, now);
                 }
+            }
+        }
+    }
+
+    /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
+    fn replan(&mut self, now: Timestamp) {
+        for (id, slot) in &self.slots {
+            if let (Target::Http(spec), None) = (&slot.monitor.settings.target, &slot.running) {
+                let due = schedule::next_due(*id, spec, &State::unknown(now), now);
+                let due = if slot.waiters.is_empty() { due } else { now };
+                self.queue.set(*id, due);
             }
         }
     }

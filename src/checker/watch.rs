@@ -20,7 +20,7 @@ use crate::store::writer::Writer;
 use crate::store::{self, Db, incidents, monitors, windows};
 
 /// How often the sign of life is written, in ms; also the longest sleep.
-const ALIVE_EVERY_MS: i64 = 10_000;
+pub const ALIVE_EVERY_MS: i64 = 10_000;
 /// An absence longer than this is a gap in the history, in ms; a shorter one is a quick restart.
 const GAP_MS: i64 = 3 * ALIVE_EVERY_MS;
 /// A clock that goes back by less than this is being trimmed, not set, in ms.
@@ -30,7 +30,7 @@ const RETRY_MS: i64 = 1_000;
 /// How many deadlines are looked at in one go.
 const DEADLINES: i64 = 500;
 /// Where the sign of life is kept.
-const LAST_ALIVE: &str = "last_alive";
+pub const LAST_ALIVE: &str = "last_alive";
 
 /// What the watcher works with.
 pub struct Watcher {
@@ -108,6 +108,8 @@ impl Watcher {
                 if let Err(error) = self.was_away(looked_at, now).await {
                     tracing::error!(%error, "the absence could not be accounted for");
                 }
+                // The checker is gone only when the server stops.
+                let _ = self.commands.send(Command::Replan);
                 alive_at = now;
             } else if now.since(alive_at) >= ALIVE_EVERY_MS {
                 if let Err(error) = self.sign_of_life(now).await {

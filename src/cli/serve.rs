@@ -1,5 +1,7 @@
 //! `watchbell serve`: the server, until it is asked to stop.
 
+use std::io::{self, Write};
+
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -18,9 +20,14 @@ pub async fn run(config: &Config) -> Result<(), CliError> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let app = App::build(config, Seams::default()).await?;
-    println!("Watchbell {} listens on {}", env!("CARGO_PKG_VERSION"), app.base_url());
+    let mut lines =
+        format!("Watchbell {} listens on {}\n", env!("CARGO_PKG_VERSION"), app.base_url());
     if let Some(link) = app.setup_link() {
-        println!("Set up this server here (the link works once): {link}");
+        lines.push_str(&format!("Set up this server here (the link works once): {link}\n"));
+    }
+    // Whoever started it may have closed its output; it watches all the same.
+    if let Err(error) = io::stdout().write_all(lines.as_bytes()) {
+        tracing::warn!(%error, "the start could not be told on stdout");
     }
     let running = app.run(stop.clone());
     tokio::pin!(running);

@@ -65,7 +65,11 @@ fn read_end(
         }
         (false, true, _) => {
             let minutes = fields.integer("duration_minutes", 1..=MINUTES_MAX, 60, None);
-            starts_at.plus_ms(i64::from(minutes) * 60_000)
+            let ends_at = starts_at.plus_ms(i64::from(minutes) * 60_000);
+            if ends_at > LATEST {
+                fields.wrong("duration_minutes", "ends after the year 9999: give an earlier start");
+            }
+            ends_at
         }
         (false, false, None) => {
             fields.wrong("ends_at", "is missing: give ends_at or duration_minutes");
@@ -127,6 +131,9 @@ mod tests {
         let over =
             json!({"tags": ["a"], "starts_at": "2001-01-02T00:00:00Z", "duration_minutes": 5});
         assert_eq!(read(over, None).unwrap_err(), ["ends_at"]);
+        let late =
+            json!({"tags": ["a"], "starts_at": "9999-12-31T23:59:00Z", "duration_minutes": 5});
+        assert_eq!(read(late, None).unwrap_err(), ["duration_minutes"]);
     }
 
     #[test]

@@ -228,7 +228,8 @@ pub(super) fn resumed(beat: &mut Beat, policy: &Policy<'_>, now: Timestamp) {
     }
 }
 
-/// A new schedule counts from the last success, or from now where that would already be missed.
+/// A new schedule counts from the last success, or from now where that would already be missed. An edit of anything else leaves
+/// the window as it is, wherever our own absence has moved it.
 pub(super) fn edited(state: &mut State, policy: &Policy<'_>, now: Timestamp) {
     let Some(spec) = policy.heartbeat else { return };
     if state.status == Status::Paused {

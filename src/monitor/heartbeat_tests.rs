@@ -345,7 +345,7 @@ mod changes {
     fn a_new_period_counts_from_the_last_success() {
         let mut job = up();
         job.spec.expected = Expected::Every { period_seconds: 600 };
-        job.event(&Event::Edited, 10);
+        job.event(&Event::Edited { window_changed: true }, 10);
         assert_eq!(job.deadline(), Some(630));
     }
 
@@ -353,7 +353,7 @@ mod changes {
     fn a_new_period_that_is_missed_already_counts_from_now() {
         let mut job = up();
         job.spec.expected = Expected::Every { period_seconds: 10 };
-        job.event(&Event::Edited, 80);
+        job.event(&Event::Edited { window_changed: true }, 80);
         assert_eq!(job.deadline(), Some(80 + 40));
     }
 

@@ -119,7 +119,10 @@ pub enum Event<'a> {
     /// Somebody resumed it.
     Resumed,
     /// Somebody changed its settings.
-    Edited,
+    Edited {
+        /// Whether the window of a heartbeat is another one now.
+        window_changed: bool,
+    },
     /// Somebody deleted it.
     Deleted,
     /// Held alerts may go out now, if the outage is still there (heartbeats only: others wait for a failing check).
@@ -218,7 +221,7 @@ pub fn step(
         Event::Paused => stop(&mut next, "paused", now, &mut facts),
         Event::Deleted => stop(&mut next, "deleted", now, &mut facts),
         Event::Resumed => resume(&mut next, policy, now, &mut facts),
-        Event::Edited => edit(&mut next, policy, now),
+        Event::Edited { window_changed } => edit(&mut next, *window_changed, policy, now),
         Event::HoldEnded => {
             if let (Status::Down, Some(cause)) = (next.status, next.cause.clone()) {
                 facts.push(Fact::StillDown { cause, changed: false });
@@ -359,14 +362,16 @@ fn resume(state: &mut State, policy: &Policy<'_>, now: Timestamp, facts: &mut Ve
     heartbeat::resumed(&mut state.beat, policy, now);
 }
 
-fn edit(state: &mut State, policy: &Policy<'_>, now: Timestamp) {
+fn edit(state: &mut State, window_changed: bool, policy: &Policy<'_>, now: Timestamp) {
     state.watched_since = now;
     state.failing = None;
     state.successes = 0;
     if state.status != Status::Down {
         state.cause = None;
     }
-    heartbeat::edited(state, policy, now);
+    if window_changed {
+        heartbeat::edited(state, policy, now);
+    }
 }
 
 /// Nobody was looking since `from`: the history shows a gap, and windows move by the time away.
@@ -380,6 +385,8 @@ fn was_away(
     if state.status == Status::Paused {
         return;
     }
+    // A clock that was set back must not make all checks look as if they had begun before the last edit.
+    state.watched_since = state.watched_since.min(now);
     // Of pending monitors too: a heartbeat that was resumed is expected although it is pending.
     heartbeat::was_away(state, policy, from, now);
     // A re-check that was cut off starts anew: half of a confirmation from before proves nothing now.

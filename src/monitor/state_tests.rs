@@ -73,7 +73,8 @@ fn a_trouble_of_our_own_changes_nothing() {
 fn results_of_checks_begun_before_an_edit_do_not_count() {
     let policy = http(0, 1);
     let state = State::unknown(Timestamp(0));
-    let (state, _) = step(&state, &Event::Edited, &policy, Timestamp(5000));
+    let (state, _) =
+        step(&state, &Event::Edited { window_changed: true }, &policy, Timestamp(5000));
     let old = result(4000, Verdict::Down);
     let (next, facts) = step(&state, &Event::Checked(&old), &policy, Timestamp(6000));
     assert_eq!((next, facts), (state, vec![]));

@@ -27,8 +27,12 @@ pub mod users;
 pub mod windows;
 pub mod writer;
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+
 use sqlx::pool::PoolConnection;
 use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use tokio::runtime::Handle;
 
 /// What can go wrong in the database.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +85,12 @@ pub enum Db {
         readers: SqlitePool,
     },
     /// A server of its own.
-    Postgres(PgPool),
+    Postgres {
+        /// Connections, for writing and reading.
+        pool: PgPool,
+        /// The runtime that carries their traffic.
+        runtime: Handle,
+    },
 }
 
 impl Db {
@@ -90,7 +99,7 @@ impl Db {
         Ok(match self {
             // Deferred transactions that upgrade to writing fail at once when another process wrote meanwhile.
             Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
-            Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
+            Self::Postgres { pool, runtime } => Tx::Postgres(within(runtime, pool.begin()).await?),
         })
     }
 
@@ -98,7 +107,9 @@ impl Db {
     pub async fn read(&self) -> Result<Reader> {
         Ok(match self {
             Self::Sqlite { readers, .. } => Reader::Sqlite(readers.acquire().await?),
-            Self::Postgres(pool) => Reader::Postgres(pool.acquire().await?),
+            Self::Postgres { pool, runtime } => {
+                Reader::Postgres(within(runtime, pool.acquire()).await?)
+            }
         })
     }
 
@@ -116,9 +127,22 @@ impl Db {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres { pool, .. } => pool.close().await,
         }
     }
+}
+
+/// Waits for `future` as a task of `runtime` would.
+///
+/// The threads that answer requests have runtimes of their own, which end first at a stop. A connection that one of them
+/// opened would die with it, under the last writes of others.
+async fn within<T>(runtime: &Handle, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let _entered = runtime.enter();
+        future.as_mut().poll(context)
+    })
+    .await
 }
 
 /// A transaction that writes; rolled back when dropped without [`Tx::commit`].

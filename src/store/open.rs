@@ -11,6 +11,8 @@ use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous,
 };
 
+use tokio::runtime::Handle;
+
 use super::{Db, Error, Result};
 
 const READERS: u32 = 4;
@@ -47,6 +49,15 @@ impl Db {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .after_release(|connection, _| {
+                Box::pin(async move {
+                    // Waits for the rollback of a transaction that was dropped.
+                    connection.ping().await?;
+                    // On a full disk or a failing one SQLite ends the transaction by itself. sqlx goes on counting it,
+                    // and no other can begin on this connection ever again: another one takes its place.
+                    Ok(!connection.is_in_transaction())
+                })
+            })
             .connect_with(options)
             .await?;
         sqlx::migrate!("migrations/sqlite").run(&writer).await?;
@@ -68,7 +79,7 @@ impl Db {
             .connect_with(options)
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
-        Ok(Self::Postgres(pool))
+        Ok(Self::Postgres { pool, runtime: Handle::current() })
     }
 }
 
@@ -107,5 +118,29 @@ impl ServerLock {
 impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Self::Sqlx(sqlx::Error::Io(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{on, settings, testing};
+
+    #[tokio::test]
+    async fn a_full_disk_stops_no_write_after_it_is_free_again() {
+        let (db, _folder) = testing::sqlite().await;
+        let mut tx = db.begin().await.unwrap();
+        // The limit is the connection's own, and never below the present size.
+        let limit = on!(&mut tx.conn(), c => sqlx::query_scalar::<_, i64>("PRAGMA max_page_count = 1")
+            .fetch_one(c).await);
+        assert!(limit.unwrap() > 1);
+        let full = settings::set(&mut tx.conn(), "big", &"x".repeat(1 << 20)).await;
+        assert!(full.unwrap_err().to_string().contains("full"));
+        drop(tx);
+        let mut tx = db.begin().await.unwrap();
+        settings::set(&mut tx.conn(), "big", &"x".repeat(1 << 20)).await.unwrap();
+        tx.commit().await.unwrap();
+        // What is merely dropped is rolled back, and harms nothing.
+        drop(db.begin().await.unwrap());
+        db.begin().await.unwrap().commit().await.unwrap();
     }
 }

@@ -17,14 +17,23 @@ pub fn is_https(req: &HttpRequest, trusted: &[IpNet]) -> bool {
         && req.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https")
 }
 
-/// The origin by which the client of `req` reaches us: `https://watch.example.com`.
+/// The origin by which the client of `req` reached us: by a trusted proxy's word, else by what it asked for itself.
 pub fn origin(req: &HttpRequest, trusted: &[IpNet]) -> String {
-    let is_proxied = req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
-    let named = |name: &str| req.headers().get(name).and_then(|value| value.to_str().ok());
-    let forwarded = named("x-forwarded-host").filter(|_| is_proxied);
-    let host = forwarded.or_else(|| named("host")).unwrap_or("localhost");
     let scheme = if is_https(req, trusted) { "https" } else { "http" };
-    format!("{scheme}://{}", host.split(',').next().unwrap_or(host).trim())
+    format!("{scheme}://{}", host(req, trusted))
+}
+
+/// The host, with its port, that the client of `req` asked for.
+pub fn host(req: &HttpRequest, trusted: &[IpNet]) -> String {
+    let by_proxy = req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
+    let named = |name: &str| {
+        let value = req.headers().get(name)?.to_str().ok()?;
+        // Of several proxies the first one heard the client.
+        let first = value.split(',').next().unwrap_or_default().trim();
+        (!first.is_empty()).then(|| first.to_owned())
+    };
+    let forwarded = named("x-forwarded-host").filter(|_| by_proxy);
+    forwarded.or_else(|| named("host")).unwrap_or_else(|| req.app_config().host().to_owned())
 }
 
 fn forwarded_for(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
@@ -72,6 +81,22 @@ mod tests {
             headers.insert(name, HeaderValue::from_static(header));
             let found = forwarded_for(&headers, peer.parse().unwrap(), &trusted);
             assert_eq!(found.to_string(), client, "{peer} says {header}");
+        }
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_by_which_address_it_was_reached() {
+        let trusted: Vec<IpNet> = vec!["10.0.0.0/8".parse().unwrap()];
+        for (peer, expected) in
+            [("192.0.2.1:1", "http://app:8080"), ("10.0.0.1:1", "https://watch.example.com")]
+        {
+            let req = actix_web::test::TestRequest::default()
+                .peer_addr(peer.parse().unwrap())
+                .insert_header(("host", "app:8080"))
+                .insert_header(("x-forwarded-host", "watch.example.com, inner"))
+                .insert_header(("x-forwarded-proto", "https"))
+                .to_http_request();
+            assert_eq!(origin(&req, &trusted), expected, "{peer}");
         }
     }
 }

@@ -9,6 +9,8 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, ResponseError, web};
 
+use url::Url;
+
 use super::error::ApiError;
 use super::state::AppState;
 use crate::account::throttle::Counter;
@@ -127,7 +129,9 @@ fn is_same_origin(headers: &HeaderMap, base_url: &str) -> bool {
     let Some(origin) = text("origin") else { return !headers.contains_key("origin") };
     let Some((_, host)) = origin.split_once("://") else { return false };
     let same_host = text("host").is_some_and(|asked| asked.eq_ignore_ascii_case(host));
-    same_host || base_url.trim_end_matches('/').eq_ignore_ascii_case(origin)
+    // An origin has no path, and the base URL may have one.
+    let ours = || Url::parse(base_url).map(|url| url.origin().ascii_serialization());
+    same_host || ours().is_ok_and(|ours| ours.eq_ignore_ascii_case(origin))
 }
 
 /// Whether whoever made `req` may do what needs `permission`.
@@ -172,7 +176,7 @@ mod tests {
         for (name, value) in pairs {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        is_same_origin(&headers, "https://watch.example.com/")
+        is_same_origin(&headers, "https://watch.example.com/bell/")
     }
 
     #[test]

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, web};
 use serde_json::{Map, Value, json};
 
 use super::state::AppState;
+use crate::checker::watch::LAST_ALIVE;
 use crate::clock::Timestamp;
 use crate::store;
 
@@ -49,6 +50,12 @@ async fn troubles(state: &AppState) -> Map<String, Value> {
     }
     let now = state.clock.now();
     let check_due = Timestamp(state.check_due.load(Ordering::Relaxed));
+    let written = last_written(state).await.unwrap_or(None);
+    let unwritten_ms = written.map_or(0, |at| now.since(at));
+    if unwritten_ms > LATE_MS {
+        let text = format!("error: not written to for {} s", unwritten_ms / 1000);
+        troubles.insert("database".to_owned(), json!(text));
+    }
     let alert_due = oldest_due(state, now).await.unwrap_or(None);
     for (name, due) in [("checker", Some(check_due)), ("sender", alert_due)] {
         let late_ms = due.map_or(0, |due| now.since(due));
@@ -64,4 +71,11 @@ async fn troubles(state: &AppState) -> Map<String, Value> {
 async fn oldest_due(state: &AppState, now: Timestamp) -> store::Result<Option<Timestamp>> {
     let mut reader = state.db.read().await?;
     store::outbox::oldest_due(&mut reader.conn(), now).await
+}
+
+/// When the sign of life was written. On a full disk the database can still be read, so that only this shows it.
+async fn last_written(state: &AppState) -> store::Result<Option<Timestamp>> {
+    let mut reader = state.db.read().await?;
+    let text = store::settings::get(&mut reader.conn(), LAST_ALIVE).await?;
+    Ok(text.and_then(|text| text.parse().ok()).map(Timestamp))
 }

@@ -66,3 +66,18 @@ async fn a_planned_window_is_changed() {
     assert_eq!(changed["tags"], json!(["db"]));
     assert_eq!(changed, api.admin("GET", &path, None).await.data(200));
 }
+
+/// What a window named when it was made may be gone by now; that must not keep people from changing the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_outlives_its_monitors() {
+    let api = Api::start().await;
+    let (gone, kept) = (api.monitor(json!({})).await, api.monitor(json!({})).await);
+    let fields = json!({"monitor_ids": [gone, kept], "duration_minutes": 10});
+    let made = api.admin("POST", "/api/v1/maintenance-windows", Some(fields)).await.data(201);
+    api.admin("DELETE", &format!("/api/v1/monitors/{gone}"), None).await;
+    let path = format!("/api/v1/maintenance-windows/{}", made["id"]);
+    let renamed = api.admin("PATCH", &path, Some(json!({"name": "v3"}))).await.data(200);
+    assert_eq!((&renamed["name"], &renamed["monitor_ids"]), (&json!("v3"), &json!([kept])));
+    let unknown = api.admin("PATCH", &path, Some(json!({"monitor_ids": [kept, gone]}))).await;
+    assert_eq!(unknown.wrong_fields(), ["monitor_ids"], "named anew, it is a mistake");
+}

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use watchbell::monitor::Status;
 use watchbell::store::history;
 
+use crate::support::api::START;
 use crate::support::app::{TestApp, spawn_app};
 use crate::support::stub::Stub;
 use crate::support::{CAP, eventually};
@@ -330,5 +331,49 @@ async fn a_rotated_url_takes_the_pings_and_the_old_one_is_unknown() {
     let monitor = app.monitor(&target, json!({})).await;
     let path = format!("/heartbeats/{monitor}/rotate");
     assert_eq!(app.api("POST", &path, Value::Null).await.status, 404, "no heartbeat");
+    app.stop().await;
+}
+
+/// A machine that was suspended, or whose time was set, was as absent as one that was off.
+#[tokio::test]
+async fn a_jump_of_the_clock_raises_no_alarm() {
+    let (app, receiver) = (spawn_app().await, Stub::start().await);
+    app.webhook(&receiver).await;
+    let job = Job::new(&app).await;
+    job.ping().await;
+    app.advance(30);
+    app.jump_ms(3_600_000);
+    let back = app.now();
+    let due = back.plus_ms(120_000);
+    let state = app.until(job.id, |w| w.state.beat.deadline_at == Some(due)).await.state;
+    assert_eq!(state.status, Status::Up);
+    assert!(app.deliveries().await.is_empty(), "no alarm by ourselves");
+    // From here on time only passes.
+    app.clock.limit_lateness_ms(i64::MAX);
+    app.advance(120);
+    let told = receiver.wait_for(1).await.remove(0).json();
+    assert_eq!(told["incident"]["started_at"], json!(due));
+    app.stop().await;
+}
+
+/// Checks that were planned by a clock that is set back must not wait until the old time has come again.
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_stop_the_checks() {
+    let (app, target) = (spawn_app().await, Stub::start().await);
+    let id = app.monitor(&target, json!({"check_interval_seconds": 60})).await;
+    app.results(id, 1).await;
+    app.jump_ms(-3_600_000);
+    // Something wakes the watcher, as its own sleep of ten seconds does on a real machine.
+    app.make("/heartbeats", json!({"name": "job", "period_seconds": 60})).await;
+    let window = json!({"name": "x", "monitor_ids": [id], "duration_minutes": 1});
+    app.make("/maintenance-windows", window).await;
+    eventually(CAP, || async {
+        app.advance(60);
+        let mut reader = app.db.read().await.unwrap();
+        (history::count_results(&mut reader.conn(), id).await.unwrap() >= 3).then_some(())
+    })
+    .await;
+    assert!(app.now() < START, "the old time has not come again");
+    app.until(id, |w| w.state.last_check.is_some_and(|last| last.at < START)).await;
     app.stop().await;
 }

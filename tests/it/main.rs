@@ -13,6 +13,7 @@ mod cli;
 mod crash;
 mod heartbeats;
 mod maintenance;
+mod pages;
 mod pausing;
 mod probe;
 mod serve;

@@ -9,10 +9,14 @@ use std::time::Duration;
 use serde_json::Value;
 use watchbell::account::password::Passwords;
 use watchbell::account::{Role, session, user};
+use watchbell::checker::watch::LAST_ALIVE;
 use watchbell::clock::{Clock, SystemClock};
+use watchbell::store::settings;
 
+use crate::support::app::spawn_app;
 use crate::support::binary::{Binary, command, file, refusal, run, serve, spawn_binary};
 use crate::support::database::TestDatabase;
+use crate::support::{CAP, eventually};
 
 #[test]
 fn a_second_server_on_the_same_file_is_refused() {
@@ -83,6 +87,29 @@ fn each_bad_setting_is_named_in_one_line() {
     command.env("WATCHBELL_DATABASE_URL", url).env("WATCHBELL_SECRET_KEY", "x");
     let line = refusal(&run(&mut command));
     assert!(line.contains("127.0.0.1:1") && !line.contains("hidden"), "{line}");
+    command.env("WATCHBELL_DATABASE_URL", "postgres://user:hidden@127.0.0.1:port/x");
+    let line = refusal(&run(&mut command));
+    assert!(line.contains("port") && !line.contains("hidden"), "{line}");
+}
+
+/// What starts a server may not care for what it prints, and close the pipe.
+#[tokio::test]
+async fn a_closed_stdout_does_not_end_it() {
+    // Fails when another test was first, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let database = TestDatabase::sqlite();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = serve(&database);
+    command.env("WATCHBELL_LISTEN", free.to_string());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    drop(child.stdout.take());
+    eventually(CAP, || async {
+        let healthz = reqwest::get(format!("http://{free}/healthz")).await.ok()?;
+        (healthz.status() == 200).then_some(())
+    })
+    .await;
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]
@@ -184,4 +211,25 @@ async fn users_and_tokens_made_beside_a_running_server_take_effect_at_once() {
     assert_eq!(server.api(&viewer, "GET", "/users", Value::Null).await.status, 403);
     shell(&["token", "revoke", &tokens[0]["id"].to_string()]);
     assert_eq!(server.api(&token, "GET", "/tokens", Value::Null).await.status, 401);
+}
+
+/// A disk that is full: nothing is taken that is not kept, it shows, and once there is room again all goes on by itself.
+#[tokio::test]
+async fn a_database_that_cannot_be_written_shows() {
+    let app = spawn_app().await;
+    let url = app.url("/readyz");
+    assert_eq!(reqwest::get(&url).await.unwrap().status(), 200);
+    // Holds what the sign of life is written to, as a disk that hangs does.
+    let mut tx = app.db.begin().await.unwrap();
+    let written = app.now().0.to_string();
+    settings::set(&mut tx.conn(), LAST_ALIVE, &written).await.unwrap();
+    app.advance(90);
+    let answer = reqwest::get(&url).await.unwrap();
+    assert_eq!(answer.status(), 503);
+    let troubles: Value = answer.json().await.unwrap();
+    assert_eq!(troubles["checks"]["database"], "error: not written to for 90 s");
+    drop(tx);
+    eventually(CAP, || async { (reqwest::get(&url).await.unwrap().status() == 200).then_some(()) })
+        .await;
+    app.stop().await;
 }

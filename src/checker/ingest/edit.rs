@@ -46,6 +46,7 @@ impl Group<'_> {
         self.reload(conn, id).await?;
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
         let mut monitor = watched.monitor.clone();
+        let before = monitor.settings.target.clone();
         let current = Some(&monitor.settings);
         monitor.settings = match self.read_settings(conn, fields, monitor.kind(), current).await? {
             Ok(settings) => settings,
@@ -56,7 +57,8 @@ impl Group<'_> {
         if let Some(watched) = self.known.by_id.get_mut(&id) {
             watched.monitor = monitor.clone();
         }
-        self.event(conn, id, &Event::Edited, None).await?;
+        let window_changed = before != monitor.settings.target;
+        self.event(conn, id, &Event::Edited { window_changed }, None).await?;
         if !monitor.paused {
             self.effects.commands.push(Command::Watch(Arc::new(monitor)));
         }

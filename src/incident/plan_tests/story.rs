@@ -96,7 +96,7 @@ impl World {
             Act::HoldEnded => self.event(&Event::HoldEnded, None),
             Act::Pause => self.event(&Event::Paused, None),
             Act::Resume => self.event(&Event::Resumed, None),
-            Act::Edit => self.event(&Event::Edited, None),
+            Act::Edit => self.event(&Event::Edited { window_changed: true }, None),
             Act::Away => self.event(&Event::WasAway(now.plus_ms(-500)), None),
             Act::Window(open) => {
                 self.window = open.then(|| window(self.monitor.id));

@@ -36,7 +36,7 @@ fn shapes(kind: ChannelType) -> &'static [(&'static str, Shape)] {
             ("secret", Shape::Text),
             ("headers", Shape::Headers),
             ("method", Shape::Text),
-            ("template", Shape::Text),
+            ("template", Shape::Verbatim),
         ],
     }
 }

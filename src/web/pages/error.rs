@@ -1,6 +1,8 @@
 //! What people see when a page cannot be shown.
 
+use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
+use actix_web::web::{FormConfig, PathConfig, QueryConfig, ServiceConfig};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
 
@@ -8,6 +10,10 @@ use super::visit;
 use crate::checker::EngineError;
 use crate::web::error::ApiError;
 use crate::{account, store};
+
+/// The most bytes of a posted form: a request body of 1 MiB, and room for how forms write it.
+const FORM_MAX: usize = 4 << 20;
+const NOTHING_HERE: &str = "The address may be mistyped, or what was here has been deleted.";
 
 /// The answer to a request for a page.
 pub type Page = Result<HttpResponse, PageError>;
@@ -115,8 +121,30 @@ pub fn sentence(text: &str) -> String {
 
 /// Any address that no page has.
 pub async fn not_found(req: HttpRequest) -> HttpResponse {
-    let detail = "The address may be mistyped, or what was here has been deleted.".to_owned();
-    page(StatusCode::NOT_FOUND, detail, visit::theme(&req))
+    page(StatusCode::NOT_FOUND, NOTHING_HERE.to_owned(), visit::theme(&req))
+}
+
+/// What a form, an address or a query that cannot be read is answered with: a page, as people see it.
+pub fn extractors(config: &mut ServiceConfig) {
+    let unread = |status: StatusCode, detail: &str| {
+        let detail = detail.to_owned();
+        InternalError::from_response("unreadable", page(status, detail, "auto")).into()
+    };
+    config
+        .app_data(FormConfig::default().limit(FORM_MAX).error_handler(move |error, _| {
+            let status = ResponseError::status_code(&error);
+            unread(
+                status,
+                "The form came in a shape that cannot be read. Go back and send it again.",
+            )
+        }))
+        .app_data(
+            PathConfig::default()
+                .error_handler(move |_, _| unread(StatusCode::NOT_FOUND, NOTHING_HERE)),
+        )
+        .app_data(QueryConfig::default().error_handler(move |_, _| {
+            unread(StatusCode::BAD_REQUEST, "The address has a part that cannot be read.")
+        }));
 }
 
 /// Answers with a rendered template.

@@ -16,6 +16,8 @@ pub struct Input(pub Vec<(String, String)>);
 pub enum Shape {
     /// Text; empty is the default.
     Text,
+    /// Text that is sent on as it is: spaces count, and lines end as they were typed, not as browsers post them (with CR and LF).
+    Verbatim,
     /// A whole number; empty is the default.
     Number,
     /// A tick box: absent is false.
@@ -57,6 +59,10 @@ impl Input {
             }
             Shape::Choices => json!(self.all(name).collect::<Vec<_>>()),
             Shape::Words => json!(words(text)),
+            Shape::Verbatim => {
+                let text = self.all(name).next().unwrap_or_default().replace("\r\n", "\n");
+                if text.trim().is_empty() { Value::Null } else { json!(text) }
+            }
             _ if text.is_empty() => Value::Null,
             Shape::Text => json!(text),
             Shape::Number => number(text),
@@ -203,9 +209,12 @@ mod tests {
             ("period", "5"),
             ("period_unit", "60"),
             ("empty", ""),
+            ("body", " a\r\n\r\nb \r\n"),
         ]);
         for (name, shape, expected) in [
             ("name", Shape::Text, json!("Shop")),
+            ("body", Shape::Verbatim, json!(" a\n\nb \n")),
+            ("empty", Shape::Verbatim, Value::Null),
             ("retries", Shape::Number, json!(2)),
             ("bad", Shape::Number, json!("two")),
             ("on", Shape::Flag, json!(true)),

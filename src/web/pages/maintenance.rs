@@ -199,14 +199,29 @@ async fn find(conn: &mut Conn<'_>, id: i64) -> Result<MaintenanceWindow, PageErr
 }
 
 /// What was posted, as the API would be sent it: wall times of the viewer's zone become moments.
-fn fields(input: &Input, viewer: Viewer) -> Map<String, Value> {
+///
+/// A time that stands as it was shown keeps its moment: the field has no seconds, and does not tell apart the two hours
+/// that the clocks repeat.
+fn fields(
+    input: &Input,
+    viewer: Viewer,
+    current: Option<&MaintenanceWindow>,
+) -> Map<String, Value> {
     let mut map = input.to_json(&[
         ("name", Shape::Text),
         ("monitor_ids", Shape::Ids),
         ("tags", Shape::Words),
     ]);
-    for name in ["starts_at", "ends_at"] {
-        map.insert(name.to_owned(), moment(input.get(name), viewer));
+    let shown = [
+        ("starts_at", current.map(|window| window.starts_at)),
+        ("ends_at", current.map(|window| window.ends_at)),
+    ];
+    for (name, kept) in shown {
+        let posted = match kept {
+            Some(at) if input.get(name) == viewer.field(at) => json!(at),
+            _ => moment(input.get(name), viewer),
+        };
+        map.insert(name.to_owned(), posted);
     }
     map
 }
@@ -246,7 +261,7 @@ async fn save(visit: &Visit, id: Option<i64>, input: &Input) -> Page {
         None => None,
     };
     drop(reader);
-    let map = fields(input, visit.viewer);
+    let map = fields(input, visit.viewer, current.as_ref());
     let saved = match MaintenanceWindow::read(&map, current.as_ref(), visit.viewer.now) {
         Ok(window) if id.is_some() => visit.state.engine.update_window(window).await,
         Ok(window) => visit.state.engine.create_window(window).await,
@@ -321,5 +336,24 @@ mod tests {
             "skipped by the clocks"
         );
         assert_eq!(moment("", viewer), Value::Null);
+    }
+
+    #[test]
+    fn a_time_that_was_not_touched_keeps_its_moment() {
+        let viewer = Viewer::new(Timestamp(0), Some("Europe/Berlin"));
+        let second = Timestamp::parse_rfc3339("2026-10-25T01:30:17.250Z").unwrap();
+        let window = MaintenanceWindow {
+            id: 1,
+            name: "w".to_owned(),
+            monitor_ids: vec![],
+            tags: vec![],
+            starts_at: Timestamp(0),
+            ends_at: second,
+        };
+        let posted = [("starts_at", "1970-01-01T02:00"), ("ends_at", "2026-10-25T02:30")];
+        let posted = posted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let map = fields(&Input(posted.to_vec()), viewer, Some(&window));
+        assert_eq!(map["starts_at"], json!("1970-01-01T01:00:00.000+00:00"), "another one");
+        assert_eq!(map["ends_at"], json!(second), "the second of the two");
     }
 }

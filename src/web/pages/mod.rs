@@ -29,20 +29,20 @@ pub mod tokens;
 pub mod visit;
 pub mod window;
 
-use actix_web::middleware::from_fn;
-use actix_web::web::{self, FormConfig, ServiceConfig, get, post, resource, to};
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, ServiceConfig, get, post, resource, to};
 
 use super::guard::authenticate;
 use super::{assets, live};
-
-/// The most bytes of a posted form: a request body of 1 MiB, and room for how forms write it.
-const FORM_MAX: usize = 4 << 20;
 
 /// The routes of all pages, and what answers where there is none. Must come last: it takes every address.
 pub fn routes(config: &mut ServiceConfig) {
     assets::routes(config);
     let pages = web::scope("")
-        .app_data(FormConfig::default().limit(FORM_MAX))
+        .configure(error::extractors)
         .route("/", get().to(session::home))
         .service(
             resource("/setup")
@@ -129,7 +129,24 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(post().to(tokens::create)),
         )
         .route("/settings/tokens/{id}/revoke", post().to(tokens::revoke));
-    config.service(pages.default_service(to(error::not_found)).wrap(from_fn(authenticate)));
+    config.service(
+        pages
+            .default_service(to(error::not_found))
+            .wrap(from_fn(authenticate))
+            .wrap(from_fn(head_as_get)),
+    );
+}
+
+/// Middleware: a page that can be read answers HEAD too (RFC 9110, section 9.3.2), as monitors of this monitor ask so. The
+/// server leaves the body out. Not the event stream, which would never end.
+async fn head_as_get(
+    mut req: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    if req.method() == Method::HEAD && req.path() != "/events" {
+        req.head_mut().method = Method::GET;
+    }
+    next.call(req).await
 }
 
 /// The units that a span may be given in, with the seconds that each has.

@@ -85,13 +85,14 @@ pub async fn login_page(
     if who.is_some() {
         return Ok(see_other(local(&query.next)));
     }
-    show(&login_view(&req, "", local(&query.next)))
+    let state = visit::state(&req)?;
+    show(&login_view(&req, &state, "", local(&query.next)))
 }
 
-fn login_view(req: &HttpRequest, email: &str, next: &str) -> LoginPage {
+fn login_view(req: &HttpRequest, state: &AppState, email: &str, next: &str) -> LoginPage {
     LoginPage {
         theme: visit::theme(req),
-        host: req.connection_info().host().to_owned(),
+        host: client::host(req, &state.trusted_proxies),
         email: email.to_owned(),
         next: next.to_owned(),
         wrong: String::new(),
@@ -121,7 +122,7 @@ pub async fn login(req: HttpRequest, form: web::Form<LoginForm>) -> Page {
         ),
         Err(LoginError::Account(error)) => return Err(error.into()),
     };
-    let mut view = login_view(&req, &form.email, next);
+    let mut view = login_view(&req, &state, &form.email, next);
     view.wrong = wrong.to_owned();
     view.wrong_more = more;
     show_as(status, &view)
@@ -187,7 +188,7 @@ fn setup_view(req: &HttpRequest, state: &AppState, token: &str) -> SetupPage {
         form: Form::default(),
         database: match state.db {
             Db::Sqlite { .. } => "SQLite",
-            Db::Postgres(_) => "PostgreSQL",
+            Db::Postgres { .. } => "PostgreSQL",
         },
         address: client::origin(req, &state.trusted_proxies),
         has_mail: state.smtp.is_some(),
@@ -205,7 +206,7 @@ pub async fn set_up(req: HttpRequest, form: web::Form<SetupForm>) -> Page {
     let mut view = setup_view(&req, &state, &token);
     match made {
         Ok(user) => {
-            state.base_url.learn(&state.db, &client::origin(&req, &state.trusted_proxies)).await?;
+            state.base_url.learn(&state.db, &view.address).await?;
             let session = session::begin(&state.db, user.id, now).await?;
             signed_in_response(&req, &state, session, "/monitors")
         }

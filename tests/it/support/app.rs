@@ -104,6 +104,12 @@ impl TestApp {
         self.clock.advance_ms(seconds * 1000);
     }
 
+    /// Moves the clock as if the process had been stopped, or somebody had set it.
+    pub fn jump_ms(&self, ms: i64) {
+        self.clock.limit_lateness_ms(5_000);
+        self.clock.advance_ms(ms);
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
