@@ -263,6 +263,19 @@ mod tests {
         assert!(Meaning::of(" ", "", now).words.is_empty());
     }
 
+    /// As docs/heartbeats.md has it.
+    #[test]
+    fn the_next_times_are_right_where_the_clock_changes() {
+        let from = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+        let times = |cron: &str, now| Meaning::of(cron, "Europe/Berlin", now).times;
+        let spring = times("30 2 * * *", from("2026-03-28T12:00:00Z"));
+        assert_eq!(spring, ["Sun 29 Mar, 03:00", "Mon 30 Mar, 02:30", "Tue 31 Mar, 02:30"]);
+        let autumn = times("30 2 * * *", from("2026-10-24T12:00:00Z"));
+        assert_eq!(autumn, ["Sun 25 Oct, 02:30", "Mon 26 Oct, 02:30", "Tue 27 Oct, 02:30"]);
+        let wild = times("30 * * * *", from("2026-10-25T00:00:00Z"));
+        assert_eq!(wild, ["Sun 25 Oct, 02:30", "Sun 25 Oct, 02:30", "Sun 25 Oct, 03:30"]);
+    }
+
     #[test]
     fn folds_say_their_values() {
         let viewer = Viewer::new(Timestamp(0), None);
