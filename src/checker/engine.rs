@@ -261,11 +261,6 @@ impl Engine {
         if existed { Ok(()) } else { Err(EngineError::NotFound) }
     }
 
-    /// How many writes wait for the database.
-    pub fn writes_waiting(&self) -> usize {
-        self.writer.waiting()
-    }
-
     /// The present moment, as the engine sees it.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

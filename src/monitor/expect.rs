@@ -15,7 +15,7 @@ use crate::incident::message;
 /// When a job is expected.
 #[allow(
     clippy::large_enum_variant,
-    reason = "one for each heartbeat; a box would cost more than it saves"
+    reason = "there is one a heartbeat, and it is read at every ping"
 )]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]

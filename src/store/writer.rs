@@ -78,11 +78,6 @@ impl<B: Batch> Writer<B> {
         self.queue.send(Waiting { item, reply }).await.map_err(|_| WriteError::Stopped)?;
         answer.await.map_err(|_| WriteError::Stopped)?
     }
-
-    /// How many wait.
-    pub fn waiting(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
-    }
 }
 
 async fn work<B: Batch>(db: Db, mut batch: B, mut receiver: mpsc::Receiver<Waiting<B>>) {
