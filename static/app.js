@@ -155,6 +155,31 @@ if (tools) {
   });
 }
 
+// What a cron expression means, while one types it. Without script a button shows it.
+const meaning = $("[data-meaning]");
+if (meaning) {
+  let wait, asked;
+  const inputs = [...meaning.htmlFor].map((id) => document.getElementById(id));
+  const ask = async () => {
+    const query = new URLSearchParams(inputs.map((input) => [input.name, input.value]));
+    if (asked) asked.abort();
+    asked = new AbortController();
+    try {
+      const answer = await fetch(`${meaning.dataset.meaning}?${query}`, { signal: asked.signal });
+      if (answer.ok) meaning.innerHTML = await answer.text();
+    } catch {
+      // A newer question took its place, or the server is away: what was there stays.
+    }
+  };
+  for (const input of inputs) {
+    input.addEventListener("input", () => {
+      clearTimeout(wait);
+      wait = setTimeout(ask, 250);
+    });
+  }
+  $("[data-preview]").hidden = true;
+}
+
 // Keys. Ignored while one types.
 let prefix = "";
 document.addEventListener("keydown", (event) => {

@@ -135,6 +135,14 @@ impl Engine {
         self.write_watched(Work::Resume { id }).await
     }
 
+    /// Gives a heartbeat another UUID, and so another ping URL; the old one is unknown from then on.
+    ///
+    /// # Errors
+    /// When there is none, or the monitor is no heartbeat.
+    pub async fn rotate_uuid(&self, id: MonitorId) -> Result<Watched> {
+        self.write_watched(Work::Rotate { id }).await
+    }
+
     /// Checks a monitor now, or waits for the check that is under way, and gives what it found.
     ///
     /// # Errors

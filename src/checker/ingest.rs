@@ -117,6 +117,11 @@ pub enum Work {
         /// Which.
         id: MonitorId,
     },
+    /// Give a heartbeat another ping URL.
+    Rotate {
+        /// Which.
+        id: MonitorId,
+    },
     /// Somebody takes an incident.
     Acknowledge {
         /// Which.
@@ -303,7 +308,10 @@ impl<'a> Group<'a> {
                 | Work::Deadline { monitor_id }
                 | Work::HoldEnded { monitor_id }
                 | Work::WasAway { monitor_id, .. } => ids.push(*monitor_id),
-                Work::Delete { id } | Work::Pause { id } | Work::Resume { id } => ids.push(*id),
+                Work::Delete { id }
+                | Work::Pause { id }
+                | Work::Resume { id }
+                | Work::Rotate { id } => ids.push(*id),
                 Work::Pinged(ping) => uuids.push(ping.uuid),
                 _ => {}
             }
@@ -373,6 +381,7 @@ impl<'a> Group<'a> {
             Work::Delete { id } => self.delete(conn, *id).await,
             Work::Pause { id } => self.pause(conn, *id).await,
             Work::Resume { id } => self.resume(conn, *id).await,
+            Work::Rotate { id } => self.rotate(conn, *id).await,
             Work::Acknowledge { id, by } => self.acknowledge(conn, *id, by).await,
             Work::Comment { id, by, text } => self.comment(conn, *id, by, text).await,
         }

@@ -254,6 +254,31 @@ pub async fn pings(
         .bind(monitor_id).bind(limit).bind(offset).fetch_all(c).await)
 }
 
+/// A heartbeat's pings of one kind, newest first.
+pub async fn pings_of_kind(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    kind: SignalKind,
+    limit: i64,
+) -> Result<Vec<Ping>> {
+    on!(conn, c => sqlx::query_as(
+        "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
+         FROM pings WHERE monitor_id = $1 AND kind = $2 ORDER BY n DESC LIMIT $3")
+        .bind(monitor_id).bind(kind).bind(limit).fetch_all(c).await)
+}
+
+/// The ends of a heartbeat's latest runs whose duration is known, newest first.
+pub async fn timed_runs(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    limit: i64,
+) -> Result<Vec<Ping>> {
+    on!(conn, c => sqlx::query_as(
+        "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
+         FROM pings WHERE monitor_id = $1 AND duration_ms IS NOT NULL ORDER BY n DESC LIMIT $2")
+        .bind(monitor_id).bind(limit).fetch_all(c).await)
+}
+
 /// How many pings are kept of a heartbeat.
 pub async fn count_pings(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<i64> {
     on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM pings WHERE monitor_id = $1")

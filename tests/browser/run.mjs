@@ -113,7 +113,80 @@ await test("a heartbeat shows its URL, and its first ping appears by itself", as
   const answer = await fetch(url, { method: "POST", body: `done ${HOSTILE}` });
   assert.equal(await answer.text(), "OK");
   await sees("Current window");
-  await page.locator("[data-part=log] >> text=Success").waitFor();
+  await page.locator("[data-part=log] td >> text=Success").waitFor();
+});
+
+await test("a heartbeat's cron expression is told in words while it is typed, and refused under its field", async () => {
+  await open("/monitors/2/edit");
+  await page.getByText("At fixed times").click();
+  await page.fill("#cron", "61 * * * *");
+  await page.locator("#meaning .error").waitFor();
+  await page.fill("#timezone", "Europe/Riga");
+  await page.fill("#cron", "30 4 * * *");
+  await page.locator("#meaning >> text=Next:").waitFor();
+  assert.match(await text("#meaning"), /04:30.*\(Europe\/Riga\)/s);
+  await page.fill("#cron", "30 4 * *");
+  await press("Save");
+  await page.locator("#cron-help.error").waitFor();
+  assert.equal(await page.inputValue("#cron"), "30 4 * *");
+  await page.fill("#cron", "30 4 * * *");
+  await page.getByText("Long runs").click();
+  await page.fill("#max_runtime_seconds", "30");
+  await page.getByText("Methods that count").click();
+  await page.uncheck("[name=method_head]");
+  await press("Save");
+  await page.waitForURL(/\/monitors\/2$/);
+  await sees("30 4 * * * Europe/Riga");
+  await sees("or a run takes longer than 30 min");
+  await open("/monitors/2/edit");
+  assert.equal(await page.inputValue("#max_runtime_seconds"), "30");
+  assert.equal(await page.isChecked("[name=method_head]"), false);
+  await page.getByText("Long runs").click();
+  await page.fill("#max_runtime_seconds", "");
+  await press("Save");
+  await page.waitForURL(/\/monitors\/2$/);
+  assert.equal(await page.getByText("or a run takes longer").count(), 0, "an emptied field is taken away");
+});
+
+await test("a heartbeat shows its runs, a filtered log and both forms of its snippets", async () => {
+  await open("/monitors/2");
+  const url = await text("#ping-url");
+  await page.locator(".side .live.on").waitFor();
+  await fetch(`${url}/start`);
+  await sees("Currently running since");
+  await fetch(`${url}/7`, { method: "POST", body: "no space left" });
+  await sees("Reported failure, exit status 7");
+  await fetch(url);
+  await page.locator(".pill.up").waitFor();
+  await sees("Run duration");
+  await page.getByText("Show as table").click();
+  await page.locator(".as-table >> text=Failed").waitFor();
+  await page.locator("[data-part=log]").getByRole("link", { name: "Fail", exact: true }).click();
+  await page.waitForURL(/kind=fail/);
+  assert.equal(await page.locator("[data-part=log] tbody tr").count(), 1);
+  await page.getByText("With start & exit code").click();
+  await page.getByText("cron", { exact: true }).click();
+  assert.match(await text("#c-cron-full"), /^# crontab -e\n30 4 \* \* \* .*\/ping\/start; .*\/ping\/\$\?$/s);
+  await page.setViewportSize({ width: 375, height: 800 });
+  for (const path of ["/monitors/2", "/monitors/2/edit", "/monitors/2/rotate"]) {
+    await open(path);
+    const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(over <= 0, `${path} is ${over} px too wide`);
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+});
+
+await test("a ping URL is rotated after a question: the old one is unknown, the new one works", async () => {
+  await open("/monitors/2");
+  const old = await text("#ping-url");
+  await page.getByRole("link", { name: /Rotate/ }).click();
+  await sees("Make a new ping URL");
+  await press("Rotate URL");
+  await page.waitForURL(/\/monitors\/2#url$/);
+  const fresh = await text("#ping-url");
+  assert.notEqual(fresh, old);
+  assert.equal((await fetch(old)).status, 404);
+  assert.equal((await fetch(fresh)).status, 200);
 });
 
 await test("a channel is made, tested, and its answer stands beside the button", async () => {
@@ -242,7 +315,7 @@ await test("the theme changes at once and stays", async () => {
 
 await test("no page scrolls sideways at 375 px", async () => {
   await page.setViewportSize({ width: 375, height: 800 });
-  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/channels", "/channels/new/slack", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
+  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/channels", "/channels/new/slack", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
     await open(path);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${path} is ${over} px too wide`);
@@ -270,6 +343,14 @@ await test("without script: look, check, theme, pause, sign out, sign in", async
   await view.getByRole("button", { name: "Resume" }).click();
   await view.goto(`${server.url}/monitors?q=shop`);
   await view.locator("#m-1").waitFor();
+  await view.goto(`${server.url}/monitors/new?type=heartbeat`);
+  await view.fill("#name", "Without script");
+  await view.getByText("At fixed times").click();
+  await view.fill("#cron", "@hourly");
+  await view.getByRole("button", { name: "Show next times" }).click();
+  await view.getByText("Next:").waitFor();
+  assert.equal(await view.inputValue("#name"), "Without script");
+  assert.equal(await view.inputValue("#cron"), "@hourly");
   await view.locator(".side").getByRole("button", { name: "Sign out" }).click();
   await view.waitForURL(/\/login/);
   await view.goto(`${server.url}/monitors`);

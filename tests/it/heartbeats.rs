@@ -310,6 +310,30 @@ async fn an_outage_outlives_a_restart() {
     assert_eq!(receiver.count(), 2);
 }
 
+#[tokio::test]
+async fn a_rotated_url_takes_the_pings_and_the_old_one_is_unknown() {
+    let app = spawn_app().await;
+    let job = Job::new(&app).await;
+    job.ping().await;
+    let path = format!("/heartbeats/{}/rotate", job.id);
+    let rotated = app.post(&path).await;
+    let uuid = rotated["uuid"].as_str().unwrap().to_owned();
+    assert_ne!(uuid, job.uuid);
+    assert!(rotated["ping_url"].as_str().unwrap().contains(&uuid));
+    for path in ["/api/heartbeats", "/ping", "/api/push"] {
+        let old = app.request("GET", &format!("{path}/{}", job.uuid)).send().await.unwrap();
+        assert_eq!(old.status(), 404, "{path}");
+    }
+    let job = Job { uuid, ..job };
+    job.ping().await;
+    assert_eq!(job.pings().await.as_array().map(Vec::len), Some(2), "the log goes on");
+    let target = Stub::start().await;
+    let monitor = app.monitor(&target, json!({})).await;
+    let path = format!("/heartbeats/{monitor}/rotate");
+    assert_eq!(app.api("POST", &path, Value::Null).await.status, 404, "no heartbeat");
+    app.stop().await;
+}
+
 /// A machine that was suspended, or whose time was set, was as absent as one that was off.
 #[tokio::test]
 async fn a_jump_of_the_clock_raises_no_alarm() {

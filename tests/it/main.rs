@@ -18,5 +18,6 @@ mod pausing;
 mod probe;
 mod serve;
 mod settings;
+mod snippets;
 mod store;
 mod support;

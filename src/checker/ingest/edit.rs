@@ -135,6 +135,19 @@ impl Group<'_> {
         Ok(self.reply_with(id))
     }
 
+    /// Another UUID for a heartbeat: signals to the old one find nothing, also those later in this group.
+    pub(super) async fn rotate(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+        let found = self.known.by_id.get(&id).filter(|w| w.monitor.uuid.is_some());
+        let Some(mut watched) = found.cloned() else { return Ok(Reply::NotFound) };
+        watched.monitor.uuid = Some(Uuid::new_v4());
+        watched.monitor.updated_at = self.now;
+        // A heartbeat has no headers, so that none are lost by writing it as it was loaded.
+        monitors::update(conn, self.sealer, &watched.monitor).await?;
+        self.known.put(watched);
+        self.effects.live.push(LiveEvent::MonitorChanged(id));
+        Ok(self.reply_with(id))
+    }
+
     pub(super) async fn acknowledge(
         &mut self,
         conn: &mut Conn<'_>,

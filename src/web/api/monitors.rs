@@ -149,6 +149,14 @@ pub async fn resume(state: State, req: HttpRequest, Id(id): Id, body: MaybeObjec
     Ok(data(beside(&state).await?.detail(&watched)))
 }
 
+/// `POST /heartbeats/{id}/rotate`: another ping URL; the old one is unknown from then on.
+pub async fn rotate(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject) -> Answer {
+    body.nothing()?;
+    find(&state, &req, id).await?;
+    let rotated = state.engine.rotate_uuid(id).await.map_err(not_found)?;
+    Ok(data(beside(&state).await?.detail(&rotated)))
+}
+
 /// `POST …/{id}/check`: checks now and answers with what was found.
 pub async fn check(state: State, req: HttpRequest, Id(id): Id, body: MaybeObject) -> Answer {
     body.nothing()?;

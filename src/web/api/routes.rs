@@ -33,6 +33,8 @@ pub fn table() -> Table {
         t.at(resume, |l| l.post(EDIT, monitors::resume, doc("Watch again", One(kind))));
         t.at(check, |l| l.post(EDIT, monitors::check, doc("Check now", One("Result"))));
     }
+    t.at("/heartbeats/{id}/rotate", |l| l
+        .post(EDIT, monitors::rotate, doc("Make another ping URL; the old one is unknown from then on", One("Heartbeat"))));
     for (results, pings, body, outages) in [
         ("/monitors/{id}/results", "/monitors/{id}/pings", "/monitors/{id}/pings/{n}/body", "/monitors/{id}/incidents"),
         ("/heartbeats/{id}/results", "/heartbeats/{id}/pings", "/heartbeats/{id}/pings/{n}/body", "/heartbeats/{id}/incidents"),

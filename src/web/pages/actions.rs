@@ -140,6 +140,30 @@ pub async fn confirm(
     show(&ConfirmPage { shell, question, loss, action, button, back })
 }
 
+/// `GET /monitors/{id}/rotate`: says what stops working.
+pub async fn rotate_page(visit: Visit, id: web::Path<i64>) -> Page {
+    visit.must_be_allowed(Permission::Edit)?;
+    let monitor = monitor(&visit, *id).await?;
+    if monitor.uuid.is_none() {
+        return Err(PageError::no_such("heartbeat"));
+    }
+    let words = (
+        format!("Make a new ping URL for {}?", monitor.settings.name),
+        "The present URL answers 404 at once. Until the job has the new one, its pings are lost and it goes down when its grace ends.".to_owned(),
+        "Rotate URL",
+    );
+    confirm(&visit, "monitors", words, format!("/monitors/{id}/rotate"), format!("/monitors/{id}"))
+        .await
+}
+
+/// `POST /monitors/{id}/rotate`.
+pub async fn rotate(visit: Visit, id: web::Path<i64>) -> Page {
+    visit.must_be_allowed(Permission::Edit)?;
+    let rotated = visit.state.engine.rotate_uuid(*id).await;
+    rotated.map_err(|error| PageError::of_engine(error, "heartbeat"))?;
+    Ok(see_other(&format!("/monitors/{id}#url")))
+}
+
 /// `GET /monitors/{id}/delete`: names what would be lost.
 pub async fn delete_page(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;

@@ -1,124 +1,36 @@
-//! The page of a heartbeat: its window, its ping URL, what it said, and how to let a job say it.
+//! The page of a heartbeat: its window, its ping URL, what it said, how long it ran, and how to let a job say it.
 
 use askama::Template;
 
 use super::error::{Page, show};
 use super::monitor::{Metric, uptime_metrics};
 use super::monitor_head::{Head, head};
+use super::ping_log::{PingLog, ping_log};
 use super::row;
+use super::runs::{Ended, RUNS, RunChart, run_chart};
+use super::snippets::{Code, Snippet, snippets};
 use super::status::Shown;
-use super::text::{Html, Viewer, bytes, millis, span};
+use super::text::{Html, Viewer, plural, span};
 use super::visit::{Shell, Visit};
 use super::window::{Window, window_picture};
+use crate::clock::Timestamp;
+use crate::monitor::expect::Expected;
 use crate::monitor::heartbeat::SignalKind;
-use crate::monitor::{HeartbeatSpec, Status};
+use crate::monitor::{Cause, HeartbeatSpec, Status};
 use crate::store::history::Ping;
 use crate::store::monitors::Watched;
 use crate::store::{Conn, history};
 
-/// Pings in the log at first, and that "Show older pings" adds.
-const PINGS: i64 = 20;
-
-/// One line of the ping log.
-pub struct PingLine {
-    /// Its number.
-    pub n: i64,
-    /// When.
-    pub at: Html,
-    /// What it says.
-    pub state: Shown,
-    /// What it says, in a word.
-    pub word: &'static str,
-    /// How long the run took.
-    pub duration: String,
-    /// The exit status.
-    pub exit: String,
-    /// Where it came from.
-    pub source: String,
-    /// How long its body is; empty when it has none.
-    pub body: String,
-    /// What was odd about it.
-    pub note: String,
-}
-
-impl PingLine {
-    fn of(ping: &Ping, viewer: Viewer) -> Self {
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "–".to_owned());
-        let (state, word) = match ping.kind {
-            SignalKind::Success => (Shown::Up, "Success"),
-            SignalKind::Fail => (Shown::Down, "Fail"),
-            SignalKind::Start => (Shown::Confirming, "Start"),
-            SignalKind::Log => (Shown::Paused, "Log"),
-            SignalKind::Ignored => (Shown::Paused, "Ignored"),
-        };
-        let agent: String = ping.user_agent.chars().take(60).collect();
-        Self {
-            n: ping.n,
-            at: viewer.ago_html(ping.at),
-            state,
-            word,
-            duration: or_dash(ping.duration_ms.map(millis)),
-            exit: or_dash(ping.exit_status.map(|status| status.to_string())),
-            source: [ping.method.as_str(), &ping.remote_addr, &agent].join(" · "),
-            body: if ping.body_bytes > 0 { bytes(ping.body_bytes) } else { String::new() },
-            note: ping.note.clone().unwrap_or_default(),
-        }
-    }
-}
-
-/// A way to send the ping.
-pub struct Snippet {
-    /// Its name in the address and in the markup.
-    pub key: &'static str,
-    /// Its name for people.
-    pub name: &'static str,
-    /// The code, ready to be pasted.
-    pub code: String,
-    /// What to know about it.
-    pub note: &'static str,
-}
-
-fn snippets(url: &str) -> Vec<Snippet> {
-    vec![
-        Snippet {
-            key: "curl",
-            name: "curl",
-            code: format!("curl -fsS -m 10 --retry 5 -o /dev/null {url}"),
-            note: "Put it at the end of a script. --retry 5 rides out short network trouble.",
-        },
-        Snippet {
-            key: "cron",
-            name: "cron",
-            code: format!(
-                "# crontab -e\n5 * * * *  /path/to/job.sh && curl -fsS -m 10 --retry 5 -o /dev/null {url}"
-            ),
-            note: "The ping is sent only when the job exits 0.",
-        },
-        Snippet {
-            key: "exit",
-            name: "cron with exit status",
-            code: format!(
-                "# crontab -e\n5 * * * *  /path/to/job.sh; curl -fsS -m 10 --retry 5 -o /dev/null {url}/$?"
-            ),
-            note: "0 is success, anything else alerts at once and shows the status.",
-        },
-        Snippet {
-            key: "python",
-            name: "Python",
-            code: format!(
-                "import requests\n\ntry:\n    requests.get(\n        \"{url}\",\n        timeout=10,\n    )\nexcept requests.RequestException as error:\n    print(\"ping failed:\", error)"
-            ),
-            note: "Catching the exception keeps the job going when the ping cannot be sent.",
-        },
-        Snippet {
-            key: "celery",
-            name: "Celery",
-            code: format!(
-                "import requests\nfrom celery.signals import task_success\n\n@task_success.connect(sender=my_task)\ndef ping(**_):\n    requests.get(\n        \"{url}\",\n        timeout=10,\n    )"
-            ),
-            note: "Sent by the worker after each success of the task.",
-        },
-    ]
+/// The oldest open run, and how many there are.
+pub struct Running {
+    /// Since when.
+    pub since: Html,
+    /// For how long.
+    pub lasting: Html,
+    /// How many runs are open besides it: ` and 2 more runs`; empty for none.
+    pub others: String,
+    /// When it has run too long; empty when nothing limits it.
+    pub until: String,
 }
 
 #[derive(Template)]
@@ -126,12 +38,14 @@ fn snippets(url: &str) -> Vec<Snippet> {
 struct HeartbeatPage {
     shell: Shell,
     head: Head,
-    every: String,
+    schedule: String,
     grace: String,
     window: Option<Html>,
+    waiting: String,
+    running: Option<Running>,
     ping_url: String,
-    pings: Vec<PingLine>,
-    more: Option<i64>,
+    log: PingLog,
+    runs: Option<RunChart>,
     snippets: Vec<Snippet>,
     metrics: Vec<Metric>,
     bar: Html,
@@ -139,7 +53,14 @@ struct HeartbeatPage {
     rule: String,
 }
 
-/// The page of a heartbeat.
+impl HeartbeatPage {
+    /// Both forms of a snippet, with the words for them in the markup.
+    fn forms<'a>(&self, snippet: &'a Snippet) -> [(&'static str, &'a Code); 2] {
+        [("simple", &snippet.simple), ("full", &snippet.full)]
+    }
+}
+
+/// The page of a heartbeat; `log` is what the address asks of the ping log: its kind and how many lines.
 ///
 /// # Errors
 /// When the database fails.
@@ -148,41 +69,177 @@ pub async fn page(
     conn: &mut Conn<'_>,
     watched: &Watched,
     spec: &HeartbeatSpec,
-    shown: Option<i64>,
+    log: (&str, Option<i64>),
 ) -> Page {
     let viewer = visit.viewer;
+    let id = watched.monitor.id;
     let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
-    let head = head(visit, conn, watched, &windows).await?;
-    let limit = shown.unwrap_or(PINGS).clamp(PINGS, 500);
-    let pings = history::pings(conn, watched.monitor.id, limit, 0).await?;
+    let mut head = head(visit, conn, watched, &windows).await?;
     let uuid = watched.monitor.uuid.map_or_else(String::new, |uuid| uuid.to_string());
     let ping_url = format!("{}/api/heartbeats/{uuid}/ping", visit.state.base_url.get());
+    let timed = history::timed_runs(conn, id, RUNS).await?;
+    let starts = history::pings_of_kind(conn, id, SignalKind::Start, 1).await?;
+    let successes = history::pings_of_kind(conn, id, SignalKind::Success, 1).await?;
+    let (last_start, last_success) = (starts.first(), successes.first());
+    let picture = window(watched, spec, last_success, head.incident.as_ref().map(|i| i.id), viewer);
+    if let Some(incident) = &mut head.incident {
+        incident.more.push(' ');
+        incident.more.push_str(&diagnosis(watched, last_start, last_success));
+    }
+    let ended: Vec<Ended> = timed.iter().map(ended).collect();
     show(&HeartbeatPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
-        head,
-        every: row::expected(&spec.expected),
+        schedule: schedule_words(&spec.expected),
         grace: span(i64::from(spec.grace_seconds) * 1000),
-        window: window(watched).map(|window| window_picture(&window, viewer)),
-        snippets: snippets(&ping_url),
+        window: picture.map(|window| window_picture(&window, viewer)),
+        waiting: waiting(watched, viewer),
+        running: running(watched, viewer),
+        snippets: snippets(&ping_url, &spec.expected),
         ping_url,
-        more: (pings.len() as i64 == limit).then_some(limit + 50),
-        pings: pings.iter().map(|ping| PingLine::of(ping, viewer)).collect(),
+        log: ping_log(conn, id, log, viewer).await?,
+        runs: run_chart(&ended, spec.max_runtime_seconds, viewer),
         metrics: uptime_metrics(&past, watched),
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
-        rule:
-            "Opens an incident when the grace ends without a success, or the job reports a failure."
-                .to_owned(),
+        rule: rule(spec),
+        head,
     })
 }
 
+fn ended(ping: &Ping) -> Ended {
+    Ended {
+        at: ping.at,
+        ms: ping.duration_ms.unwrap_or_default(),
+        failed: ping.kind == SignalKind::Fail,
+        exit_status: ping.exit_status,
+    }
+}
+
+/// When it is expected, in one line: `every 1 h`, `5 * * * * Europe/Berlin`.
+fn schedule_words(expected: &Expected) -> String {
+    match expected {
+        Expected::Every { period_seconds } => {
+            format!("every {}", span(i64::from(*period_seconds) * 1000))
+        }
+        Expected::At(schedule) => {
+            format!("{} {}", schedule.expression(), schedule.timezone())
+        }
+    }
+}
+
 /// What the picture shows; `None` while no ping is expected.
-fn window(watched: &Watched) -> Option<Window> {
+fn window(
+    watched: &Watched,
+    spec: &HeartbeatSpec,
+    last_success: Option<&Ping>,
+    incident: Option<i64>,
+    viewer: Viewer,
+) -> Option<Window> {
     let beat = &watched.state.beat;
-    if matches!(watched.state.status, Status::Paused) {
+    if watched.state.status == Status::Paused {
         return None;
     }
-    Some(Window { last_ping: beat.last_success_at, due: beat.due_at?, deadline: beat.deadline_at? })
+    let due = beat.due_at?;
+    let next = match &spec.expected {
+        Expected::At(schedule) => Some(schedule.next(due.max(viewer.now))),
+        Expected::Every { .. } => None,
+    };
+    // The log may have lost the ping that the state remembers.
+    let last_run_ms = last_success
+        .filter(|ping| Some(ping.at) == beat.last_success_at)
+        .and_then(|ping| ping.duration_ms);
+    Some(Window {
+        last_ping: beat.last_success_at,
+        last_run_ms,
+        due,
+        deadline: beat.deadline_at?,
+        running_since: beat.runs.first().map(|run| run.started_at),
+        next,
+        schedule: match &spec.expected {
+            Expected::At(schedule) => schedule.expression().to_owned(),
+            Expected::Every { .. } => schedule_words(&spec.expected),
+        },
+        ended: incident.map_or_else(String::new, |id| format!("incident #{id} opened")),
+    })
+}
+
+/// What happens while nothing was heard.
+fn waiting(watched: &Watched, viewer: Viewer) -> String {
+    match watched.state.beat.deadline_at {
+        Some(deadline) if watched.state.status == Status::Pending => {
+            format!("Without one it is down at {}.", viewer.day_hour(deadline))
+        }
+        _ => "This page updates itself when it lands.".to_owned(),
+    }
+}
+
+fn running(watched: &Watched, viewer: Viewer) -> Option<Running> {
+    let runs = &watched.state.beat.runs;
+    let first = runs.first()?;
+    let others = match runs.len() - 1 {
+        0 => String::new(),
+        n => format!(" and {}", plural(n, "more run")),
+    };
+    Some(Running {
+        since: viewer.fixed_html(first.started_at, &viewer.clock(first.started_at)),
+        lasting: viewer.lasting_html(first.started_at),
+        others,
+        until: first.deadline_at.map_or_else(String::new, |at| viewer.clock(at)),
+    })
+}
+
+/// What the signals of a job that fell silent tell.
+#[derive(Debug, Clone, Default)]
+struct Trace {
+    last_success: Option<Timestamp>,
+    last_start: Option<Timestamp>,
+    host: String,
+}
+
+/// Why a job that is down fell silent; empty when its signals tell nothing, or that is not why it is down.
+fn diagnosis(watched: &Watched, last_start: Option<&Ping>, last_success: Option<&Ping>) -> String {
+    match (watched.state.status, &watched.state.cause) {
+        (Status::Down, Some(Cause::NoPing { .. })) => why_silent(&Trace {
+            last_success: watched.state.beat.last_success_at,
+            last_start: last_start.map(|ping| ping.at),
+            host: last_success.map(|ping| ping.remote_addr.clone()).unwrap_or_default(),
+        }),
+        _ => String::new(),
+    }
+}
+
+fn why_silent(trace: &Trace) -> String {
+    let on_host = match trace.host.as_str() {
+        "" => String::new(),
+        host => format!(" on {host}, the last host to ping"),
+    };
+    match trace.last_start {
+        Some(_) if trace.last_start > trace.last_success => format!(
+            "The job reported a start and no end, so it probably hangs or was killed. Look at it{on_host}."
+        ),
+        Some(_) => format!(
+            "The job did not report a start either, so it probably never ran. Check its scheduler{on_host}."
+        ),
+        // A job that never reports starts says nothing by not doing so.
+        None if trace.host.is_empty() => String::new(),
+        None => format!("Check the job and its scheduler{on_host}."),
+    }
+}
+
+/// When it alerts, in plain words.
+fn rule(spec: &HeartbeatSpec) -> String {
+    let long = |seconds: u32| span(i64::from(seconds) * 1000);
+    let mut rule =
+        "Opens an incident when the grace ends without a success, or the job reports a failure"
+            .to_owned();
+    if let Some(seconds) = spec.max_runtime_seconds {
+        rule.push_str(&format!(", or a run takes longer than {}", long(seconds)));
+    }
+    if let Some(seconds) = spec.first_ping_within_seconds {
+        rule.push_str(&format!(", or the first ping does not come within {}", long(seconds)));
+    }
+    rule.push('.');
+    rule
 }
 
 #[cfg(test)]
@@ -190,10 +247,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_snippet_has_the_url() {
-        let snippets = snippets("https://up.example/api/heartbeats/x/ping");
-        assert!(
-            snippets.iter().all(|s| s.code.contains("https://up.example/api/heartbeats/x/ping"))
-        );
+    fn a_silent_job_is_diagnosed_by_its_starts() {
+        let trace = |start: Option<i64>, host: &str| Trace {
+            last_success: Some(Timestamp(100)),
+            last_start: start.map(Timestamp),
+            host: host.to_owned(),
+        };
+        assert!(why_silent(&trace(Some(50), "")).ends_with("Check its scheduler."));
+        assert!(why_silent(&trace(Some(50), "10.0.0.1")).contains("on 10.0.0.1, the last host"));
+        assert!(why_silent(&trace(Some(150), "")).contains("a start and no end"));
+        assert_eq!(why_silent(&trace(None, "")), "");
+        assert!(!why_silent(&trace(None, "10.0.0.1")).contains("start"));
     }
 }

@@ -8,6 +8,7 @@ pub mod days;
 pub mod error;
 pub mod form;
 pub mod heartbeat;
+pub mod heartbeat_form;
 pub mod history_bar;
 pub mod incident;
 pub mod incidents;
@@ -17,8 +18,11 @@ pub mod monitor_fields;
 pub mod monitor_form;
 pub mod monitor_head;
 pub mod monitors;
+pub mod ping_log;
 pub mod row;
+pub mod runs;
 pub mod session;
+pub mod snippets;
 pub mod status;
 pub mod text;
 pub mod tokens;
@@ -59,6 +63,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(post().to(monitor_form::create)),
         )
         .route("/monitors/new", get().to(monitor_form::new_page))
+        .route("/monitors/schedule", get().to(heartbeat_form::meaning))
         .service(
             resource("/monitors/{id}")
                 .route(get().to(monitor::page))
@@ -72,6 +77,11 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/monitors/{id}/delete")
                 .route(get().to(actions::delete_page))
                 .route(post().to(actions::delete)),
+        )
+        .service(
+            resource("/monitors/{id}/rotate")
+                .route(get().to(actions::rotate_page))
+                .route(post().to(actions::rotate)),
         )
         .route("/monitors/{id}/pings/{n}", get().to(monitor::ping_body))
         .route("/channels", get().to(channels::page))

@@ -41,6 +41,7 @@ const RANGES: [(&str, i64, &str); 4] = [
 pub struct DetailQuery {
     range: String,
     show: Option<i64>,
+    kind: String,
 }
 
 /// One value of the strip: what, how much, what that means.
@@ -152,7 +153,9 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     match &watched.monitor.settings.target {
         Target::Http(spec) => http_page(&visit, conn, &watched, spec, &query).await,
-        Target::Heartbeat(spec) => heartbeat::page(&visit, conn, &watched, spec, query.show).await,
+        Target::Heartbeat(spec) => {
+            heartbeat::page(&visit, conn, &watched, spec, (&query.kind, query.show)).await
+        }
     }
 }
 

@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::error::PageError;
 use super::form::{Form, Input, Shape};
+use super::heartbeat_form;
 use super::monitor_form::INTERVALS;
-use crate::monitor::expect::Expected;
+use super::text::Viewer;
 use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::{Header, HeartbeatSpec, HttpSpec, Kind, Settings};
 use crate::store::{Conn, channels};
@@ -33,11 +34,8 @@ const HTTP: [(&str, Shape); 15] = [
     ("retry_interval_seconds", Shape::Number),
     ("recovery_checks", Shape::Number),
 ];
-const HEARTBEAT: [(&str, Shape); 2] =
-    [("period_seconds", Shape::Seconds), ("grace_seconds", Shape::Seconds)];
-
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 20] = [
+pub const LABELS: [(&str, &str); 25] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
@@ -57,6 +55,11 @@ pub const LABELS: [(&str, &str); 20] = [
     ("recovery_checks", "The number of good checks"),
     ("period_seconds", "The period in seconds"),
     ("grace_seconds", "The grace in seconds"),
+    ("cron", "The cron expression"),
+    ("timezone", "The time zone"),
+    ("max_runtime_seconds", "The longest run in seconds"),
+    ("first_ping_within_seconds", "The limit for the first ping in seconds"),
+    ("allowed_methods", "The list of methods"),
     ("type", "The type"),
 ];
 
@@ -99,27 +102,8 @@ fn header_lines(headers: &[Header]) -> String {
 }
 
 /// The form of a heartbeat.
-pub fn heartbeat_form(settings: &Settings, spec: &HeartbeatSpec) -> Form {
-    let (grace, grace_unit) = in_units(spec.grace_seconds);
-    let form = match &spec.expected {
-        Expected::Every { period_seconds } => {
-            let (period, unit) = in_units(*period_seconds);
-            Form::of([("period_seconds", period), ("period_seconds_unit", unit)])
-        }
-        Expected::At(schedule) => Form::of([
-            ("cron", schedule.expression().to_owned()),
-            ("timezone", schedule.timezone().name().to_owned()),
-        ]),
-    };
-    common(settings, form).with("grace_seconds", grace).with("grace_seconds_unit", grace_unit)
-}
-
-/// Seconds in the largest unit that divides them.
-fn in_units(seconds: u32) -> (String, String) {
-    let unit =
-        super::UNITS.iter().rev().find(|(unit, _)| seconds > 0 && seconds.is_multiple_of(*unit));
-    let unit = unit.map_or(1, |(unit, _)| *unit);
-    ((seconds / unit).to_string(), unit.to_string())
+pub fn heartbeat_form(settings: &Settings, spec: &HeartbeatSpec, viewer: Viewer) -> Form {
+    common(settings, heartbeat_form::values(spec, viewer))
 }
 
 fn common(settings: &Settings, form: Form) -> Form {
@@ -127,7 +111,7 @@ fn common(settings: &Settings, form: Form) -> Form {
 }
 
 /// The form of a monitor that is yet to be made.
-pub fn new_form(kind: Kind, url: &str) -> Form {
+pub fn new_form(kind: Kind, url: &str, viewer: Viewer) -> Form {
     let form = match kind {
         Kind::Http => Form::of([
             ("url", url.to_owned()),
@@ -141,11 +125,7 @@ pub fn new_form(kind: Kind, url: &str) -> Form {
             ("retry_interval_seconds", "5".to_owned()),
             ("recovery_checks", "1".to_owned()),
         ]),
-        Kind::Heartbeat => Form::of([
-            ("period_seconds", "1".to_owned()),
-            ("period_seconds_unit", "3600".to_owned()),
-            ("grace_seconds_unit", "60".to_owned()),
-        ]),
+        Kind::Heartbeat => heartbeat_form::new_values(viewer),
     };
     form.with("channels_shown", "1")
 }
@@ -162,7 +142,7 @@ pub async fn fields(
     let mut map = input.to_json(&COMMON);
     map.append(&mut match kind {
         Kind::Http => input.to_json(&HTTP),
-        Kind::Heartbeat => input.to_json(&HEARTBEAT),
+        Kind::Heartbeat => heartbeat_form::fields(input),
     });
     if kind == Kind::Http {
         map.insert("url".to_owned(), with_scheme(input.get("url")));
@@ -197,18 +177,5 @@ mod tests {
         assert_eq!(with_scheme("example.com/health"), json!("https://example.com/health"));
         assert_eq!(with_scheme("http://example.com"), json!("http://example.com"));
         assert_eq!(with_scheme(""), Value::Null);
-    }
-
-    #[test]
-    fn spans_are_shown_in_their_largest_unit() {
-        for (seconds, amount, unit) in [
-            (90, "90", "1"),
-            (120, "2", "60"),
-            (7200, "2", "3600"),
-            (0, "0", "1"),
-            (86_400, "1", "86400"),
-        ] {
-            assert_eq!(in_units(seconds), (amount.to_owned(), unit.to_owned()));
-        }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Map;
 
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
+use super::heartbeat_form::{FoldWords, Meaning, zones};
 use super::monitor_fields::{LABELS, fields, heartbeat_form, http_form, new_form, with_scheme};
 use super::text::plural;
 use super::visit::{Shell, Visit, see_other};
@@ -16,6 +17,7 @@ use crate::checker::EngineError;
 use crate::fields::FieldErrors;
 use crate::monitor::{Kind, NotifyOn, Settings, Target};
 use crate::store::{Conn, channels, monitors};
+use crate::web::error::ApiError;
 
 /// The intervals that a press chooses.
 pub const INTERVALS: [(u32, &str); 5] =
@@ -41,6 +43,9 @@ struct FormPage {
     channels: Vec<Choice>,
     events: Vec<(&'static str, &'static str, bool)>,
     known_tags: Vec<String>,
+    folds: FoldWords,
+    zones: Vec<&'static str>,
+    meaning: String,
 }
 
 impl FormPage {
@@ -154,7 +159,13 @@ async fn show_form(
         (None, Kind::Http) => "New monitor".to_owned(),
         (None, Kind::Heartbeat) => "New heartbeat".to_owned(),
     };
+    let is_heartbeat = kind == Kind::Heartbeat;
+    let meaning =
+        Meaning::of(form.value("cron"), form.value("timezone"), visit.viewer.now).render();
     let page = FormPage {
+        folds: FoldWords::of(&form),
+        zones: if is_heartbeat { zones() } else { Vec::new() },
+        meaning: meaning.map_err(ApiError::internal)?,
         shell: visit.shell("monitors", &title).await?,
         id,
         kind,
@@ -171,7 +182,7 @@ pub async fn new_page(visit: Visit, query: web::Query<NewQuery>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let kind = query.kind.parse().unwrap_or(Kind::Http);
     let mut reader = visit.state.db.read().await?;
-    let form = new_form(kind, &query.url);
+    let form = new_form(kind, &query.url, visit.viewer);
     show_form(&visit, &mut reader.conn(), StatusCode::OK, None, kind, form, Ticks::all()).await
 }
 
@@ -185,7 +196,7 @@ pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
     let settings = &monitor.settings;
     let form = match &settings.target {
         Target::Http(spec) => http_form(settings, spec),
-        Target::Heartbeat(spec) => heartbeat_form(settings, spec),
+        Target::Heartbeat(spec) => heartbeat_form(settings, spec, visit.viewer),
     };
     let ticks = Ticks::of(settings);
     show_form(&visit, conn, StatusCode::OK, Some(*id), monitor.kind(), form, ticks).await
@@ -199,6 +210,9 @@ pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Pa
         return create_quickly(&visit, &input).await;
     }
     let kind = input.get("type").parse().unwrap_or(Kind::Http);
+    if !input.get("preview").is_empty() {
+        return preview(&visit, None, kind, &input).await;
+    }
     let mut reader = visit.state.db.read().await?;
     let map = fields(&mut reader.conn(), &input, kind).await?;
     drop(reader);
@@ -236,6 +250,10 @@ pub async fn update(
     let conn = &mut reader.conn();
     let found = monitors::by_ids(conn, &[*id]).await?;
     let kind = found.first().ok_or_else(|| PageError::no_such("monitor"))?.monitor.kind();
+    if !input.get("preview").is_empty() {
+        drop(reader);
+        return preview(&visit, Some(*id), kind, &input).await;
+    }
     let map = fields(conn, &input, kind).await?;
     drop(reader);
     match visit.state.engine.update_monitor(*id, map).await {
@@ -245,6 +263,14 @@ pub async fn update(
         }
         Err(error) => Err(PageError::of_engine(error, "monitor")),
     }
+}
+
+/// The form as it was posted, with what its schedule means: for people without script.
+async fn preview(visit: &Visit, id: Option<i64>, kind: Kind, input: &Input) -> Page {
+    let mut reader = visit.state.db.read().await?;
+    let form = Form::refused(input, &FieldErrors::default(), &LABELS);
+    let ticks = Ticks::posted(input);
+    show_form(visit, &mut reader.conn(), StatusCode::OK, id, kind, form, ticks).await
 }
 
 async fn refused(

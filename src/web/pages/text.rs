@@ -152,6 +152,11 @@ impl Viewer {
         self.local(at).format("%H:%M").to_string()
     }
 
+    /// Day of the week and wall time: `Tue 14:19`.
+    pub fn weekday_hour(self, at: Timestamp) -> String {
+        self.local(at).format("%a %H:%M").to_string()
+    }
+
     /// Date and wall time: `Tue 17 Nov, 14:19`.
     pub fn day_hour(self, at: Timestamp) -> String {
         self.local(at).format("%a %-d %b, %H:%M").to_string()

@@ -161,6 +161,31 @@ async fn a_ping_keeps_every_field_and_any_bytes() {
 }
 
 #[tokio::test]
+async fn pings_are_found_by_kind_and_runs_by_their_duration() {
+    on_each(async |db| {
+        let id = add(db, &heartbeat("job")).await.monitor.id;
+        let other = add(db, &heartbeat("other")).await.monitor.id;
+        let mut rows: Vec<_> = (1..=6).map(|n| ping(id, n)).collect();
+        for n in [0, 2, 4] {
+            rows[n].ping.kind = SignalKind::Start;
+            rows[n + 1].ping.duration_ms = Some(n as i64);
+        }
+        rows[3].ping.kind = SignalKind::Fail;
+        rows.push(ping(other, 1));
+        write!(db, c => history::insert_pings(c, &rows)).unwrap();
+        let numbers = |pings: Vec<Ping>| pings.iter().map(|ping| ping.n).collect::<Vec<_>>();
+        let of_kind =
+            async |kind, limit| numbers(read!(db, c => history::pings_of_kind(c, id, kind, limit)));
+        assert_eq!(of_kind(SignalKind::Start, 2).await, [5, 3]);
+        assert_eq!(of_kind(SignalKind::Fail, 9).await, [4]);
+        assert_eq!(of_kind(SignalKind::Log, 9).await, [0; 0]);
+        assert_eq!(numbers(read!(db, c => history::timed_runs(c, id, 9))), [6, 4, 2]);
+        assert_eq!(numbers(read!(db, c => history::timed_runs(c, other, 9))), [0; 0]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn old_pings_go_in_batches_and_their_numbers_stay() {
     on_each(async |db| {
         let id = add(db, &heartbeat("job")).await.monitor.id;
