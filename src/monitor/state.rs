@@ -380,6 +380,8 @@ fn was_away(
     if state.status == Status::Paused {
         return;
     }
+    // After the clock was set back, the checks of the next hours would count as begun before watching began.
+    state.watched_since = state.watched_since.min(now);
     // Of pending monitors too: a heartbeat that was resumed is expected although it is pending.
     heartbeat::was_away(state, policy, from, now);
     // A re-check that was cut off starts anew: half of a confirmation from before proves nothing now.
