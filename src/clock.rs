@@ -106,8 +106,16 @@ impl Clock for SystemClock {
 
 /// A clock that stands still until a test moves it.
 pub struct ManualClock {
-    now: watch::Sender<Timestamp>,
+    time: watch::Sender<ManualTime>,
     lateness_limit_ms: AtomicI64,
+}
+
+#[derive(Clone, Copy)]
+struct ManualTime {
+    /// What it shows.
+    now: Timestamp,
+    /// How much time has passed, whatever it shows: what sleepers go by, as on a real machine.
+    passed_ms: i64,
 }
 
 impl ManualClock {
@@ -115,7 +123,8 @@ impl ManualClock {
     pub fn new(start: Timestamp) -> Arc<Self> {
         // Time passes in leaps here; that alone must not look like an absence.
         let lateness_limit_ms = AtomicI64::new(i64::MAX);
-        Arc::new(Self { now: watch::Sender::new(start), lateness_limit_ms })
+        let time = watch::Sender::new(ManualTime { now: start, passed_ms: 0 });
+        Arc::new(Self { time, lateness_limit_ms })
     }
 
     /// From now on a leap of more than `limit_ms` beyond what a sleeper planned is an absence.
@@ -123,22 +132,35 @@ impl ManualClock {
         self.lateness_limit_ms.store(limit_ms, Ordering::Release);
     }
 
-    /// Moves the clock by `ms` (backwards when negative) and wakes whoever waits.
+    /// Lets `ms` pass and wakes whoever waits.
     pub fn advance_ms(&self, ms: i64) {
-        self.now.send_modify(|now| *now = now.plus_ms(ms));
+        self.time.send_modify(|time| {
+            time.now = time.now.plus_ms(ms);
+            time.passed_ms += ms;
+        });
+    }
+
+    /// Sets what it shows on by `ms` (back when negative) while no time passes, as an administrator does; so it is after the
+    /// machine was suspended, too. Who waits does not notice.
+    pub fn set_by_ms(&self, ms: i64) {
+        self.time.send_modify(|time| time.now = time.now.plus_ms(ms));
     }
 }
 
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        self.time.borrow().now
     }
 
     fn sleep_until(&self, at: Timestamp) -> Sleep {
-        let mut changes = self.now.subscribe();
+        let mut changes = self.time.subscribe();
+        let until_ms = {
+            let time = self.time.borrow();
+            time.passed_ms.saturating_add(at.since(time.now))
+        };
         Box::pin(async move {
             // The sender lives as long as the clock; when it is gone nobody can wait for it any more.
-            let _ = changes.wait_for(|now| *now >= at).await;
+            let _ = changes.wait_for(|time| time.passed_ms >= until_ms).await;
         })
     }
 

@@ -96,14 +96,17 @@ impl Watcher {
     pub async fn run(self, stop: CancellationToken) {
         let mut looked_at = self.clock.now();
         let mut alive_at = looked_at;
+        let mut planned = looked_at;
         loop {
             // Registered before the database is read, so that no change in between is missed.
             let woken = self.wake.notified();
             let now = self.clock.now();
             let passed_ms = now.since(looked_at);
+            let limit_ms = self.clock.lateness_limit_ms();
             // No sleep is longer than the time between two signs of life.
-            let away_ms = self.clock.lateness_limit_ms().saturating_add(ALIVE_EVERY_MS);
-            if passed_ms > away_ms || passed_ms < -SET_BACK_MS {
+            let was_long = passed_ms > limit_ms.saturating_add(ALIVE_EVERY_MS);
+            let was_late = now.since(planned) > limit_ms;
+            if was_long || was_late || passed_ms < -SET_BACK_MS {
                 tracing::warn!(passed_ms, "the process was stopped or the clock was set");
                 if let Err(error) = self.was_away(looked_at, now).await {
                     tracing::error!(%error, "the absence could not be accounted for");
@@ -125,6 +128,7 @@ impl Watcher {
                 }
             };
             looked_at = now;
+            planned = next;
             self.wakes_at.store(next.0, Ordering::Release);
             tokio::select! {
                 () = stop.cancelled() => break,

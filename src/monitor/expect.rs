@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, TimeZone};
+use chrono::{DateTime, MappedLocalTime, NaiveDateTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 use croner::Cron;
 use croner::parser::{CronParser, Seconds, Year};
@@ -83,13 +83,15 @@ const SOME_DAY: Timestamp = Timestamp(1_704_067_200_000);
 
 /// A cron expression that fires, in its zone.
 ///
-/// At the changes of the clock it does as Vixie cron: a fixed time in the hour that is skipped is due right after it, in the hour
-/// that repeats it is due once; hours with a wildcard follow the wall clock.
+/// At the changes of the clock: fixed hours in the hour that is skipped are due right after it, in the hour that repeats they are
+/// due once; hours with a wildcard follow the wall clock. The expression is therefore only asked for times on a wall clock that
+/// never changes; what they are in the zone is decided here.
 #[derive(Debug, Clone)]
 pub struct CronSchedule {
     expression: String,
     timezone: Tz,
     cron: Cron,
+    has_fixed_hours: bool,
 }
 
 impl PartialEq for CronSchedule {
@@ -117,8 +119,9 @@ impl CronSchedule {
             .build()
             .parse(expression)
             .map_err(|error| format!("is not a cron expression: {error}"))?;
-        let schedule = Self { expression: expression.to_owned(), timezone, cron };
-        match schedule.search(SOME_DAY, Cron::find_next_occurrence) {
+        let has_fixed_hours = has_fixed_hours(expression);
+        let schedule = Self { expression: expression.to_owned(), timezone, cron, has_fixed_hours };
+        match schedule.search(SOME_DAY, true) {
             Some(_) => Ok(schedule),
             None => Err("never fires: no such day exists".to_owned()),
         }
@@ -142,21 +145,82 @@ impl CronSchedule {
     /// The first time after `at`.
     pub fn next(&self, at: Timestamp) -> Timestamp {
         // An expression that fires does so again; should the calendar end, nothing is due any more.
-        self.search(at, Cron::find_next_occurrence).unwrap_or(Timestamp(i64::MAX))
+        self.search(at, true).unwrap_or(Timestamp(i64::MAX))
     }
 
     /// The last time before `at`.
     pub fn previous(&self, at: Timestamp) -> Timestamp {
-        self.search(at, Cron::find_previous_occurrence).unwrap_or(Timestamp(0))
+        self.search(at, false).unwrap_or(Timestamp(0))
     }
 
-    fn search(
-        &self,
-        at: Timestamp,
-        find: impl Fn(&Cron, &DateTime<Tz>, bool) -> Result<DateTime<Tz>, croner::errors::CronError>,
-    ) -> Option<Timestamp> {
-        let local = self.timezone.from_utc_datetime(&at.to_utc().naive_utc());
-        find(&self.cron, &local, false).ok().map(|time| Timestamp(time.timestamp_millis()))
+    fn search(&self, at: Timestamp, forward: bool) -> Option<Timestamp> {
+        let utc = at.to_utc();
+        let mut wall = utc.with_timezone(&self.timezone).naive_local();
+        // In an hour that comes twice, earlier walls lie ahead in its second half, and later ones behind in its first.
+        if let MappedLocalTime::Ambiguous(first, second) = self.timezone.from_local_datetime(&wall)
+        {
+            let repeated = second - first;
+            let is_first = first.to_utc() == utc;
+            match forward {
+                true if is_first => wall -= repeated,
+                false if !is_first => wall += repeated,
+                _ => {}
+            }
+        }
+        // The expression knows whole seconds only; a begun one lies ahead of those before it.
+        if !forward && wall.nanosecond() > 0 {
+            wall += TimeDelta::seconds(1);
+        }
+        let mut best: Option<Timestamp> = None;
+        loop {
+            let found = match forward {
+                true => self.cron.find_next_occurrence(&wall.and_utc(), false),
+                false => self.cron.find_previous_occurrence(&wall.and_utc(), false),
+            };
+            let Ok(found) = found else { return best };
+            wall = found.naive_utc();
+            let Some((first, last)) = self.moments(wall) else { continue };
+            // Both ends go up with the wall: once the nearer one is past `at`, no further wall holds a nearer moment.
+            let is_past = |moment: &Timestamp| if forward { *moment > at } else { *moment < at };
+            let all = [first, last].into_iter().filter(is_past).chain(best);
+            best = if forward { all.min() } else { all.max() };
+            if is_past(if forward { &first } else { &last }) {
+                return best;
+            }
+        }
+    }
+
+    /// The first and the last moment at which it is due for a time on the wall: none, one, or two.
+    fn moments(&self, wall: NaiveDateTime) -> Option<(Timestamp, Timestamp)> {
+        let of = |time: DateTime<Tz>| Timestamp(time.timestamp_millis());
+        match self.timezone.from_local_datetime(&wall) {
+            MappedLocalTime::Single(time) => Some((of(time), of(time))),
+            MappedLocalTime::Ambiguous(first, _) if self.has_fixed_hours => {
+                Some((of(first), of(first)))
+            }
+            MappedLocalTime::Ambiguous(first, second) => Some((of(first), of(second))),
+            MappedLocalTime::None if self.has_fixed_hours => {
+                let after = self.after_gap(wall)?;
+                Some((of(after), of(after)))
+            }
+            MappedLocalTime::None => None,
+        }
+    }
+
+    /// The first minute after the gap that `wall` is in. The longest gap there was is a day, at the date line.
+    fn after_gap(&self, wall: NaiveDateTime) -> Option<DateTime<Tz>> {
+        (1..=25 * 60).find_map(|minutes| {
+            let later = wall.checked_add_signed(TimeDelta::minutes(minutes))?;
+            self.timezone.from_local_datetime(&later).earliest()
+        })
+    }
+}
+
+/// Whether the hours are written out, not given by a wildcard.
+fn has_fixed_hours(expression: &str) -> bool {
+    match expression.split_whitespace().nth(1) {
+        Some(hours) => !hours.contains(['*', '?']) && !hours.starts_with("0-23"),
+        None => !expression.eq_ignore_ascii_case("@hourly"),
     }
 }
 

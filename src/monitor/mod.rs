@@ -2,6 +2,8 @@
 
 pub mod assess;
 pub mod expect;
+#[cfg(test)]
+mod expect_tests;
 pub mod health_body;
 pub mod heartbeat;
 mod heartbeat_fields;

@@ -196,6 +196,70 @@ mod tests {
         }
     }
 
+    /// Inputs made of the pieces that the parser looks for, by a fixed seed: what names a heartbeat and a signal is read
+    /// whatever the query, and nothing panics.
+    fn fuzz(inputs: u32) {
+        const PIECES: [&str; 24] = [
+            UUID,
+            "a1b2c3d4e5f647118899aabbccddeeff",
+            "A1B2",
+            "/",
+            "//",
+            "ping",
+            "start",
+            "fail",
+            "log",
+            "0",
+            "-1",
+            "99999999999999999999",
+            "-",
+            "%2F",
+            "%00",
+            "\0",
+            "é",
+            "\u{1F600}",
+            "rid=",
+            "status=",
+            "up",
+            "&",
+            "=",
+            "?",
+        ];
+        let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = |below: usize| {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            (seed % below as u64) as usize
+        };
+        let (mut path, mut query) = (String::new(), String::new());
+        for _ in 0..inputs {
+            for text in [&mut path, &mut query] {
+                text.clear();
+                for _ in 0..random(7) {
+                    text.push_str(PIECES[random(PIECES.len())]);
+                }
+            }
+            let bare = SignalPath::parse(&path, "");
+            let asked = SignalPath::parse(&path, &query);
+            assert_eq!(bare.map(|p| p.kind), asked.map(|p| p.kind), "{path:?} {query:?}");
+            assert!(SignalPath::parse(UUID, &query).is_some(), "{query:?}");
+            assert!(SignalPath::parse_push(UUID, &query).is_some(), "{query:?}");
+            let _ = SignalPath::parse_push(&path, &query);
+        }
+    }
+
+    #[test]
+    fn a_fuzz_of_path_and_query_finds_nothing() {
+        fuzz(500_000);
+    }
+
+    #[test]
+    #[ignore = "a minute"]
+    fn a_long_fuzz_of_path_and_query_finds_nothing() {
+        fuzz(5_000_000);
+    }
+
     proptest! {
         #[test]
         fn never_panics(path in ".*", query in ".*") {

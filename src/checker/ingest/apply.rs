@@ -42,7 +42,9 @@ impl Group<'_> {
             Signal { kind, rid: incoming.rid, exit_status: incoming.exit_status, at: self.now };
         let ends_run = matches!(kind, SignalKind::Success | SignalKind::Fail);
         let run = watched.state.beat.run_ended_by(incoming.rid).filter(|_| ends_run);
-        let duration_ms = run.map(|run| self.now.since(run.started_at)).or(incoming.duration_ms);
+        // The clock may have been set back meanwhile.
+        let lasted_ms = run.map(|run| self.now.since(run.started_at).max(0));
+        let duration_ms = lasted_ms.or(incoming.duration_ms);
         self.event(conn, id, &Event::Signalled(&signal), None).await?;
         let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(Reply::NotFound) };
         watched.state.beat.pings += 1;

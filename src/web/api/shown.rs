@@ -90,12 +90,14 @@ impl Beside {
     fn heartbeat_fields(&self, watched: &Watched, uuid: uuid::Uuid) -> [(&'static str, Value); 5] {
         let beat = &watched.state.beat;
         let expected = !matches!(watched.state.status, Status::Pending | Status::Paused);
+        // Of the window and the open runs, the earlier one.
+        let deadline = watched.state.armed_deadline().or(beat.deadline_at);
         [
             ("uuid", json!(uuid)),
             ("ping_url", json!(format!("{}/api/heartbeats/{uuid}/ping", self.base_url))),
             ("last_ping_at", json!(beat.last_ping_at)),
             ("next_due_at", json!(beat.due_at.filter(|_| expected))),
-            ("deadline_at", json!(beat.deadline_at.filter(|_| expected))),
+            ("deadline_at", json!(deadline.filter(|_| expected))),
         ]
     }
 }

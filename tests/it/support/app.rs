@@ -126,6 +126,19 @@ impl TestApp {
         self.http.request(method, self.url(path))
     }
 
+    /// What the API answers to a GET as an admin: the bytes as they are.
+    pub async fn bytes(&self, path: &str) -> Vec<u8> {
+        let request = self.request("GET", &format!("/api/v1{path}")).bearer_auth(&self.token);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        answer.bytes().await.unwrap().to_vec()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
     /// A request to the API as an admin, with a JSON body unless it is null.
     pub async fn api(&self, method: &str, path: &str, body: Value) -> Answer {
         let mut request = self.request(method, &format!("/api/v1{path}")).bearer_auth(&self.token);
