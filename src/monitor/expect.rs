@@ -90,8 +90,7 @@ const SOME_DAY: Timestamp = Timestamp(1_704_067_200_000);
 pub struct CronSchedule {
     expression: String,
     timezone: Tz,
-    cron: Cron,
-    has_fixed_hours: bool,
+    cron: Box<Cron>,
 }
 
 impl PartialEq for CronSchedule {
@@ -119,8 +118,7 @@ impl CronSchedule {
             .build()
             .parse(expression)
             .map_err(|error| format!("is not a cron expression: {error}"))?;
-        let has_fixed_hours = has_fixed_hours(expression);
-        let schedule = Self { expression: expression.to_owned(), timezone, cron, has_fixed_hours };
+        let schedule = Self { expression: expression.to_owned(), timezone, cron: Box::new(cron) };
         match schedule.search(SOME_DAY, true) {
             Some(_) => Ok(schedule),
             None => Err("never fires: no such day exists".to_owned()),
@@ -195,11 +193,11 @@ impl CronSchedule {
         let of = |time: DateTime<Tz>| Timestamp(time.timestamp_millis());
         match self.timezone.from_local_datetime(&wall) {
             MappedLocalTime::Single(time) => Some((of(time), of(time))),
-            MappedLocalTime::Ambiguous(first, _) if self.has_fixed_hours => {
+            MappedLocalTime::Ambiguous(first, _) if has_fixed_hours(&self.expression) => {
                 Some((of(first), of(first)))
             }
             MappedLocalTime::Ambiguous(first, second) => Some((of(first), of(second))),
-            MappedLocalTime::None if self.has_fixed_hours => {
+            MappedLocalTime::None if has_fixed_hours(&self.expression) => {
                 let after = self.after_gap(wall)?;
                 Some((of(after), of(after)))
             }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use reqwest::Client;
 use serde_json::json;
 use watchbell::account::{Role, api_token};
+use watchbell::clock::Clock;
 
 use crate::support::api::START;
 use crate::support::binary::{serve, spawn_binary};
@@ -33,7 +34,7 @@ async fn a_process_that_was_stopped_raises_no_alarm_by_itself() {
     );
     let client = Client::builder().no_proxy().build().unwrap();
     assert_eq!(client.get(&url).send().await.unwrap().status(), 200);
-    let before = chrono::Utc::now();
+    let before = watchbell::clock::SystemClock.now().to_utc();
     server.signal("-STOP");
     tokio::time::sleep(STOPPED).await;
     server.signal("-CONT");
