@@ -128,7 +128,8 @@ impl Watcher {
                 }
             };
             looked_at = now;
-            planned = next;
+            // The sleep begins now: a look that took long, on a slow disk, is no absence.
+            planned = next.max(self.clock.now());
             self.wakes_at.store(next.0, Ordering::Release);
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -170,15 +171,15 @@ impl Watcher {
 
     /// Alerts held by a window that is over go out after a fresh failing check; a heartbeat's at once.
     async fn let_go_of_held(&self, now: Timestamp) -> store::Result<()> {
-        let (held, open_windows) = {
+        let (watched, open_windows) = {
             let mut reader = self.db.read().await?;
             let conn = &mut reader.conn();
-            (incidents::held(conn).await?, windows::ending_after(conn, now).await?)
-        };
-        let ids: Vec<_> = held.iter().filter_map(|incident| incident.monitor_id).collect();
-        let watched = {
-            let mut reader = self.db.read().await?;
-            monitors::by_ids(&mut reader.conn(), &ids).await?
+            let held = incidents::held(conn).await?;
+            let ids: Vec<_> = held.iter().filter_map(|incident| incident.monitor_id).collect();
+            if ids.is_empty() {
+                return Ok(());
+            }
+            (monitors::by_ids(conn, &ids).await?, windows::ending_after(conn, now).await?)
         };
         for one in watched {
             let monitor = &one.monitor;
