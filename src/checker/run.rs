@@ -15,7 +15,7 @@ use super::ingest::{Ingest, Reply, Work};
 use super::queue::DueQueue;
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
-use crate::monitor::{CheckResult, Monitor, MonitorId, Target, schedule};
+use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
 use crate::store::writer::Writer;
@@ -118,8 +118,8 @@ impl Loop {
     fn start(&mut self, watched: Vec<Watched>) {
         let now = self.checker.clock.now();
         for Watched { monitor, state } in watched {
-            if let Target::Http(spec) = &monitor.settings.target {
-                let due = schedule::due_at_start(monitor.id, spec, &state, now);
+            if let Some(pace) = monitor.settings.target.pace() {
+                let due = schedule::due_at_start(monitor.id, pace, &state, now);
                 self.queue.set(monitor.id, due);
                 self.put(Arc::new(monitor));
             }
@@ -183,7 +183,7 @@ impl Loop {
         let now = self.checker.clock.now();
         match command {
             Command::Watch(monitor) => {
-                if matches!(monitor.settings.target, Target::Http(_)) {
+                if monitor.settings.target.pace().is_some() {
                     self.queue.set(monitor.id, schedule::first_due(now));
                     self.put(monitor);
                 }
@@ -213,8 +213,8 @@ impl Loop {
     /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
     fn replan(&mut self, now: Timestamp) {
         for (id, slot) in &self.slots {
-            if let (Target::Http(spec), None) = (&slot.monitor.settings.target, &slot.running) {
-                let due = schedule::next_due(*id, spec, &State::unknown(now), now);
+            if let (Some(pace), None) = (slot.monitor.settings.target.pace(), &slot.running) {
+                let due = schedule::next_due(*id, pace, &State::unknown(now), now);
                 let due = if slot.waiters.is_empty() { due } else { now };
                 self.queue.set(*id, due);
             }
@@ -246,12 +246,12 @@ impl Loop {
             // Whoever asked may have gone.
             let _ = waiter.send(ended.result.clone());
         }
-        if let Target::Http(spec) = &slot.monitor.settings.target {
+        if let Some(pace) = slot.monitor.settings.target.pace() {
             let unknown = State::unknown(ended.at);
             let state = ended.state.as_ref().unwrap_or(&unknown);
             let due = match std::mem::take(&mut slot.again) {
                 true => ended.at,
-                false => schedule::next_due(ended.id, spec, state, ended.at),
+                false => schedule::next_due(ended.id, pace, state, ended.at),
             };
             self.queue.set(ended.id, due);
         }
@@ -263,11 +263,11 @@ impl Loop {
         let now = self.checker.clock.now();
         for (id, slot) in &mut self.slots {
             if slot.running.as_ref().is_some_and(AbortHandle::is_finished)
-                && let Target::Http(spec) = &slot.monitor.settings.target
+                && let Some(pace) = slot.monitor.settings.target.pace()
             {
                 slot.running = None;
                 slot.waiters.clear();
-                self.queue.set(*id, schedule::next_due(*id, spec, &State::unknown(now), now));
+                self.queue.set(*id, schedule::next_due(*id, pace, &State::unknown(now), now));
             }
         }
     }
@@ -288,8 +288,7 @@ async fn check(
     generation: u64,
     now: Timestamp,
 ) -> Option<Ended> {
-    let Target::Http(spec) = &monitor.settings.target else { return None };
-    let result = prober.check_http(spec, &region, now).await;
+    let result = prober.check(&monitor.settings.target, &region, now).await?;
     let at = clock.now();
     let work = Work::Checked { monitor_id: monitor.id, result: Box::new(result.clone()) };
     // A result that could not be stored was logged by the writer; the next check comes as planned.

@@ -5,9 +5,7 @@ use url::Url;
 
 use super::IncidentId;
 use crate::clock::Timestamp;
-use crate::monitor::{
-    Cause, CheckResult, ErrorKind, FailedChecks, Kind, Monitor, MonitorId, Target,
-};
+use crate::monitor::{Cause, CheckResult, ErrorKind, FailedChecks, Kind, Monitor, MonitorId};
 
 crate::words! {
     /// What an alert is about.
@@ -126,10 +124,7 @@ impl AlertMonitor {
             id: monitor.id,
             kind: monitor.kind(),
             name: monitor.settings.name.clone(),
-            url: match &monitor.settings.target {
-                Target::Http(spec) => Some(without_credentials(&spec.url).to_string()),
-                Target::Heartbeat(_) => None,
-            },
+            url: monitor.settings.target.url().map(|url| without_credentials(url).to_string()),
             tags: monitor.settings.tags.clone(),
         }
     }
@@ -215,9 +210,8 @@ impl Message {
             None => String::new(),
         };
         line.push_str(&format!("answered in {took} ms"));
-        if let Target::Http(spec) = &monitor.settings.target
-            && let Some(limit) = spec.degraded_after_ms
-        {
+        let pace = monitor.settings.target.pace();
+        if let Some(limit) = pace.and_then(|pace| pace.degraded_after_ms) {
             line.push_str(&format!(" (limit {limit} ms)"));
         }
         Self::new("🟡", monitor, "is DEGRADED", vec![line])
@@ -269,9 +263,9 @@ impl Message {
 
 /// What an alert calls a monitor: its URL without scheme, user, query, fragment and bare slash, or a heartbeat's name.
 pub fn subject(monitor: &Monitor) -> String {
-    match &monitor.settings.target {
-        Target::Http(spec) => short_url(&spec.url),
-        Target::Heartbeat(_) => one_line(&monitor.settings.name),
+    match monitor.settings.target.url() {
+        Some(url) => short_url(url),
+        None => one_line(&monitor.settings.name),
     }
 }
 

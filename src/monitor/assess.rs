@@ -47,7 +47,7 @@ impl Assessment {
 pub fn assess(spec: &HttpSpec, seen: &Observation<'_>) -> Assessment {
     let body = seen.body.get(..BODY_MAX).unwrap_or(seen.body);
     let error = wrong_status(spec, seen.status).or_else(|| wrong_keyword(spec, body));
-    let slow = spec.degraded_after_ms.is_some_and(|limit| seen.total_ms > limit);
+    let slow = spec.pace.degraded_after_ms.is_some_and(|limit| seen.total_ms > limit);
     Assessment {
         verdict: match (&error, slow) {
             (Some(_), _) => Verdict::Down,

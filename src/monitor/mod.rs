@@ -9,6 +9,7 @@ pub mod heartbeat;
 mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
+pub mod pace;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+pub use pace::Pace;
 pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
 
 crate::words! {

@@ -4,7 +4,7 @@
 //! many monitors spread over the interval by themselves, nothing drifts, and a restart changes nothing.
 
 use super::MonitorId;
-use super::spec::HttpSpec;
+use super::pace::Pace;
 use super::state::State;
 use crate::clock::Timestamp;
 
@@ -17,8 +17,8 @@ pub fn first_due(now: Timestamp) -> Timestamp {
 }
 
 /// When the next check is due at the start of the server.
-pub fn due_at_start(id: MonitorId, spec: &HttpSpec, state: &State, now: Timestamp) -> Timestamp {
-    let interval_ms = interval_ms(spec);
+pub fn due_at_start(id: MonitorId, pace: &Pace, state: &State, now: Timestamp) -> Timestamp {
+    let interval_ms = interval_ms(pace);
     let slot = next_slot(id, interval_ms, now);
     let is_overdue = state.last_check.is_none_or(|last| now.since(last.at) >= interval_ms);
     if is_overdue {
@@ -29,11 +29,11 @@ pub fn due_at_start(id: MonitorId, spec: &HttpSpec, state: &State, now: Timestam
 }
 
 /// When the next check is due after one that ended at `now` and led to `state`.
-pub fn next_due(id: MonitorId, spec: &HttpSpec, state: &State, now: Timestamp) -> Timestamp {
+pub fn next_due(id: MonitorId, pace: &Pace, state: &State, now: Timestamp) -> Timestamp {
     if state.is_confirming() {
-        now.plus_seconds(spec.retry_interval_seconds)
+        now.plus_seconds(pace.retry_interval_seconds)
     } else {
-        next_slot(id, interval_ms(spec), now)
+        next_slot(id, interval_ms(pace), now)
     }
 }
 
@@ -43,8 +43,8 @@ pub fn next_slot(id: MonitorId, interval_ms: i64, now: Timestamp) -> Timestamp {
     now.plus_ms(interval_ms - into_slot)
 }
 
-fn interval_ms(spec: &HttpSpec) -> i64 {
-    i64::from(spec.check_interval_seconds.max(1)) * 1000
+fn interval_ms(pace: &Pace) -> i64 {
+    i64::from(pace.check_interval_seconds.max(1)) * 1000
 }
 
 /// A monitor's own place within the interval, in ms: its number through the finalizer of splitmix64, so that neighbours lie far apart.

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::expect::Expected;
 use super::heartbeat_fields::read_heartbeat;
+use super::pace::Pace;
 use super::status_set::StatusSet;
 use super::{Kind, NotifyOn};
 use crate::fields::{FieldErrors, Fields, parse_text};
@@ -42,6 +43,22 @@ impl Target {
         match self {
             Self::Http(_) => Kind::Http,
             Self::Heartbeat(_) => Kind::Heartbeat,
+        }
+    }
+
+    /// The rhythm of its checks; `None` of what is not checked but pings us.
+    pub fn pace(&self) -> Option<&Pace> {
+        match self {
+            Self::Http(spec) => Some(&spec.pace),
+            Self::Heartbeat(_) => None,
+        }
+    }
+
+    /// Its address; `None` of what has none.
+    pub fn url(&self) -> Option<&Url> {
+        match self {
+            Self::Http(spec) => Some(&spec.url),
+            Self::Heartbeat(_) => None,
         }
     }
 }
@@ -90,28 +107,19 @@ pub struct HttpSpec {
     pub headers: Vec<Header>,
     /// Sent with the request.
     pub body: Option<String>,
-    /// Seconds from the start of one check to the start of the next.
-    pub check_interval_seconds: u32,
-    /// Seconds that a check may take, from name resolution to the last byte.
-    pub timeout_seconds: u32,
+    /// How often, how long, how sure.
+    #[serde(flatten)]
+    pub pace: Pace,
     /// The status codes that are right.
     pub expected_status: StatusSet,
     /// Must be in the body.
     pub keyword: Option<String>,
     /// Must not be in the body.
     pub keyword_absent: Option<String>,
-    /// Slower than this, in ms, but right: `degraded`.
-    pub degraded_after_ms: Option<u32>,
     /// Whether redirects are followed, ten at most.
     pub follow_redirects: bool,
     /// Whether the certificate must be valid.
     pub verify_tls: bool,
-    /// Re-checks before `down`.
-    pub retries: u32,
-    /// Seconds from a failed check to its re-check.
-    pub retry_interval_seconds: u32,
-    /// Successes in a row before `up` again.
-    pub recovery_checks: u32,
 }
 
 /// When a job is expected to ping (contract, section 3).
@@ -156,8 +164,7 @@ impl Settings {
             (Kind::Heartbeat, _) => Some(Target::Heartbeat(read_heartbeat(&mut fields, None))),
         };
         let default_name = match &target {
-            Some(Target::Http(spec)) => spec.url.host_str().map(str::to_owned),
-            Some(Target::Heartbeat(_)) => None,
+            Some(target) => target.url().and_then(Url::host_str).map(str::to_owned),
             // The URL is wrong and said so; that it gives no name is not one more mistake.
             None => Some("unnamed".to_owned()),
         };
@@ -192,18 +199,7 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Targ
         ),
         headers: read_headers(fields, current),
         body: fields.optional_text("body", 1 << 20, current.map(|c| c.body.clone())),
-        check_interval_seconds: fields.integer(
-            "check_interval_seconds",
-            1..=DAY,
-            60,
-            current.map(|c| c.check_interval_seconds),
-        ),
-        timeout_seconds: fields.integer(
-            "timeout_seconds",
-            1..=120,
-            10,
-            current.map(|c| c.timeout_seconds),
-        ),
+        pace: Pace::read(fields, current.map(|c| &c.pace)),
         expected_status,
         keyword: fields.optional_text("keyword", 10_000, current.map(|c| c.keyword.clone())),
         keyword_absent: fields.optional_text(
@@ -211,30 +207,12 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Targ
             10_000,
             current.map(|c| c.keyword_absent.clone()),
         ),
-        degraded_after_ms: fields.optional_integer(
-            "degraded_after_ms",
-            1..=120_000,
-            current.map(|c| c.degraded_after_ms),
-        ),
         follow_redirects: fields.boolean(
             "follow_redirects",
             true,
             current.map(|c| c.follow_redirects),
         ),
         verify_tls: fields.boolean("verify_tls", true, current.map(|c| c.verify_tls)),
-        retries: fields.integer("retries", 0..=100, 1, current.map(|c| c.retries)),
-        retry_interval_seconds: fields.integer(
-            "retry_interval_seconds",
-            1..=DAY,
-            5,
-            current.map(|c| c.retry_interval_seconds),
-        ),
-        recovery_checks: fields.integer(
-            "recovery_checks",
-            1..=100,
-            1,
-            current.map(|c| c.recovery_checks),
-        ),
         // Last, so that the other fields have been read, and their mistakes noted, when it is missing.
         url: url?,
     };

@@ -145,16 +145,13 @@ pub struct Policy<'a> {
 impl<'a> Policy<'a> {
     /// What a monitor's settings say.
     pub fn of(target: &'a Target) -> Self {
-        match target {
-            Target::Http(spec) => Self {
-                retries: spec.retries,
-                recovery_checks: spec.recovery_checks,
-                heartbeat: None,
-            },
-            Target::Heartbeat(spec) => {
-                Self { retries: 0, recovery_checks: 1, heartbeat: Some(spec) }
-            }
-        }
+        let (retries, recovery_checks) =
+            target.pace().map_or((0, 1), |pace| (pace.retries, pace.recovery_checks));
+        let heartbeat = match target {
+            Target::Heartbeat(spec) => Some(spec),
+            _ => None,
+        };
+        Self { retries, recovery_checks, heartbeat }
     }
 }
 

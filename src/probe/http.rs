@@ -16,7 +16,7 @@ use super::resolver::{GuardedResolver, check_literal};
 use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
-use crate::monitor::{CheckError, CheckResult, ErrorKind, HttpSpec};
+use crate::monitor::{CheckError, CheckResult, ErrorKind, HttpSpec, Target};
 
 /// What checks say they are.
 const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
@@ -58,6 +58,20 @@ impl Prober {
         Ok(Self { rules, strict, lax })
     }
 
+    /// Checks `target` once, from `region`; `started_at` is the time that the result bears. `None` of a heartbeat, which is
+    /// not checked.
+    pub async fn check(
+        &self,
+        target: &Target,
+        region: &str,
+        started_at: Timestamp,
+    ) -> Option<CheckResult> {
+        match target {
+            Target::Http(spec) => Some(self.check_http(spec, region, started_at).await),
+            Target::Heartbeat(_) => None,
+        }
+    }
+
     /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
     /// `timeout_seconds`, keeps at most [`BODY_MAX`] of the body, and leaves no connection behind.
     pub async fn check_http(
@@ -67,10 +81,10 @@ impl Prober {
         started_at: Timestamp,
     ) -> CheckResult {
         let marks = Marks::start();
-        let limit = Duration::from_secs(spec.timeout_seconds.into());
+        let limit = Duration::from_secs(spec.pace.timeout_seconds.into());
         let fetching = Arc::clone(&marks).watch(self.fetch(spec, &marks));
         let outcome = tokio::time::timeout(limit, fetching).await.unwrap_or_else(|_| {
-            let text = format!("timeout after {}s", spec.timeout_seconds);
+            let text = format!("timeout after {}s", spec.pace.timeout_seconds);
             Err(failure(ErrorKind::Timeout, text))
         });
         let phases = marks.phases();

@@ -83,10 +83,7 @@ pub fn fold(text: &str) -> String {
 }
 
 fn search_text(settings: &Settings) -> String {
-    let url = match &settings.target {
-        Target::Http(spec) => crate::incident::message::short_url(&spec.url),
-        Target::Heartbeat(_) => String::new(),
-    };
+    let url = settings.target.url().map(crate::incident::message::short_url).unwrap_or_default();
     fold(&format!("{}\n{url}\n{}", settings.name, settings.tags.join("\n")))
 }
 

@@ -14,7 +14,7 @@ use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, CheckResult, HttpSpec, Target};
+use crate::monitor::{Cause, CheckResult, HttpSpec, Pace, Target};
 use crate::report::uptime::Tally;
 use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
@@ -184,7 +184,7 @@ async fn http_page(
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
         url: spec.url.to_string(),
         method: spec.method.clone(),
-        every: span(i64::from(spec.check_interval_seconds) * 1000),
+        every: span(i64::from(spec.pace.check_interval_seconds) * 1000),
         metrics,
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
@@ -193,7 +193,7 @@ async fn http_page(
         checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
         more,
         failing: failing(watched),
-        rule: rule(spec),
+        rule: rule(&spec.pace),
         head,
     })
 }
@@ -232,13 +232,13 @@ fn failing(watched: &Watched) -> Vec<(String, String)> {
 }
 
 /// When it alerts, in plain words.
-pub fn rule(spec: &HttpSpec) -> String {
-    match spec.retries {
+pub fn rule(pace: &Pace) -> String {
+    match pace.retries {
         0 => "Opens an incident at the first failed check.".to_owned(),
         n => format!(
             "Opens an incident when a check fails and {} after {} fail too.",
             plural(n as usize, "re-check"),
-            span(i64::from(spec.retry_interval_seconds) * 1000)
+            span(i64::from(pace.retry_interval_seconds) * 1000)
         ),
     }
 }

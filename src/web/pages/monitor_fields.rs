@@ -66,9 +66,9 @@ pub const LABELS: [(&str, &str); 25] = [
 /// The form of a monitor that checks a URL.
 pub fn http_form(settings: &Settings, spec: &HttpSpec) -> Form {
     let number = |n: Option<u32>| n.map_or_else(String::new, |n| n.to_string());
-    let is_usual = INTERVALS.iter().any(|(s, _)| *s == spec.check_interval_seconds);
+    let is_usual = INTERVALS.iter().any(|(s, _)| *s == spec.pace.check_interval_seconds);
     let choice =
-        if is_usual { spec.check_interval_seconds.to_string() } else { "other".to_owned() };
+        if is_usual { spec.pace.check_interval_seconds.to_string() } else { "other".to_owned() };
     let flag = |on: bool| if on { "on".to_owned() } else { String::new() };
     common(
         settings,
@@ -78,17 +78,17 @@ pub fn http_form(settings: &Settings, spec: &HttpSpec) -> Form {
             ("headers", header_lines(&spec.headers)),
             ("body", spec.body.clone().unwrap_or_default()),
             ("interval_choice", choice),
-            ("check_interval_seconds", spec.check_interval_seconds.to_string()),
-            ("timeout_seconds", spec.timeout_seconds.to_string()),
+            ("check_interval_seconds", spec.pace.check_interval_seconds.to_string()),
+            ("timeout_seconds", spec.pace.timeout_seconds.to_string()),
             ("expected_status", spec.expected_status.to_string()),
             ("keyword", spec.keyword.clone().unwrap_or_default()),
             ("keyword_absent", spec.keyword_absent.clone().unwrap_or_default()),
-            ("degraded_after_ms", number(spec.degraded_after_ms)),
+            ("degraded_after_ms", number(spec.pace.degraded_after_ms)),
             ("follow_redirects", flag(spec.follow_redirects)),
             ("verify_tls", flag(spec.verify_tls)),
-            ("retries", spec.retries.to_string()),
-            ("retry_interval_seconds", spec.retry_interval_seconds.to_string()),
-            ("recovery_checks", spec.recovery_checks.to_string()),
+            ("retries", spec.pace.retries.to_string()),
+            ("retry_interval_seconds", spec.pace.retry_interval_seconds.to_string()),
+            ("recovery_checks", spec.pace.recovery_checks.to_string()),
         ]),
     )
 }

@@ -135,12 +135,12 @@ fn span_ago(viewer: Viewer, at: crate::clock::Timestamp) -> String {
 /// What is watched, in the fewest words.
 pub fn subject(target: &Target) -> String {
     match target {
-        Target::Http(spec) => short_url(&spec.url),
         Target::Heartbeat(spec) => format!(
             "{} · grace {}",
             expected(&spec.expected),
             span(i64::from(spec.grace_seconds) * 1000)
         ),
+        other => other.url().map(short_url).unwrap_or_default(),
     }
 }
 

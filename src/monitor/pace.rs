@@ -1,0 +1,61 @@
+//! How often a target is checked, how long that may take, and how many looks confirm a change: the same for every kind. Pure.
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::DAY;
+use crate::fields::Fields;
+
+/// The rhythm of a monitor that is checked (contract, section 4).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// Seconds from the start of one check to the start of the next.
+    pub check_interval_seconds: u32,
+    /// Seconds that a check may take, from name resolution to the last byte.
+    pub timeout_seconds: u32,
+    /// Slower than this, in ms, but right: `degraded`.
+    pub degraded_after_ms: Option<u32>,
+    /// Re-checks before `down`.
+    pub retries: u32,
+    /// Seconds from a failed check to its re-check.
+    pub retry_interval_seconds: u32,
+    /// Successes in a row before `up` again.
+    pub recovery_checks: u32,
+}
+
+impl Pace {
+    /// Reads it from a request; `current` is what a PATCH edits.
+    pub(super) fn read(fields: &mut Fields<'_>, current: Option<&Self>) -> Self {
+        Self {
+            check_interval_seconds: fields.integer(
+                "check_interval_seconds",
+                1..=DAY,
+                60,
+                current.map(|c| c.check_interval_seconds),
+            ),
+            timeout_seconds: fields.integer(
+                "timeout_seconds",
+                1..=120,
+                10,
+                current.map(|c| c.timeout_seconds),
+            ),
+            degraded_after_ms: fields.optional_integer(
+                "degraded_after_ms",
+                1..=120_000,
+                current.map(|c| c.degraded_after_ms),
+            ),
+            retries: fields.integer("retries", 0..=100, 1, current.map(|c| c.retries)),
+            retry_interval_seconds: fields.integer(
+                "retry_interval_seconds",
+                1..=DAY,
+                5,
+                current.map(|c| c.retry_interval_seconds),
+            ),
+            recovery_checks: fields.integer(
+                "recovery_checks",
+                1..=100,
+                1,
+                current.map(|c| c.recovery_checks),
+            ),
+        }
+    }
+}
