@@ -1,8 +1,13 @@
 //! The loop: what is due is checked, what was found or signalled becomes state, incident and outbox rows in one transaction.
 
+mod attempt;
 pub mod engine;
 pub mod ingest;
+pub mod meter;
 pub mod queue;
+#[cfg(test)]
+mod queue_tests;
+mod record;
 pub mod run;
 pub mod watch;
 
