@@ -9,6 +9,7 @@ pub mod queue;
 mod queue_tests;
 mod record;
 pub mod run;
+mod slot;
 pub mod watch;
 
 pub use engine::{Engine, EngineError};

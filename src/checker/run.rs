@@ -8,25 +8,24 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinError, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{address, check};
+use super::attempt::check;
 use super::ingest::Ingest;
 use super::meter::{Load, Meter};
 use super::queue::{Limits, Plan, Queue};
 use super::record::{COMPANY, Ended, Recorded, Recorder};
+use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
-use crate::monitor::{CheckResult, Monitor, MonitorId, Status, Verdict, schedule};
+use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
 use crate::store::writer::Writer;
 
 /// Checks in flight to one address (contract, section 2).
 const PER_ADDRESS: usize = 8;
-/// A check that takes longer than this, in ms, is likely to do so again, and may not use the last permits.
-const SLOW_MS: u32 = 1000;
 
 /// What the checker is told.
 #[derive(Debug)]
@@ -62,36 +61,6 @@ pub struct Checker {
     pub permits: usize,
     /// What it shows of itself.
     pub meter: Arc<Meter>,
-}
-
-/// One monitor.
-struct Slot {
-    monitor: Arc<Monitor>,
-    /// The host and port that it contacts.
-    address: Arc<str>,
-    phase: Phase,
-    waiters: Vec<oneshot::Sender<CheckResult>>,
-    /// Whether a check that begins after the running one is asked for.
-    again: bool,
-    /// Counts the times that this monitor was replaced, to know ended checks of before.
-    generation: u64,
-    /// Whether it is up with nothing to confirm: a success then says nothing new.
-    is_calm: bool,
-    /// Whether its last check took long.
-    is_slow: bool,
-    /// When the last check was due, and whether its address was full then.
-    due: Timestamp,
-    address_was_full: bool,
-}
-
-/// What goes on with a monitor.
-enum Phase {
-    /// It waits for its due time and a permit.
-    Planned,
-    /// It is being checked.
-    Checking(AbortHandle),
-    /// Its result is being written.
-    Recording,
 }
 
 struct Loop {
@@ -135,8 +104,10 @@ impl Checker {
             }
         }
         // Running checks may still end and be recorded; the caller bounds the wait.
+        this.recorder.hand_on();
         while let Some(ended) = this.checks.join_next().await {
             this.ended(ended);
+            this.recorder.hand_on();
         }
         this.recorder.finish().await;
     }
@@ -169,19 +140,7 @@ impl Loop {
         let id = monitor.id;
         self.forget(id);
         self.generation += 1;
-        let last_ms = state.and_then(|state| state.last_check?.total_ms);
-        let slot = Slot {
-            address: address(&monitor.settings.target).into(),
-            monitor,
-            phase: Phase::Planned,
-            waiters: Vec::new(),
-            again: false,
-            generation: self.generation,
-            is_calm: state.is_some_and(is_calm),
-            is_slow: last_ms.is_some_and(|ms| ms >= SLOW_MS),
-            due,
-            address_was_full: false,
-        };
+        let slot = Slot::new(monitor, state, self.generation, due);
         self.slots.insert(id, slot);
         self.plan(id, due, is_urgent);
     }
@@ -227,17 +186,16 @@ impl Loop {
 
     fn start_due(&mut self) {
         let now = self.checker.clock.now();
-        // Looking so late means that nobody was there to look. What was planned is not late, and not to be done all at once.
+        // Looking so late means that nobody was there to look: what was due meanwhile is not late for too much work.
         let limit_ms = self.checker.clock.lateness_limit_ms();
-        if self.wakes_at.take().is_some_and(|at| now.since(at) > limit_ms) {
-            self.replan(now);
-        }
+        let was_away = self.wakes_at.take().is_some_and(|at| now.since(at) > limit_ms);
         while let Some(taken) = self.queue.take(now) {
             let Some(slot) = self.slots.get_mut(&taken.id) else {
                 self.queue.release(taken.id);
                 continue;
             };
-            (slot.due, slot.address_was_full) = (taken.due, taken.address_was_full);
+            slot.due = if was_away { now } else { taken.due };
+            slot.address_was_full = taken.address_was_full;
             let check = check(
                 self.checker.prober.clone(),
                 self.checker.clock.clone(),
@@ -313,12 +271,9 @@ impl Loop {
             return;
         }
         self.queue.release(ended.id);
-        slot.phase = Phase::Recording;
-        slot.is_slow = ended.result.phases.total.is_some_and(|ms| ms >= SLOW_MS);
         self.checker.meter.ended(ended.result.verdict);
-        let says_nothing_new = slot.is_calm && ended.result.verdict == Verdict::Up;
-        let is_awaited = slot.again || !slot.waiters.is_empty();
-        self.recorder.add(ended, says_nothing_new && !is_awaited);
+        let may_wait = slot.ended(&ended.result);
+        self.recorder.add(ended, may_wait);
     }
 
     fn recorded(&mut self, recorded: Result<Vec<Recorded>, JoinError>) {
@@ -338,12 +293,8 @@ impl Loop {
         if slot.generation != ended.generation {
             return;
         }
-        for waiter in slot.waiters.drain(..) {
-            // Whoever asked may have gone.
-            let _ = waiter.send(result.clone());
-        }
         let state = state.unwrap_or_else(|| State::unknown(at));
-        slot.is_calm = is_calm(&state);
+        slot.recorded(&result, &state);
         let Some(pace) = slot.monitor.settings.target.pace() else { return };
         if std::mem::take(&mut slot.again) {
             self.plan(id, at, true);
@@ -378,9 +329,4 @@ impl Loop {
             }
         }
     }
-}
-
-/// Whether another success would say nothing new.
-fn is_calm(state: &State) -> bool {
-    state.status == Status::Up && state.failing.is_none()
 }
