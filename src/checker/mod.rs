@@ -4,6 +4,7 @@ mod attempt;
 pub mod engine;
 pub mod ingest;
 pub mod meter;
+mod presence;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
