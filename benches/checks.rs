@@ -179,6 +179,8 @@ async fn watch(port: &str, plan: &Plan) -> Run {
     let rss_mb = rss_kb(pid) / 1024.0;
     Command::new("kill").arg(pid.to_string()).status().unwrap();
     program.wait().unwrap();
+    // From a cold start on, every check counts.
+    let from = if plan.settle.is_zero() { 0 } else { from };
     let (starts, not_up, incidents) = read(folder.path(), from, to).await;
     Run { checks, seconds, cpu, rss_mb, skipped, starts, incidents, not_up, ready }
 }

@@ -116,7 +116,7 @@ async fn write(writer: Writer<Ingest>, held: Vec<Ended>) -> Vec<Recorded> {
         let work = Work::Checked { monitor_id: ended.id, result };
         // A result that could not be stored was logged by the writer; the next check comes as planned.
         let state = match writer.write(work).await {
-            Ok(Reply::Watched(watched)) => Some(watched.state),
+            Ok(Reply::State(state)) => Some(*state),
             _ => None,
         };
         Recorded { ended, state }
