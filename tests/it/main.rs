@@ -13,6 +13,7 @@ mod beats;
 mod cli;
 mod crash;
 mod heartbeats;
+mod hostile;
 mod maintenance;
 mod pages;
 mod pausing;

@@ -1,0 +1,49 @@
+//! The table of targets, checked by the prober.
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::task::JoinSet;
+use watchbell::clock::Timestamp;
+use watchbell::monitor::{CheckResult, HttpSpec, Kind, Settings, Target};
+use watchbell::probe::{EgressRules, Prober};
+
+use super::*;
+
+fn spec(case: &Case) -> HttpSpec {
+    let mut fields = case.fields.as_object().unwrap().clone();
+    fields.insert("url".to_owned(), json!(case.url));
+    match Settings::read(&fields, Kind::Http, None).unwrap().target {
+        Target::Http(spec) => spec,
+        _ => panic!("not HTTP"),
+    }
+}
+
+/// What is not as expected of a result, in a line.
+fn wrong(case: &Case, result: &CheckResult) -> Option<String> {
+    let error = result.error.as_ref().map(|error| (error.kind.as_str(), error.text.as_str()));
+    let told = error.is_none_or(|(_, text)| !text.contains('\n') && text.chars().count() <= 300);
+    let as_expected = case.expected.is(error) && told;
+    (!as_expected).then(|| format!("{}: {error:?}, not {:?}", case.name, case.expected))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_target_gives_its_own_kind() {
+    let targets = start().await;
+    assert!(targets.cases.len() >= 40, "{}", targets.cases.len());
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_slice(targets.authority.as_bytes()).unwrap()).unwrap();
+    let prober = Prober::with_roots(EgressRules::default(), roots).unwrap();
+    let mut checks = JoinSet::new();
+    for (at, case) in targets.cases.iter().enumerate() {
+        let (prober, spec) = (prober.clone(), spec(case));
+        checks.spawn(async move { (at, prober.check_http(&spec, "local", Timestamp(0)).await) });
+    }
+    let mut faults = Vec::new();
+    while let Some(done) = checks.join_next().await {
+        let (at, result) = done.unwrap();
+        faults.extend(wrong(&targets.cases[at], &result));
+    }
+    faults.sort();
+    assert!(faults.is_empty(), "of {}:\n{}", targets.cases.len(), faults.join("\n"));
+}
