@@ -156,6 +156,8 @@ fn client(rules: &Arc<EgressRules>, roots: Option<RootCertStore>) -> anyhow::Res
         .referer(false)
         // A check is one look; re-checks are the monitor's affair.
         .retry(reqwest::retry::never())
+        // RFC 9112, section 5.2: whoever asks reads a field over two lines as if it stood on one.
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
         .no_proxy()
         .build()?)
 }

@@ -1,6 +1,7 @@
 //! Redirects that lead nowhere, round in circles, and where nobody may go.
 
-use super::wire::{answer, say};
+use super::wire::Step::{Finish, Hear, Take};
+use super::wire::{answer, flood, say};
 use super::*;
 
 const LOST: Expected =
@@ -35,9 +36,9 @@ pub async fn add_all(cases: &mut Vec<Case>) {
         ("to no host", "http://".to_owned(), LOST),
         ("to brackets", "http://[".to_owned(), LOST),
         ("to an address with a zone", "http://[fe80::1%25eth0]/".to_owned(), LOST),
-        ("to a path of 100 kB", format!("/{}", "x".repeat(100_000)), LOST),
+        ("to a path of 100 kB", format!("/{}", "x".repeat(100_000)), Down(ErrorKind::InvalidResponse, "the address cannot be requested")),
         ("to an address of 10 MB", format!("/{}", "x".repeat(10_000_000)), TOO_LARGE),
-        ("to https: at a plain port", format!("https://{}/", wire::plain(answer("HTTP/1.1 400 Bad\r\n\r\n")).await), Down(ErrorKind::Tls, "the server does not speak TLS")),
+        ("to https: at a plain port", format!("https://{}/", wire::plain(vec![Take, say("HTTP/1.1 400 Bad\r\n\r\n"), Finish]).await), Down(ErrorKind::Tls, "the server does not speak TLS")),
     ] {
         let text = format!("HTTP/1.1 302 Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
         add(cases, &format!("a redirect {name}"), answer(text), json!({}), expected).await;
@@ -46,7 +47,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
     add(cases, "a redirect that grows at each hop", longer, json!({}), ROUND).await;
     let nul = answer("HTTP/1.1 302 Go\r\nLocation: /\0\r\nContent-Length: 0\r\n\r\n");
     add(cases, "a redirect with a NUL", nul, json!({}), BAD_HEADER).await;
-    let hanging = vec![wire::Step::Hear, say("HTTP/1.1 302 Go\r\nLocation: /\r\n\r\n"), wire::flood([b'x'; 65536])];
+    let hanging = vec![Hear, say("HTTP/1.1 302 Go\r\nLocation: /\r\n\r\n"), flood([b'x'; 65536])];
     add(cases, "redirects with bodies without end", hanging, json!({}), ROUND).await;
     for (name, text, status) in [
         ("a redirect without an address", "HTTP/1.1 302 Go\r\nContent-Length: 0\r\n\r\n", "status 302"),

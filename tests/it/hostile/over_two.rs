@@ -1,6 +1,6 @@
 //! HTTP/2, frame by frame, by servers that do not keep to it.
 
-use super::wire::Step::{self, Finish, Take, Wait};
+use super::wire::Step::{self, Finish, HearTwo, Wait};
 use super::wire::{flood, say};
 use super::*;
 
@@ -50,38 +50,38 @@ pub async fn add_all(cases: &mut Vec<Case>) {
     let ok = headers(0, &[]);
     let cut = Down(ErrorKind::Reset, "connection closed before the answer was complete");
     for (name, steps, fields, expected) in [
-        ("a whole answer", vec![Take, begin(), say(&ok), say(frame(DATA, END_STREAM, 1, b"ok")), Wait], &lax, Up),
-        ("an answer without a body", vec![Take, begin(), say(headers(END_STREAM, &[])), Wait], &lax, Up),
-        ("an answer, then GOAWAY", vec![Take, begin(), say(headers(END_STREAM, &[])), say(frame(GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0])), Finish], &lax, Up),
-        ("early hints", vec![Take, begin(), say(frame(HEADERS, END_HEADERS, 1, &field(":status", "103"))), say(headers(END_STREAM, &[])), Wait], &lax, Up),
-        ("a body without end", vec![Take, begin(), say(&ok), flood(frame(DATA, 0, 1, &[b'x'; 16384]))], &lax, Up),
-        ("GOAWAY at once", vec![Take, begin(), say(frame(GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 11])), Finish], &lax, reset("HTTP/2: …")),
-        ("RST_STREAM", vec![Take, begin(), say(frame(RST_STREAM, 0, 1, &[0, 0, 0, 2])), Wait], &lax, reset("HTTP/2: …")),
-        ("RST_STREAM in the body", vec![Take, begin(), say(&ok), say(frame(RST_STREAM, 0, 1, &[0, 0, 0, 2])), Wait], &lax, reset("HTTP/2: …")),
-        ("closed without an answer", vec![Take, begin(), Finish], &lax, cut),
-        ("closed in the body", vec![Take, begin(), say(&ok), say(frame(DATA, 0, 1, b"x")), Finish], &lax, cut),
-        ("RST_STREAM of streams that are not", vec![Take, begin(), flood(frame(RST_STREAM, 0, 7, &[0, 0, 0, 8]))], &lax, wrong),
-        ("CONTINUATION without end", vec![Take, begin(), say(frame(HEADERS, 0, 1, &[STATUS_200])), flood(frame(CONTINUATION, 0, 1, &field("x", "y").repeat(1000)))], &lax, wrong),
-        ("empty CONTINUATION without end", vec![Take, begin(), say(frame(HEADERS, 0, 1, &[STATUS_200])), flood(frame(CONTINUATION, 0, 1, &[]).repeat(100))], &lax, wrong),
-        ("a header of 60 kB", vec![Take, begin(), say(headers(END_STREAM, &field("x", &"y".repeat(120)).repeat(130)[..16000])), Wait], &lax, wrong),
-        ("DATA before any header", vec![Take, begin(), say(frame(DATA, END_STREAM, 1, b"ok")), Wait], &lax, wrong),
-        ("DATA on stream 0", vec![Take, begin(), flood(frame(DATA, 0, 0, b"ok"))], &lax, wrong),
-        ("a frame of 16 MB", vec![Take, begin(), say([0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1]), flood([0; 16384])], &lax, wrong),
-        ("a header that HPACK cannot read", vec![Take, begin(), say(frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), Wait], &lax, wrong),
-        ("a header without a status", vec![Take, begin(), say(frame(HEADERS, END_HEADERS | END_STREAM, 1, &field("x", "y"))), Wait], &lax, wrong),
-        ("status abc", vec![Take, begin(), say(frame(HEADERS, END_HEADERS | END_STREAM, 1, &field(":status", "abc"))), Wait], &lax, wrong),
-        ("a name in capitals", vec![Take, begin(), say(headers(END_STREAM, &field("X", "y"))), Wait], &lax, wrong),
-        ("a push that nobody wants", vec![Take, begin(), say(frame(PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2, STATUS_200])), Wait], &lax, wrong),
-        ("a length that is not kept", vec![Take, begin(), say(headers(0, &field("content-length", "9"))), say(frame(DATA, END_STREAM, 1, b"ok")), Wait], &lax, wrong),
-        ("a window beyond all bounds", vec![Take, begin(), flood(frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff]))], &lax, wrong),
-        ("HTTP/1.1 where HTTP/2 was agreed", vec![Take, say("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), Finish], &lax, wrong),
-        ("no frame at all", vec![Take, Wait], &late, LATE),
-        ("settings and no more", vec![Take, begin(), Wait], &late, LATE),
-        ("a flood of SETTINGS", vec![Take, begin(), flood(frame(SETTINGS, 0, 0, &[]).repeat(100))], &late, LATE),
-        ("a flood of PING", vec![Take, begin(), flood(frame(PING, 0, 0, &[7; 8]).repeat(100))], &late, LATE),
-        ("a flood of 103", vec![Take, begin(), flood(frame(HEADERS, END_HEADERS, 1, &field(":status", "103")).repeat(100))], &late, LATE),
-        ("empty DATA without end", vec![Take, begin(), say(&ok), flood(frame(DATA, 0, 1, &[]).repeat(100))], &late, LATE),
-        ("a body that never ends", vec![Take, begin(), say(&ok), say(frame(DATA, 0, 1, b"x")), Wait], &late, LATE),
+        ("a whole answer", vec![HearTwo, begin(), say(&ok), say(frame(DATA, END_STREAM, 1, b"ok")), Wait], &lax, Up),
+        ("an answer without a body", vec![HearTwo, begin(), say(headers(END_STREAM, &[])), Wait], &lax, Up),
+        ("an answer, then GOAWAY", vec![HearTwo, begin(), say(headers(END_STREAM, &[])), say(frame(GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0])), Finish], &lax, Up),
+        ("early hints", vec![HearTwo, begin(), say(frame(HEADERS, END_HEADERS, 1, &field(":status", "103"))), say(headers(END_STREAM, &[])), Wait], &lax, Up),
+        ("a body without end", vec![HearTwo, begin(), say(&ok), flood(frame(DATA, 0, 1, &[b'x'; 16384]))], &lax, Up),
+        ("GOAWAY at once", vec![HearTwo, begin(), say(frame(GOAWAY, 0, 0, &[0, 0, 0, 0, 0, 0, 0, 11])), Finish], &lax, reset("HTTP/2: …")),
+        ("RST_STREAM", vec![HearTwo, begin(), say(frame(RST_STREAM, 0, 1, &[0, 0, 0, 2])), Wait], &lax, reset("HTTP/2: …")),
+        ("RST_STREAM in the body", vec![HearTwo, begin(), say(&ok), say(frame(RST_STREAM, 0, 1, &[0, 0, 0, 2])), Wait], &lax, reset("HTTP/2: …")),
+        ("closed without an answer", vec![HearTwo, begin(), Finish], &lax, cut),
+        ("closed in the body", vec![HearTwo, begin(), say(&ok), say(frame(DATA, 0, 1, b"x")), Finish], &lax, cut),
+        ("RST_STREAM of streams that are not", vec![HearTwo, begin(), flood(frame(RST_STREAM, 0, 7, &[0, 0, 0, 8]))], &lax, wrong),
+        ("CONTINUATION without end", vec![HearTwo, begin(), say(frame(HEADERS, 0, 1, &[STATUS_200])), flood(frame(CONTINUATION, 0, 1, &field("x", "y").repeat(1000)))], &lax, wrong),
+        ("empty CONTINUATION without end", vec![HearTwo, begin(), say(frame(HEADERS, 0, 1, &[STATUS_200])), flood(frame(CONTINUATION, 0, 1, &[]).repeat(100))], &lax, wrong),
+        ("a header of 60 kB", vec![HearTwo, begin(), say(headers(END_STREAM, &field("x", &"y".repeat(120)).repeat(130)[..16000])), Wait], &lax, wrong),
+        ("DATA before any header", vec![HearTwo, begin(), say(frame(DATA, END_STREAM, 1, b"ok")), Wait], &lax, wrong),
+        ("DATA on stream 0", vec![HearTwo, begin(), flood(frame(DATA, 0, 0, b"ok"))], &lax, wrong),
+        ("a frame of 16 MB", vec![HearTwo, begin(), say([0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1]), flood([0; 16384])], &lax, wrong),
+        ("a header that HPACK cannot read", vec![HearTwo, begin(), say(frame(HEADERS, END_HEADERS, 1, &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff])), Wait], &lax, wrong),
+        ("a header without a status", vec![HearTwo, begin(), say(frame(HEADERS, END_HEADERS | END_STREAM, 1, &field("x", "y"))), Wait], &lax, wrong),
+        ("status abc", vec![HearTwo, begin(), say(frame(HEADERS, END_HEADERS | END_STREAM, 1, &field(":status", "abc"))), Wait], &lax, wrong),
+        ("a name in capitals", vec![HearTwo, begin(), say(headers(END_STREAM, &field("X", "y"))), Wait], &lax, wrong),
+        ("a push that nobody wants", vec![HearTwo, begin(), say(frame(PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2, STATUS_200])), Wait], &lax, wrong),
+        ("a length that is not kept", vec![HearTwo, begin(), say(headers(0, &field("content-length", "9"))), say(frame(DATA, END_STREAM, 1, b"ok")), Wait], &lax, wrong),
+        ("a window beyond all bounds", vec![HearTwo, begin(), flood(frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff]))], &lax, wrong),
+        ("HTTP/1.1 where HTTP/2 was agreed", vec![HearTwo, say("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), Finish], &lax, wrong),
+        ("no frame at all", vec![HearTwo, Wait], &late, LATE),
+        ("settings and no more", vec![HearTwo, begin(), Wait], &late, LATE),
+        ("a flood of SETTINGS", vec![HearTwo, begin(), flood(frame(SETTINGS, 0, 0, &[]).repeat(100))], &late, LATE),
+        ("a flood of PING", vec![HearTwo, begin(), flood(frame(PING, 0, 0, &[7; 8]).repeat(100))], &late, LATE),
+        ("a flood of 103", vec![HearTwo, begin(), flood(frame(HEADERS, END_HEADERS, 1, &field(":status", "103")).repeat(100))], &late, LATE),
+        ("empty DATA without end", vec![HearTwo, begin(), say(&ok), flood(frame(DATA, 0, 1, &[]).repeat(100))], &lax, wrong),
+        ("a body that never ends", vec![HearTwo, begin(), say(&ok), say(frame(DATA, 0, 1, b"x")), Wait], &late, LATE),
     ] {
         let address = wire::within_tls(acceptor.clone(), steps).await;
         let name = format!("HTTP/2: {name}");

@@ -12,6 +12,8 @@ use tokio_rustls::TlsAcceptor;
 pub enum Step {
     /// Reads a request, up to the empty line that ends its head.
     Hear,
+    /// Reads the preface of HTTP/2 and frames up to the first that has a header.
+    HearTwo,
     /// Reads what comes at once, whatever it is.
     Take,
     /// Sends these bytes.
@@ -54,7 +56,8 @@ pub fn answer(what: impl AsRef<[u8]>) -> Vec<Step> {
 async fn play<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, steps: &[Step]) -> bool {
     for step in steps {
         let alive = match step {
-            Hear => hear(stream).await,
+            Hear => hear(stream, |head| head.windows(4).any(|w| w == b"\r\n\r\n")).await,
+            HearTwo => hear(stream, has_headers).await,
             Take => matches!(stream.read(&mut [0; 16384]).await, Ok(n) if n > 0),
             Say(bytes) => send(stream, bytes).await,
             Again(piece, pause) => {
@@ -91,15 +94,29 @@ async fn drain<S: AsyncRead + Unpin>(stream: &mut S) -> bool {
     false
 }
 
-async fn hear<S: AsyncRead + Unpin>(stream: &mut S) -> bool {
-    let (mut head, mut buffer) = (Vec::new(), [0; 4096]);
-    while !head.windows(4).any(|w| w == b"\r\n\r\n") {
+async fn hear<S: AsyncRead + Unpin>(stream: &mut S, whole: impl Fn(&[u8]) -> bool) -> bool {
+    let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+    while !whole(&heard) {
         match stream.read(&mut buffer).await {
-            Ok(n) if n > 0 => head.extend_from_slice(&buffer[..n]),
+            Ok(n) if n > 0 => heard.extend_from_slice(&buffer[..n]),
             _ => return false,
         }
     }
     true
+}
+
+/// Whether a whole HEADERS frame is among those after the preface of 24 bytes.
+fn has_headers(heard: &[u8]) -> bool {
+    let mut rest = heard.get(24..).unwrap_or_default();
+    while let [a, b, c, kind, _, _, _, _, _, frames @ ..] = rest {
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        let Some(after) = frames.get(length..) else { return false };
+        if *kind == 1 {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 /// Plays `steps` with whoever connects, for as long as the test runs.
