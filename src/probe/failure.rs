@@ -151,9 +151,8 @@ fn of_http_2(error: &h2::Error) -> CheckError {
 
 /// A body that came whole, but is not whole inside: without an error of the connection, an early end is the decoder's.
 fn of_decoder(error: &reqwest::Error, chain: &[&(dyn StdError + 'static)]) -> Option<CheckError> {
-    let by_connection = |cause: &&(dyn StdError + 'static)| {
-        cause.is::<hyper::Error>() || cause.is::<h2::Error>()
-    };
+    let by_connection =
+        |cause: &&(dyn StdError + 'static)| cause.is::<hyper::Error>() || cause.is::<h2::Error>();
     let own = error.is_decode() && !chain.iter().any(by_connection);
     let cause = chain.last().filter(|_| own)?;
     Some(failure(ErrorKind::InvalidResponse, format!("the body cannot be read: {cause}")))

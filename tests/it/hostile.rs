@@ -12,7 +12,7 @@ mod memory;
 mod over_tls;
 mod over_two;
 mod table;
-mod wire;
+pub mod wire;
 
 use std::net::SocketAddr;
 
@@ -74,7 +74,13 @@ impl Expected {
 }
 
 /// Adds a target that plays `steps` over a plain connection.
-async fn add(cases: &mut Vec<Case>, name: &str, steps: Vec<Step>, fields: Value, expected: Expected) {
+async fn add(
+    cases: &mut Vec<Case>,
+    name: &str,
+    steps: Vec<Step>,
+    fields: Value,
+    expected: Expected,
+) {
     let address = wire::plain(steps).await;
     put(cases, name, format!("http://{address}/"), fields, expected);
 }
@@ -91,7 +97,13 @@ async fn start() -> Targets {
     let mut cases = Vec::new();
     let anywhere: SocketAddr = ([127, 0, 0, 1], 0).into();
     let silent = wire::silent(anywhere);
-    put(&mut cases, "no answer to the SYN", format!("http://{}/", silent.address), in_a_second(), LATE);
+    put(
+        &mut cases,
+        "no answer to the SYN",
+        format!("http://{}/", silent.address),
+        in_a_second(),
+        LATE,
+    );
     answers::add_all(&mut cases).await;
     hops::add_all(&mut cases).await;
     let authority = over_tls::add_all(&mut cases).await;
@@ -110,7 +122,8 @@ const RESET: Expected = Down(ErrorKind::Reset, "connection reset");
 const TOO_LARGE: Expected =
     Down(ErrorKind::InvalidResponse, "the header of the answer is too large");
 const NOT_HTTP: Expected = Down(ErrorKind::InvalidResponse, "the answer is not HTTP");
-const BAD_HEADER: Expected = Down(ErrorKind::InvalidResponse, "the header of the answer is not HTTP");
+const BAD_HEADER: Expected =
+    Down(ErrorKind::InvalidResponse, "the header of the answer is not HTTP");
 const BAD_LENGTH: Expected =
     Down(ErrorKind::InvalidResponse, "the content-length of the answer is not valid");
 const BAD_BODY: Expected = Down(ErrorKind::InvalidResponse, "the body cannot be read: …");

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd,
+};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -123,15 +125,39 @@ async fn add_certificates(cases: &mut Vec<Case>, root: &Authority) {
     for (name, acceptor, expected) in [
         ("a good certificate", root.server("localhost", NOW, &[]), Up),
         ("a whole chain", between.server("localhost", NOW, &[&between]), Up),
-        ("a chain with a stranger in it", between.server("localhost", NOW, &[&stranger, &between]), Up),
+        (
+            "a chain with a stranger in it",
+            between.server("localhost", NOW, &[&stranger, &between]),
+            Up,
+        ),
         ("an incomplete chain", between.server("localhost", NOW, &[]), UNTRUSTED),
-        ("an expired certificate", root.server("localhost", (2020, 2021), &[]), of("certificate has expired")),
-        ("a certificate of the future", root.server("localhost", (2090, 2091), &[]), of("certificate is not valid yet")),
-        ("a certificate of another host", root.server("other.example", NOW, &[]), of("certificate is not valid for host localhost")),
-        ("a certificate of an unknown authority", stranger.server("localhost", NOW, &[&stranger]), UNTRUSTED),
+        (
+            "an expired certificate",
+            root.server("localhost", (2020, 2021), &[]),
+            of("certificate has expired"),
+        ),
+        (
+            "a certificate of the future",
+            root.server("localhost", (2090, 2091), &[]),
+            of("certificate is not valid yet"),
+        ),
+        (
+            "a certificate of another host",
+            root.server("other.example", NOW, &[]),
+            of("certificate is not valid for host localhost"),
+        ),
+        (
+            "a certificate of an unknown authority",
+            stranger.server("localhost", NOW, &[&stranger]),
+            UNTRUSTED,
+        ),
         ("a self-signed certificate", self_signed(false, &[]), UNTRUSTED),
         ("a self-signed authority", self_signed(true, &[]), UNTRUSTED),
-        ("a server that asks for a certificate", picky, of("the server asks for a client certificate")),
+        (
+            "a server that asks for a certificate",
+            picky,
+            of("the server asks for a client certificate"),
+        ),
     ] {
         let address = wire::within_tls(acceptor, answer(FINE)).await;
         put(cases, name, format!("https://localhost:{}/", address.port()), json!({}), expected);
@@ -139,7 +165,13 @@ async fn add_certificates(cases: &mut Vec<Case>, root: &Authority) {
     let bad = root.server("other.example", (2020, 2021), &[]);
     let address = wire::within_tls(bad, answer(FINE)).await;
     let lax = json!({"verify_tls": false});
-    put(cases, "a bad certificate that is allowed", format!("https://localhost:{}/", address.port()), lax, Up);
+    put(
+        cases,
+        "a bad certificate that is allowed",
+        format!("https://localhost:{}/", address.port()),
+        lax,
+        Up,
+    );
 }
 
 async fn add_handshakes(cases: &mut Vec<Case>) {
@@ -155,25 +187,52 @@ async fn add_handshakes(cases: &mut Vec<Case>) {
     let endless = record(&[&[11, 0xff, 0xff, 0xff][..], &[0; 16000]].concat());
     let of = |text| Down(ErrorKind::Tls, text);
     for (name, steps, expected) in [
-        ("plain HTTP at an https: port", vec![Take, say("HTTP/1.1 400 Bad Request\r\n\r\n"), Finish], NO_TLS),
+        (
+            "plain HTTP at an https: port",
+            vec![Take, say("HTTP/1.1 400 Bad Request\r\n\r\n"), Finish],
+            NO_TLS,
+        ),
         ("noise at an https: port", vec![Take, flood([0x5a; 4096])], NO_TLS),
         ("closed before the handshake", vec![Finish], CLOSED),
         ("closed during the handshake", vec![Take, Finish], CLOSED),
-        ("closed in the middle of a record", vec![Take, say([0x16, 3, 3, 1, 0, 2]), Finish], CLOSED),
+        (
+            "closed in the middle of a record",
+            vec![Take, say([0x16, 3, 3, 1, 0, 2]), Finish],
+            CLOSED,
+        ),
         ("reset during the handshake", vec![Take, Reset], RESET),
         ("only TLS 1.0, by an alert", vec![Take, alert(70), Finish], TOO_OLD),
         ("only TLS 1.0, by its hello", vec![Take, say(record(&hello)), Wait], TOO_OLD),
-        ("a refusal of our ciphers", vec![Take, alert(40), Finish], of("TLS handshake failed: the server refuses our versions and ciphers")),
-        ("a host that it does not know", vec![Take, alert(112), Finish], of("the server does not know the host 127.0.0.1")),
-        ("an internal error in the handshake", vec![Take, alert(80), Finish], of("TLS handshake failed: …")),
-        ("a handshake message of 16 MB", vec![Take, flood(endless)], of("the server does not speak TLS")),
+        (
+            "a refusal of our ciphers",
+            vec![Take, alert(40), Finish],
+            of("TLS handshake failed: the server refuses our versions and ciphers"),
+        ),
+        (
+            "a host that it does not know",
+            vec![Take, alert(112), Finish],
+            of("the server does not know the host 127.0.0.1"),
+        ),
+        (
+            "an internal error in the handshake",
+            vec![Take, alert(80), Finish],
+            of("TLS handshake failed: …"),
+        ),
+        (
+            "a handshake message of 16 MB",
+            vec![Take, flood(endless)],
+            of("the server does not speak TLS"),
+        ),
     ] {
         let address = wire::plain(steps).await;
         put(cases, name, format!("https://{address}/"), json!({}), expected);
     }
     for (name, steps) in [
         ("no word in the handshake", vec![Wait]),
-        ("a handshake byte by byte", vec![Take, say([0x16, 3, 3, 0x40, 0, 2, 0, 0x3f, 0]), trickle([0])]),
+        (
+            "a handshake byte by byte",
+            vec![Take, say([0x16, 3, 3, 0x40, 0, 2, 0, 0x3f, 0]), trickle([0])],
+        ),
     ] {
         let address = wire::plain(steps).await;
         put(cases, name, format!("https://{address}/"), in_a_second(), LATE);
@@ -191,7 +250,12 @@ async fn add_after_the_handshake(cases: &mut Vec<Case>, root: &Authority) {
         ("TLS: an end that is not told", vec![Hear, say(unended), Settle], json!({}), CUT),
         ("TLS: HTTP/0.9", vec![Hear, say("<html>"), Finish], json!({}), NOT_HTTP),
         ("TLS: hangs after the handshake", vec![Hear, Wait], in_a_second(), LATE),
-        ("TLS: a header without end", vec![Hear, say("HTTP/1.1 200 OK\r\nX: "), flood([b'x'; 16384])], json!({}), TOO_LARGE),
+        (
+            "TLS: a header without end",
+            vec![Hear, say("HTTP/1.1 200 OK\r\nX: "), flood([b'x'; 16384])],
+            json!({}),
+            TOO_LARGE,
+        ),
         ("TLS: open after a whole answer", vec![Hear, say(FINE), Wait], json!({}), Up),
     ] {
         let address = wire::within_tls(acceptor.clone(), steps).await;

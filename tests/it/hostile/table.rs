@@ -23,8 +23,17 @@ fn spec(case: &Case) -> HttpSpec {
 fn wrong(case: &Case, result: &CheckResult) -> Option<String> {
     let error = result.error.as_ref().map(|error| (error.kind.as_str(), error.text.as_str()));
     let told = error.is_none_or(|(_, text)| !text.contains('\n') && text.chars().count() <= 300);
-    let as_expected = case.expected.is(error) && told;
-    (!as_expected).then(|| format!("{}: {error:?}, not {:?}", case.name, case.expected))
+    let phases = &result.phases;
+    // What completed is there on failure too, and nothing completes before what it stands on.
+    let in_order = phases.total.is_some()
+        && (phases.first_byte.is_some() || result.status_code.is_none())
+        && (phases.connect.is_some() || phases.first_byte.is_none() && phases.tls.is_none());
+    let named = case.url.contains("//localhost:");
+    let as_expected = case.expected.is(error)
+        && told
+        && in_order
+        && (!named || phases.dns.is_some() && phases.connect.is_some());
+    (!as_expected).then(|| format!("{}: {error:?} {phases:?}, not {:?}", case.name, case.expected))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! Targets as scripts: what one says, byte for byte, and when it stops.
 
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -121,20 +122,42 @@ fn has_headers(heard: &[u8]) -> bool {
 
 /// Plays `steps` with whoever connects, for as long as the test runs.
 pub async fn plain(steps: Vec<Step>) -> SocketAddr {
-    accepting(move |mut stream| {
-        let steps = steps.clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    serve(listener, move || steps.clone());
+    address
+}
+
+/// Plays with each connection that `listener` takes what `steps` says then.
+pub fn serve(listener: TcpListener, steps: impl Fn() -> Vec<Step> + Send + 'static) {
+    accepting(listener, move |mut stream| {
+        let steps = steps();
         async move {
             if play(&mut stream, &steps).await {
                 break_off(&stream);
             }
         }
-    })
-    .await
+    });
+}
+
+/// Plays `steps` with each connection that `listener` takes, and keeps the first that was heard of it.
+pub fn serve_keeping(listener: TcpListener, steps: Vec<Step>, heard: Arc<Mutex<String>>) {
+    accepting(listener, move |mut stream| {
+        let (steps, heard) = (steps.clone(), heard.clone());
+        async move {
+            let mut first = vec![0; 4096];
+            let n = stream.peek(&mut first).await.unwrap_or_default();
+            *heard.lock().unwrap() = String::from_utf8_lossy(&first[..n]).into_owned();
+            play(&mut stream, &steps).await;
+        }
+    });
 }
 
 /// The same inside TLS, once the handshake is done.
 pub async fn within_tls(acceptor: TlsAcceptor, steps: Vec<Step>) -> SocketAddr {
-    accepting(move |stream| {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    accepting(listener, move |stream| {
         let (acceptor, steps) = (acceptor.clone(), steps.clone());
         async move {
             let Ok(mut stream) = acceptor.accept(stream).await else { return };
@@ -142,24 +165,21 @@ pub async fn within_tls(acceptor: TlsAcceptor, steps: Vec<Step>) -> SocketAddr {
                 break_off(stream.get_ref().0);
             }
         }
-    })
-    .await
+    });
+    address
 }
 
-/// Gives each connection to `serve`.
-async fn accepting<F, Fut>(serve: F) -> SocketAddr
+/// Gives each connection that `listener` takes to `serve`.
+fn accepting<F, Fut>(listener: TcpListener, serve: F)
 where
     F: Fn(TcpStream) -> Fut + Send + 'static,
     Fut: Future<Output = ()> + Send + 'static,
 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(serve(stream));
         }
     });
-    address
 }
 
 fn break_off(stream: &TcpStream) {

@@ -125,7 +125,8 @@ impl Binary {
     /// How many sockets it has open.
     pub fn sockets(&self) -> usize {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
-        let target = |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
+        let target =
+            |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
         open.filter_map(target).filter(|path| path.to_string_lossy().starts_with("socket:")).count()
     }
 
