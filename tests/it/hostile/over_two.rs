@@ -18,6 +18,8 @@ const END_HEADERS: u8 = 4;
 /// `:status: 200` of the static table of HPACK.
 const STATUS_200: u8 = 0x88;
 
+const WRONG: Expected = Down(ErrorKind::InvalidResponse, "HTTP/2: …");
+
 /// One frame (RFC 9113, section 4.1).
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
@@ -46,7 +48,6 @@ pub async fn add_all(cases: &mut Vec<Case>) {
     let lax = json!({"verify_tls": false});
     let late = json!({"verify_tls": false, "timeout_seconds": 1});
     let reset = |text| Down(ErrorKind::Reset, text);
-    let wrong = Down(ErrorKind::InvalidResponse, "HTTP/2: …");
     let ok = headers(0, &[]);
     let cut = Down(ErrorKind::Reset, "connection closed before the answer was complete");
     for (name, steps, fields, expected) in [
@@ -90,7 +91,8 @@ pub async fn add_all(cases: &mut Vec<Case>) {
             "a body without end",
             vec![HearTwo, begin(), say(&ok), flood(frame(DATA, 0, 1, &[b'x'; 16384]))],
             &lax,
-            Up,
+            // It heeds no window: that shows unless the first mebibyte is read before.
+            Expected::Either(&[Up, WRONG]),
         ),
         (
             "GOAWAY at once",
@@ -121,7 +123,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
             "RST_STREAM of streams that are not",
             vec![HearTwo, begin(), flood(frame(RST_STREAM, 0, 7, &[0, 0, 0, 8]))],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "CONTINUATION without end",
@@ -132,7 +134,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 flood(frame(CONTINUATION, 0, 1, &field("x", "y").repeat(1000))),
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "empty CONTINUATION without end",
@@ -143,7 +145,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 flood(frame(CONTINUATION, 0, 1, &[]).repeat(100)),
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a header of 60 kB",
@@ -154,20 +156,20 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 Wait,
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "DATA before any header",
             vec![HearTwo, begin(), say(frame(DATA, END_STREAM, 1, b"ok")), Wait],
             &lax,
-            wrong,
+            WRONG,
         ),
-        ("DATA on stream 0", vec![HearTwo, begin(), flood(frame(DATA, 0, 0, b"ok"))], &lax, wrong),
+        ("DATA on stream 0", vec![HearTwo, begin(), flood(frame(DATA, 0, 0, b"ok"))], &lax, WRONG),
         (
             "a frame of 16 MB",
             vec![HearTwo, begin(), say([0xff, 0xff, 0xff, DATA, 0, 0, 0, 0, 1]), flood([0; 16384])],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a header that HPACK cannot read",
@@ -178,7 +180,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 Wait,
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a header without a status",
@@ -189,7 +191,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 Wait,
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "status abc",
@@ -200,13 +202,13 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 Wait,
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a name in capitals",
             vec![HearTwo, begin(), say(headers(END_STREAM, &field("X", "y"))), Wait],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a push that nobody wants",
@@ -217,7 +219,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 Wait,
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a length that is not kept",
@@ -229,19 +231,19 @@ pub async fn add_all(cases: &mut Vec<Case>) {
                 Wait,
             ],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a window beyond all bounds",
             vec![HearTwo, begin(), flood(frame(WINDOW_UPDATE, 0, 0, &[0x7f, 0xff, 0xff, 0xff]))],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "HTTP/1.1 where HTTP/2 was agreed",
             vec![HearTwo, say("HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"), Finish],
             &lax,
-            wrong,
+            WRONG,
         ),
         ("no frame at all", vec![HearTwo, Wait], &late, LATE),
         ("settings and no more", vec![HearTwo, begin(), Wait], &late, LATE),
@@ -271,7 +273,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
             "empty DATA without end",
             vec![HearTwo, begin(), say(&ok), flood(frame(DATA, 0, 1, &[]).repeat(100))],
             &lax,
-            wrong,
+            WRONG,
         ),
         (
             "a body that never ends",
