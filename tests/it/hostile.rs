@@ -9,6 +9,7 @@
 mod answers;
 mod hops;
 mod memory;
+mod onwards;
 mod over_tls;
 mod over_two;
 mod table;
@@ -85,9 +86,9 @@ async fn add(
     put(cases, name, format!("http://{address}/"), fields, expected);
 }
 
-/// Adds a case. Its check has half a minute, so that a busy machine fails none, unless the case is about time.
+/// Adds a case. Its check has two minutes, so that a busy machine fails none, unless the case is about time.
 fn put(cases: &mut Vec<Case>, name: &str, url: String, fields: Value, expected: Expected) {
-    let mut all = json!({"timeout_seconds": 60, "retries": 0});
+    let mut all = json!({"timeout_seconds": 120, "retries": 0});
     all.as_object_mut().unwrap().extend(fields.as_object().cloned().unwrap_or_default());
     cases.push(Case { name: name.to_owned(), url, fields: all, expected });
 }

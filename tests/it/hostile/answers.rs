@@ -58,7 +58,8 @@ async fn add_slow(cases: &mut Vec<Case>) {
     }
     let slow_failure = vec![Hear, say("HTTP/1.1 503 No\r\nContent-Length: 9\r\n\r\n"), Wait];
     let expected = Down(ErrorKind::Status, "status 503");
-    add(cases, "503 with a body that hangs", slow_failure, in_a_second(), expected).await;
+    add(cases, "503 with a body that hangs", slow_failure, json!({"timeout_seconds": 5}), expected)
+        .await;
 }
 
 async fn add_endless(cases: &mut Vec<Case>) {
@@ -72,7 +73,7 @@ async fn add_endless(cases: &mut Vec<Case>) {
         (
             "chunks without end",
             "Transfer-Encoding: chunked\r\n\r\n",
-            b"1\r\nx\r\n".repeat(10_000),
+            b"10\r\n0123456789abcdef\r\n".repeat(1000),
             Up,
         ),
         (
@@ -211,7 +212,7 @@ async fn add_broken_off(cases: &mut Vec<Case>) {
         add(cases, name, steps, json!({}), expected).await;
     }
     let refused = Down(ErrorKind::Refused, "connection refused");
-    put(cases, "a closed port", format!("http://{}/", wire::closed().await), json!({}), refused);
+    put(cases, "a closed port", format!("http://{}/", wire::closed()), json!({}), refused);
     let nowhere = Down(ErrorKind::Dns, "could not resolve nowhere.invalid");
     put(cases, "a name that is none", "http://nowhere.invalid/".to_owned(), json!({}), nowhere);
 }
@@ -349,6 +350,8 @@ async fn add_odd_but_right(cases: &mut Vec<Case>) {
     ] {
         add(cases, name, vec![Hear, say(text), Wait], json!({"method": "HEAD"}), Up).await;
     }
+    let tunnel = json!({"method": "CONNECT"});
+    add(cases, "CONNECT with an answer", answer(FINE), tunnel, Up).await;
     let unchanged = "HTTP/1.1 304 Same\r\nContent-Length: 100\r\n\r\n";
     let fields = json!({"expected_status": "304"});
     add(cases, "304 with a length", vec![Hear, say(unchanged), Wait], fields, Up).await;

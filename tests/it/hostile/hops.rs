@@ -65,7 +65,7 @@ pub async fn add_all(cases: &mut Vec<Case>) {
         ),
         (
             "to a closed port",
-            format!("http://{}/", wire::closed().await),
+            format!("http://{}/", wire::closed()),
             Down(ErrorKind::Refused, "connection refused"),
         ),
         (

@@ -10,13 +10,19 @@ use watchbell::probe::{EgressRules, Prober};
 
 use super::*;
 
-fn spec(case: &Case) -> HttpSpec {
-    let mut fields = case.fields.as_object().unwrap().clone();
-    fields.insert("url".to_owned(), json!(case.url));
+fn spec(url: &str, fields: &Value) -> HttpSpec {
+    let mut fields = fields.as_object().unwrap().clone();
+    fields.insert("url".to_owned(), json!(url));
     match Settings::read(&fields, Kind::Http, None).unwrap().target {
         Target::Http(spec) => spec,
         _ => panic!("not HTTP"),
     }
+}
+
+/// Checks `url` once, trusting nobody.
+pub async fn check(url: &str, fields: &Value) -> CheckResult {
+    let prober = Prober::with_roots(EgressRules::default(), RootCertStore::empty()).unwrap();
+    prober.check_http(&spec(url, fields), "local", Timestamp(0)).await
 }
 
 /// What is not as expected of a result, in a line.
@@ -28,7 +34,8 @@ fn wrong(case: &Case, result: &CheckResult) -> Option<String> {
     let in_order = phases.total.is_some()
         && (phases.first_byte.is_some() || result.status_code.is_none())
         && (phases.connect.is_some() || phases.first_byte.is_none() && phases.tls.is_none());
-    let named = case.url.contains("//localhost:");
+    // A check that has only a second may end anywhere.
+    let named = case.url.contains("//localhost:") && case.fields["timeout_seconds"] != 1;
     let as_expected = case.expected.is(error)
         && told
         && in_order
@@ -45,7 +52,7 @@ async fn every_target_gives_its_own_kind() {
     let prober = Prober::with_roots(EgressRules::default(), roots).unwrap();
     let mut checks = JoinSet::new();
     for (at, case) in targets.cases.iter().enumerate() {
-        let (prober, spec) = (prober.clone(), spec(case));
+        let (prober, spec) = (prober.clone(), spec(&case.url, &case.fields));
         checks.spawn(async move { (at, prober.check_http(&spec, "local", Timestamp(0)).await) });
     }
     let mut faults = Vec::new();
