@@ -36,8 +36,7 @@ async fn heard_after(scheme: &str, status: u16, to: &str, fields: Value) -> Stri
     let url = format!("{scheme}://user:word@localhost:{}/", address.port());
     let result = table::check(&url, &all).await;
     assert_eq!(result.error, None, "{status} to {to}");
-    let heard = heard.lock().unwrap().to_lowercase();
-    heard
+    heard.lock().unwrap().to_lowercase()
 }
 
 #[tokio::test]
