@@ -39,6 +39,7 @@ fn check(at: Timestamp, verdict: Verdict) -> CheckResult {
         status_code: Some(if error.is_some() { 500 } else { 200 }),
         error,
         failed_checks: BTreeMap::new(),
+        certificate: None,
         verdict,
     }
 }

@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response};
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
+use super::certs;
 use super::egress::EgressRules;
 use super::failure::{failure, of_request};
 use super::phases::{ConnectedLayer, Marks};
 use super::redirect::{Hop, MAX_HOPS, is_redirect};
 use super::resolver::{GuardedResolver, check_literal};
+use super::tls::Handshaker;
 use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
@@ -24,11 +26,13 @@ const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
 /// Makes checks. Cheap to clone; it keeps no connection and no state between checks.
 #[derive(Debug, Clone)]
 pub struct Prober {
-    rules: Arc<EgressRules>,
+    pub(super) rules: Arc<EgressRules>,
     /// For monitors whose certificate must be valid.
     strict: Client,
     /// For monitors with `verify_tls` false.
     lax: Client,
+    /// For monitors of TLS alone.
+    pub(super) handshaker: Handshaker,
 }
 
 /// The final answer of a check.
@@ -53,9 +57,14 @@ impl Prober {
     /// The TLS library cannot be set up.
     pub fn with_roots(rules: EgressRules, roots: RootCertStore) -> anyhow::Result<Self> {
         let rules = Arc::new(rules);
-        let strict = client(&rules, Some(roots))?;
-        let lax = client(&rules, None)?;
-        Ok(Self { rules, strict, lax })
+        let strict = trust::client_config(Some(roots))?;
+        let lax = trust::client_config(None)?;
+        Ok(Self {
+            strict: client(&rules, strict.clone())?,
+            lax: client(&rules, lax.clone())?,
+            handshaker: Handshaker::new(strict, lax),
+            rules,
+        })
     }
 
     /// Checks `target` once, from `region`; `started_at` is the time that the result bears. `None` of a heartbeat, which is
@@ -68,6 +77,7 @@ impl Prober {
     ) -> Option<CheckResult> {
         match target {
             Target::Http(spec) => Some(self.check_http(spec, region, started_at).await),
+            Target::Tls(spec) => Some(self.check_tls(spec, region, started_at).await),
             Target::Heartbeat(_) => None,
         }
     }
@@ -106,6 +116,7 @@ impl Prober {
             status_code: marks.status(),
             error: assessed.error,
             failed_checks: assessed.failed_checks,
+            certificate: certs::first_to_end(&marks.take_certificates()),
             verdict: assessed.verdict,
         }
     }
@@ -143,10 +154,11 @@ impl Prober {
     }
 }
 
-fn client(rules: &Arc<EgressRules>, roots: Option<RootCertStore>) -> anyhow::Result<Client> {
+fn client(rules: &Arc<EgressRules>, mut tls: ClientConfig) -> anyhow::Result<Client> {
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Client::builder()
         .user_agent(USER_AGENT)
-        .tls_backend_preconfigured(trust::client_config(roots)?)
+        .tls_backend_preconfigured(tls)
         .dns_resolver(GuardedResolver::new(Arc::clone(rules)))
         .connector_layer(ConnectedLayer)
         // Every check sees a new connection: an old one that still works hides a broken listener.

@@ -65,6 +65,30 @@ pub fn check_literal(rules: &EgressRules, url: &Url) -> Result<(), ResolveError>
     if rules.allows(address) { Ok(()) } else { Err(ResolveError::Blocked(address)) }
 }
 
+/// The addresses of `host`, a name or a literal address, that the egress rules allow, with `port`.
+///
+/// # Errors
+/// There is none.
+pub(super) async fn addresses_of(
+    rules: &EgressRules,
+    host: &str,
+    port: u16,
+) -> Result<Vec<SocketAddr>, ResolveError> {
+    let found = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => {
+            let found = look_up(host).await?;
+            phases::resolved();
+            found
+        }
+    };
+    let mut allowed = filter(rules, host, found)?;
+    for address in &mut allowed {
+        address.set_port(port);
+    }
+    Ok(allowed)
+}
+
 async fn look_up(name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
     match tokio::net::lookup_host((name, 0)).await {
         Ok(addresses) => Ok(addresses.collect()),

@@ -42,6 +42,7 @@ fn result(code: u16, total_ms: u32) -> CheckResult {
         status_code: Some(code),
         error: None,
         failed_checks: BTreeMap::new(),
+        certificate: None,
         verdict: Verdict::Up,
     }
 }
