@@ -26,7 +26,11 @@ fn certificate(fingerprint: &str, not_after: Timestamp) -> Arc<Certificate> {
     })
 }
 
-fn saw(at: Timestamp, certificate: Option<Arc<Certificate>>, error: Option<ErrorKind>) -> CheckResult {
+fn saw(
+    at: Timestamp,
+    certificate: Option<Arc<Certificate>>,
+    error: Option<ErrorKind>,
+) -> CheckResult {
     CheckResult {
         region: "local".to_owned(),
         started_at: at,
@@ -56,7 +60,12 @@ fn warned(facts: &[Fact]) -> Option<(String, i64, u32)> {
     first
 }
 
-fn check(state: &mut State, seen: &Arc<Certificate>, days: &[u32], at: Timestamp) -> Option<(i64, u32)> {
+fn check(
+    state: &mut State,
+    seen: &Arc<Certificate>,
+    days: &[u32],
+    at: Timestamp,
+) -> Option<(i64, u32)> {
     let result = saw(at, Some(Arc::clone(seen)), None);
     // As it is read back after a restart.
     *state = serde_json::from_value(json!(state)).unwrap();
@@ -170,17 +179,17 @@ fn thresholds_are_read_from_the_most_to_the_fewest() {
     ] {
         assert_eq!(read(given.clone()), Ok(kept), "{given}");
     }
-    for wrong in [json!(7), json!("7"), json!([1001]), json!([-1]), json!([1.5]), json!(["7"]), json!([[7]])] {
+    for wrong in
+        [json!(7), json!("7"), json!([1001]), json!([-1]), json!([1.5]), json!(["7"]), json!([[7]])]
+    {
         assert_eq!(read(wrong.clone()), Err(vec!["tls_expiry_days".to_owned()]), "{wrong}");
     }
     assert!(read(json!((0..11).collect::<Vec<_>>())).is_err(), "too many");
     // Stored before there were any.
-    let mut old = json!(Settings::read(
-        json!({"url": "https://a.example"}).as_object().unwrap(),
-        Kind::Http,
-        None
-    )
-    .unwrap());
+    let mut old = json!(
+        Settings::read(json!({"url": "https://a.example"}).as_object().unwrap(), Kind::Http, None)
+            .unwrap()
+    );
     old["target"].as_object_mut().unwrap().remove("tls_expiry_days");
     let target: Target = serde_json::from_value(old["target"].clone()).unwrap();
     assert_eq!(target.tls_expiry_days(), [30, 14, 7, 1]);
