@@ -135,8 +135,11 @@ pub(super) fn usual_expiry_days() -> Vec<u32> {
 /// Reads `tls_expiry_days`: kept from the most days to the fewest, each once. Empty: no warning.
 pub(super) fn read_expiry_days(fields: &mut Fields<'_>, current: Option<Vec<u32>>) -> Vec<u32> {
     fields.read("tls_expiry_days", usual_expiry_days(), current, |value| {
-        let fix =
-            || format!("must be a list of days from 0 to {THRESHOLD_MAX}, such as [30, 14, 7, 1]");
+        let fix = || {
+            format!(
+                "must have whole numbers of days from 0 to {THRESHOLD_MAX}, such as [30, 14, 7, 1]"
+            )
+        };
         let mut days = Vec::new();
         for item in value.as_array().ok_or_else(fix)? {
             let number = item.as_u64().and_then(|n| u32::try_from(n).ok());

@@ -33,9 +33,10 @@ pub struct State {
     /// The last check, for the list and the recovery's words.
     pub last_check: Option<LastCheck>,
     /// The certificate that was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<Arc<Certificate>>,
     /// The certificates whose coming end was told.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<Warned>,
     /// A heartbeat's window.
     pub beat: Beat,
