@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response};
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
+use super::certs;
 use super::egress::EgressRules;
 use super::failure::{failure, of_request};
 use super::phases::{ConnectedLayer, Marks};
 use super::redirect::{Hop, MAX_HOPS, is_redirect};
 use super::resolver::GuardedResolver;
+use super::tls::Handshaker;
 use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
@@ -27,11 +29,13 @@ const HTTP_2_WINDOW: u32 = 1 << 18;
 /// Makes checks. Cheap to clone; it keeps no connection and no state between checks.
 #[derive(Debug, Clone)]
 pub struct Prober {
-    resolver: GuardedResolver,
+    pub(super) resolver: GuardedResolver,
     /// For monitors whose certificate must be valid.
     strict: Client,
     /// For monitors with `verify_tls` false.
     lax: Client,
+    /// For monitors of TLS alone.
+    pub(super) handshaker: Handshaker,
 }
 
 /// The final answer of a check.
@@ -63,9 +67,14 @@ impl Prober {
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn with_resolver(resolver: GuardedResolver, roots: RootCertStore) -> anyhow::Result<Self> {
-        let strict = client(&resolver, Some(roots))?;
-        let lax = client(&resolver, None)?;
-        Ok(Self { resolver, strict, lax })
+        let strict = trust::client_config(Some(roots))?;
+        let lax = trust::client_config(None)?;
+        Ok(Self {
+            strict: client(&resolver, strict.clone())?,
+            lax: client(&resolver, lax.clone())?,
+            handshaker: Handshaker::new(strict, lax),
+            resolver,
+        })
     }
 
     /// Checks `target` once, from `region`; `started_at` is the time that the result bears. `None` of a heartbeat, which is
@@ -78,6 +87,7 @@ impl Prober {
     ) -> Option<CheckResult> {
         match target {
             Target::Http(spec) => Some(self.check_http(spec, region, started_at).await),
+            Target::Tls(spec) => Some(self.check_tls(spec, region, started_at).await),
             Target::Heartbeat(_) => None,
         }
     }
@@ -116,6 +126,7 @@ impl Prober {
             status_code: marks.status(),
             error: assessed.error,
             failed_checks: assessed.failed_checks,
+            certificate: certs::first_to_end(&marks.take_certificates()),
             verdict: assessed.verdict,
         }
     }
@@ -153,10 +164,11 @@ impl Prober {
     }
 }
 
-fn client(resolver: &GuardedResolver, roots: Option<RootCertStore>) -> anyhow::Result<Client> {
+fn client(resolver: &GuardedResolver, mut tls: ClientConfig) -> anyhow::Result<Client> {
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Client::builder()
         .user_agent(USER_AGENT)
-        .tls_backend_preconfigured(trust::client_config(roots)?)
+        .tls_backend_preconfigured(tls)
         .dns_resolver(resolver.clone())
         .connector_layer(ConnectedLayer)
         // Every check sees a new connection: an old one that still works hides a broken listener.

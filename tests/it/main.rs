@@ -11,6 +11,7 @@ mod api_monitors;
 mod api_openapi;
 mod api_windows;
 mod beats;
+mod certificates;
 mod cli;
 mod crash;
 mod heartbeats;

@@ -3,7 +3,9 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+use url::Url;
 
+use super::certificate::{CertificateCard, certificate_metric};
 use super::charts::{Point, ResponseChart, phase_bar, response_chart};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
@@ -14,7 +16,7 @@ use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, CheckResult, HttpSpec, Pace, Target};
+use crate::monitor::{Cause, CheckResult, Pace, Target};
 use crate::report::uptime::Tally;
 use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
@@ -126,6 +128,9 @@ struct MonitorPage {
     shell: Shell,
     head: Head,
     url: String,
+    /// Whether a browser can open the address.
+    is_link: bool,
+    /// What is done at each check: `GET`.
     method: String,
     every: String,
     metrics: Vec<Metric>,
@@ -136,6 +141,7 @@ struct MonitorPage {
     checks: Vec<CheckLine>,
     more: Option<i64>,
     failing: Vec<(String, String)>,
+    certificate: Option<CertificateCard>,
     rule: String,
 }
 
@@ -152,18 +158,32 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
     let found = monitors::get(conn, &visit.state.sealer, *id).await?;
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     match &watched.monitor.settings.target {
-        Target::Http(spec) => http_page(&visit, conn, &watched, spec, &query).await,
+        Target::Http(spec) => {
+            let about = About { url: &spec.url, method: &spec.method, pace: &spec.pace };
+            checked_page(&visit, conn, &watched, about, &query).await
+        }
+        Target::Tls(spec) => {
+            let about = About { url: &spec.url, method: "TLS handshake", pace: &spec.pace };
+            checked_page(&visit, conn, &watched, about, &query).await
+        }
         Target::Heartbeat(spec) => {
             heartbeat::page(&visit, conn, &watched, spec, (&query.kind, query.show)).await
         }
     }
 }
 
-async fn http_page(
+/// What the page says of a target that is checked.
+struct About<'a> {
+    url: &'a Url,
+    method: &'a str,
+    pace: &'a Pace,
+}
+
+async fn checked_page(
     visit: &Visit,
     conn: &mut Conn<'_>,
     watched: &Watched,
-    spec: &HttpSpec,
+    about: About<'_>,
     query: &DetailQuery,
 ) -> Page {
     let viewer = visit.viewer;
@@ -178,13 +198,15 @@ async fn http_page(
     let latest = history::results(conn, id, limit, 0).await?;
     let mut metrics = uptime_metrics(&past, watched);
     metrics.push(response_metric(&day));
+    metrics.extend(certificate_metric(watched, viewer));
     let scale = latest.iter().filter_map(|r| r.result.phases.total).max().unwrap_or(1);
     let more = (latest.len() as i64 == limit).then_some(limit + 50);
     show(&MonitorPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
-        url: spec.url.to_string(),
-        method: spec.method.clone(),
-        every: span(i64::from(spec.pace.check_interval_seconds) * 1000),
+        url: about.url.to_string(),
+        is_link: matches!(about.url.scheme(), "http" | "https"),
+        method: about.method.to_owned(),
+        every: span(i64::from(about.pace.check_interval_seconds) * 1000),
         metrics,
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
@@ -193,7 +215,8 @@ async fn http_page(
         checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
         more,
         failing: failing(watched),
-        rule: rule(&spec.pace),
+        certificate: CertificateCard::of(watched, viewer),
+        rule: rule(about.pace),
         head,
     })
 }
