@@ -6,6 +6,8 @@
 use serde_json::{Map, Value};
 
 use super::FailedChecks;
+use super::body::Body;
+use super::line::one_line;
 
 /// The most parts that are named; who reads more than these looks at the body.
 const MOST: usize = 20;
@@ -19,14 +21,12 @@ const NAME_MAX: usize = 100;
 /// Read are the plain form, `{"checks":{name: "ok" | "error: …" | true | {"status": …}}}`, and that of IETF
 /// health+json (draft-inadarei-api-health-check-06), where each name has a list of objects. A body that is
 /// cut off, not JSON, or nested deeper than serde_json goes (128) says nothing.
-pub fn failed_checks(body: &[u8]) -> FailedChecks {
-    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
-    // A look at the first byte spares the parse of every page of HTML.
-    if body.trim_ascii_start().first() != Some(&b'{') {
+pub fn failed_checks(body: &Body<'_>) -> FailedChecks {
+    if !body.may_be_object() {
         return FailedChecks::new();
     }
-    match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(body)) => in_checks(&body),
+    match body.json() {
+        Ok(Value::Object(body)) => in_checks(body),
         _ => FailedChecks::new(),
     }
 }
@@ -93,18 +93,6 @@ fn is_failure(text: &str) -> bool {
         || ["down", "unhealthy", "critical"].iter().any(|word| after(word).is_some_and(ends))
 }
 
-/// One line of at most `longest` characters: whatever controls a terminal or breaks a line becomes a space.
-fn one_line(text: &str, longest: usize) -> String {
-    let plain = |c: char| !(c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'));
-    let mut line: String =
-        text.trim().chars().take(longest).map(|c| if plain(c) { c } else { ' ' }).collect();
-    if text.trim().chars().nth(longest).is_some() {
-        line.pop();
-        line.push('…');
-    }
-    line
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -112,7 +100,7 @@ mod tests {
     use super::*;
 
     fn failed(body: &str) -> Vec<(String, String)> {
-        failed_checks(body.as_bytes()).into_iter().collect()
+        failed_checks(&Body::new(body.as_bytes())).into_iter().collect()
     }
 
     fn checks(parts: &str) -> Vec<(String, String)> {
@@ -259,13 +247,13 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_borne(body in prop::collection::vec(any::<u8>(), 0..300)) {
-            failed_checks(&body);
+            failed_checks(&Body::new(&body));
         }
 
         #[test]
         fn any_json_gives_bounded_lines(parts in any_json()) {
             let body = serde_json::json!({"checks": parts}).to_string();
-            let failed = failed_checks(body.as_bytes());
+            let failed = failed_checks(&Body::new(body.as_bytes()));
             prop_assert!(failed.len() <= MOST);
             for (path, text) in failed {
                 prop_assert!(path.starts_with("checks."));

@@ -1,6 +1,8 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
+pub mod assertion;
 pub mod assess;
+pub mod body;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
@@ -9,7 +11,10 @@ pub mod heartbeat;
 mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
+pub mod json_path;
+mod line;
 pub mod pace;
+pub mod pattern;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;
@@ -84,6 +89,8 @@ crate::words! {
         Status = "status",
         /// A keyword is missing, or one that must not be there is.
         Keyword = "keyword",
+        /// Something that is asserted of the answer is not so.
+        Assertion = "assertion",
         /// More than ten redirects.
         TooManyRedirects = "too_many_redirects",
         /// The egress rules do not allow the address.
