@@ -151,8 +151,8 @@ impl fmt::Display for Assertion {
         let verb = match &self.ready.test {
             Test::Eq(_) => format!("equals {value}"),
             Test::Ne(_) => format!("is not {value}"),
-            Test::Lt(_) => format!("is less than {value}"),
-            Test::Gt(_) => format!("is more than {value}"),
+            Test::Lt(_) => format!("is less than {}", shown_limit(&self.value)),
+            Test::Gt(_) => format!("is more than {}", shown_limit(&self.value)),
             Test::Contains(_) => format!("contains {value}"),
             Test::Matches(pattern) => format!("matches {}", one_line(pattern.as_str(), SHOWN)),
             Test::Exists(true) => "exists".to_owned(),
@@ -181,6 +181,11 @@ fn shown(value: &Value) -> String {
         Value::String(text) => quoted(text),
         other => one_line(&other.to_string(), SHOWN),
     }
+}
+
+/// A limit as messages show it: it is a number, also when it was given as text.
+fn shown_limit(value: &Value) -> String {
+    value.as_str().map_or_else(|| shown(value), |text| one_line(text, SHOWN))
 }
 
 fn quoted(text: &str) -> String {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Number, Value};
 
-use super::{Answer, Assertion, Source, Subject, Test, quoted, shown};
+use super::{Answer, Assertion, Source, Subject, Test, quoted, shown, shown_limit};
 use crate::monitor::line::one_line;
 
 /// The longest message, in characters.
@@ -77,8 +77,8 @@ impl Assertion {
         match &self.ready.test {
             Test::Eq(_) => format!(", expected {value}"),
             Test::Ne(_) => format!(", expected other than {value}"),
-            Test::Lt(_) => format!(", expected less than {value}"),
-            Test::Gt(_) => format!(", expected more than {value}"),
+            Test::Lt(_) => format!(", expected less than {}", shown_limit(&self.value)),
+            Test::Gt(_) => format!(", expected more than {}", shown_limit(&self.value)),
             Test::Contains(_) => format!(", expected to contain {value}"),
             Test::Matches(pattern) => {
                 format!(", expected to match {}", one_line(pattern.as_str(), super::SHOWN))

@@ -297,17 +297,17 @@ fn any_body() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         4 => words.prop_map(Value::from),
         1 => any::<bool>().prop_map(Value::from),
-        1 => ".{0,400}".prop_map(Value::from),
+        1 => (0..40_usize).prop_map(|n| Value::from("é\u{0}down ".repeat(n))),
     ];
     let map = |entries: Vec<(&str, Value)>| {
         Value::Object(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
     };
-    let inner = leaf.prop_recursive(6, 200, 8, {
+    let inner = leaf.prop_recursive(5, 48, 6, {
         let keys = keys.clone();
         move |inner| {
             prop_oneof![
                 prop::collection::vec((keys.clone(), inner.clone()), 0..6).prop_map(map),
-                prop::collection::vec(inner, 0..30).prop_map(Value::from),
+                prop::collection::vec(inner, 0..8).prop_map(Value::from),
             ]
         }
     });

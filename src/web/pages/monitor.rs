@@ -193,7 +193,7 @@ async fn http_page(
         checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
         more,
         failing: failing(watched),
-        rule: rule(&spec.pace),
+        rule: format!("{} {}", passes(spec), rule(&spec.pace)),
         head,
     })
 }
@@ -228,6 +228,24 @@ fn failing(watched: &Watched) -> Vec<(String, String)> {
             failed_checks.iter().map(|(path, text)| (path.clone(), one_line(text))).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// What a right answer is, in plain words.
+fn passes(spec: &HttpSpec) -> String {
+    let mut parts = vec![format!("the status is {}", spec.expected_status)];
+    parts.extend(spec.keyword.iter().map(|word| format!("\"{}\" is in the body", one_line(word))));
+    let absent = spec.keyword_absent.iter();
+    parts.extend(absent.map(|word| format!("\"{}\" is not in the body", one_line(word))));
+    parts.extend(spec.assertions.iter().map(ToString::to_string));
+    format!("A check passes when {}.", in_a_row(&parts))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn in_a_row(parts: &[String]) -> String {
+    match parts {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => parts.concat(),
     }
 }
 

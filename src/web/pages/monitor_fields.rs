@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::assertion_rows;
 use super::error::PageError;
 use super::form::{Form, Input, Shape};
 use super::heartbeat_form;
@@ -35,7 +36,7 @@ const HTTP: [(&str, Shape); 15] = [
     ("recovery_checks", Shape::Number),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 25] = [
+pub const LABELS: [(&str, &str); 26] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
@@ -49,6 +50,7 @@ pub const LABELS: [(&str, &str); 25] = [
     ("expected_status", "The list of status codes"),
     ("keyword", "The text that must be there"),
     ("keyword_absent", "The text that must not be there"),
+    ("assertions", "In the rules,"),
     ("degraded_after_ms", "The limit in ms"),
     ("retries", "The number of re-checks"),
     ("retry_interval_seconds", "The time before a re-check in seconds"),
@@ -145,6 +147,8 @@ pub async fn fields(
         Kind::Heartbeat => heartbeat_form::fields(input),
     });
     if kind == Kind::Http {
+        let rules = assertion_rows::to_json(&assertion_rows::posted(input));
+        map.insert("assertions".to_owned(), rules);
         map.insert("url".to_owned(), with_scheme(input.get("url")));
         if let Ok(seconds) = input.get("interval_choice").parse::<u32>() {
             map.insert("check_interval_seconds".to_owned(), json!(seconds));

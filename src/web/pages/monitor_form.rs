@@ -6,6 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::Map;
 
+use super::assertion_rows::{self, OPS, Row, SOURCES};
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
 use super::heartbeat_form::{FoldWords, Meaning, zones};
@@ -41,6 +42,7 @@ struct FormPage {
     kind: Kind,
     form: Form,
     channels: Vec<Choice>,
+    rules: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
     known_tags: Vec<String>,
     folds: FoldWords,
@@ -77,6 +79,10 @@ impl FormPage {
         if self.form.has("keyword") || self.form.has("keyword_absent") {
             words.push("body text".to_owned());
         }
+        let rules = self.rules.iter().filter(|row| !row.is_empty()).count();
+        if rules > 0 {
+            words.push(plural(rules, "rule"));
+        }
         if self.form.has("degraded_after_ms") {
             words.push(format!("slow over {} ms", self.form.value("degraded_after_ms")));
         }
@@ -112,15 +118,21 @@ pub struct NewQuery {
     url: String,
 }
 
+/// What is ticked, and the rows that are filled.
 struct Ticks {
     channels: Option<Vec<i64>>,
     events: Vec<String>,
+    rules: Vec<Row>,
 }
 
 impl Ticks {
     fn of(settings: &Settings) -> Self {
         let events = settings.notify_on.iter().map(ToString::to_string).collect();
-        Self { channels: settings.channel_ids.clone(), events }
+        let rules = match &settings.target {
+            Target::Http(spec) => assertion_rows::rows(&spec.assertions),
+            Target::Heartbeat(_) => Vec::new(),
+        };
+        Self { channels: settings.channel_ids.clone(), events, rules }
     }
 
     fn posted(input: &Input) -> Self {
@@ -128,11 +140,13 @@ impl Ticks {
         Self {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
+            rules: assertion_rows::posted(input),
         }
     }
 
     fn all() -> Self {
-        Self { channels: None, events: NotifyOn::ALL.iter().map(ToString::to_string).collect() }
+        let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
+        Self { channels: None, events, rules: Vec::new() }
     }
 }
 
@@ -171,6 +185,7 @@ async fn show_form(
         kind,
         form,
         channels,
+        rules: assertion_rows::with_empty(ticks.rules),
         events: events.to_vec(),
         known_tags: monitors::tags(conn).await?,
     };
