@@ -180,11 +180,11 @@ if (meaning) {
   $("[data-preview]").hidden = true;
 }
 
-// Rules of a monitor: a button adds a row, and each row has one that takes it away. Without script there are empty rows instead.
-const rules = $("#assertions");
-if (rules) {
-  const add = $("[data-add-rule]", rules);
-  const empty = $("[data-empty-rule]", rules).cloneNode(true);
+// Assertions of a monitor: a button adds a row, and each row has one that takes it away. Without script there are empty rows instead.
+const assertions = $("#assertions");
+if (assertions) {
+  const add = $("[data-add-assertion]", assertions);
+  const empty = $("[data-empty-assertion]", assertions).cloneNode(true);
   // A field that the choice has no use for goes away, and what was in it too, as it would be refused.
   const hide = (field, gone) => {
     field.classList.toggle("gone", gone);
@@ -197,24 +197,24 @@ if (rules) {
     hide(value, op.value === "exists" || op.value === "absent");
     path.placeholder = source.value === "header" ? "content-type" : "$.status";
     value.placeholder = source.value === "status" ? "200" : source.value === "response_ms" ? "500" : "ok";
-    $("[data-remove-rule]", row).hidden = false;
+    $("[data-remove-assertion]", row).hidden = false;
   };
-  for (const row of $$("[data-empty-rule]", rules)) row.remove();
-  $$(".rule", rules).forEach(fit);
+  for (const row of $$("[data-empty-assertion]", assertions)) row.remove();
+  $$(".assertion", assertions).forEach(fit);
   add.hidden = false;
   add.addEventListener("click", () => {
     const row = empty.cloneNode(true);
-    const number = $$(".rule", rules).length + 1;
+    const number = $$(".assertion", assertions).length + 1;
     for (const part of $$("[aria-label]", row)) part.setAttribute("aria-label", part.getAttribute("aria-label").replace(/\d+/, number));
     fit(row);
     add.parentElement.before(row);
     $("input", row).focus();
   });
-  rules.addEventListener("change", (event) => event.target.matches("select") && fit(event.target.closest(".rule")));
-  rules.addEventListener("click", (event) => {
-    const button = event.target.closest("[data-remove-rule]");
+  assertions.addEventListener("change", (event) => event.target.matches("select") && fit(event.target.closest(".assertion")));
+  assertions.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-remove-assertion]");
     if (!button) return;
-    button.closest(".rule").remove();
+    button.closest(".assertion").remove();
     add.focus();
   });
 }

@@ -1,7 +1,11 @@
 //! What must be true of an answer beside its status code and keywords (contract, section 4): reading and judging. Pure.
 
 mod judge;
+#[cfg(test)]
+mod random_tests;
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -191,6 +195,3 @@ fn shown_limit(value: &Value) -> String {
 fn quoted(text: &str) -> String {
     format!("\"{}\"", one_line(text, SHOWN))
 }
-
-#[cfg(test)]
-mod tests;

@@ -59,7 +59,7 @@ fn posted(pairs: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_form_makes_rules_keeps_them_and_says_which_row_is_wrong() {
+async fn the_form_makes_assertions_keeps_them_and_says_which_row_is_wrong() {
     let api = Api::start().await;
     let cookie = signed_in(&api).await;
     let id = api.monitor(json!({})).await;
@@ -84,13 +84,13 @@ async fn the_form_makes_rules_keeps_them_and_says_which_row_is_wrong() {
 
     let answer =
         post(&[["json", "$.status", "eq", "ok"], empty, ["status", "", "lt", "300"]]).await;
-    assert_eq!(answer.status, 303, "{}", answer.text);
+    assert_eq!(answer.status, 200, "{}", answer.text);
     let stored = api.admin("GET", &format!("/api/v1/monitors/{id}"), None).await.data(200);
     assert_eq!(stored["assertions"][0]["value"], "ok");
     assert_eq!(stored["assertions"].as_array().unwrap().len(), 2);
     let page = get(&edit).await;
     assert_eq!(rows(&page), 5);
-    assert!(page.contains("value=\"$.status\"") && page.contains("2 rules"));
+    assert!(page.contains("value=\"$.status\"") && page.contains("2 assertions"));
     let page = get(&format!("/monitors/{id}")).await;
     let words = "A check passes when the status is 200-299, $.status equals &#34;ok&#34; and the status code is \
         less than 300.";
@@ -99,9 +99,8 @@ async fn the_form_makes_rules_keeps_them_and_says_which_row_is_wrong() {
     let answer =
         post(&[["json", "$.status", "eq", "ok"], empty, ["json", "status", "eq", "<b>"]]).await;
     assert_eq!(answer.status, 422);
-    assert!(answer.text.contains("id=\"rule-2-error\""), "{}", answer.text);
+    assert!(answer.text.contains("id=\"assertion-2-error\""), "{}", answer.text);
     assert!(answer.text.contains("Path must start with $, as $.status."));
-    assert!(answer.text.contains("In the rules, entry 2: path must start with $, as $.status."));
     assert!(
         answer.text.contains("value=\"&#60;b&#62;\"")
             && answer.text.contains("href=\"#assertions\"")

@@ -133,6 +133,10 @@ fn read_test(source: Source, op: Op, value: Option<&Value>) -> Result<Test, Stri
         },
         _ if is_number && number_in(value).is_none() => return Err(wrong()),
         _ if is_text && !value.is_string() => return Err(wrong()),
+        // An empty body is nothing that could be compared.
+        _ if source == Source::Body && value.as_str().is_none_or(|t| t.trim().is_empty()) => {
+            return Err(wrong());
+        }
         Op::Eq => Test::Eq(value.clone()),
         _ => Test::Ne(value.clone()),
     })
@@ -147,6 +151,7 @@ fn what_for(source: Source, op: Op) -> &'static str {
         (_, Op::Matches) => "a regular expression, such as ^v2\\.",
         (Source::Json, Op::Contains) => "what must be in the text or list, such as \"ready\"",
         (Source::Json, _) => "what is expected, such as \"ok\", 5 or true",
+        (Source::Body, _) => "a text, such as \"ok\"; for an empty body use exists with false",
         _ => "a text, such as \"ok\"",
     }
 }

@@ -19,7 +19,7 @@ pub const SOURCES: [(&str, &str); 5] = [
     ("header", "Header"),
     ("body", "Body text"),
     ("status", "Status code"),
-    ("response_ms", "Response in ms"),
+    ("response_ms", "Time in ms"),
 ];
 
 /// How it can be compared, and what people call that.
@@ -58,6 +58,16 @@ impl Row {
     pub fn is_empty(&self) -> bool {
         let asks_for_body = self.source == "body" && [ABSENT, "exists"].contains(&self.op.as_str());
         self.path.is_empty() && self.value.is_empty() && !asks_for_body
+    }
+
+    /// Whether what is wrong is, or may be, the path.
+    pub fn path_is_wrong(&self) -> bool {
+        !self.error.is_empty() && !self.error.starts_with("Value ")
+    }
+
+    /// Whether what is wrong is, or may be, the value.
+    pub fn value_is_wrong(&self) -> bool {
+        !self.error.is_empty() && !self.error.starts_with("Path ")
     }
 
     fn of(assertion: &Assertion) -> Self {

@@ -50,7 +50,7 @@ pub const LABELS: [(&str, &str); 26] = [
     ("expected_status", "The list of status codes"),
     ("keyword", "The text that must be there"),
     ("keyword_absent", "The text that must not be there"),
-    ("assertions", "In the rules,"),
+    ("assertions", "The list of assertions"),
     ("degraded_after_ms", "The limit in ms"),
     ("retries", "The number of re-checks"),
     ("retry_interval_seconds", "The time before a re-check in seconds"),
@@ -147,8 +147,8 @@ pub async fn fields(
         Kind::Heartbeat => heartbeat_form::fields(input),
     });
     if kind == Kind::Http {
-        let rules = assertion_rows::to_json(&assertion_rows::posted(input));
-        map.insert("assertions".to_owned(), rules);
+        let assertions = assertion_rows::to_json(&assertion_rows::posted(input));
+        map.insert("assertions".to_owned(), assertions);
         map.insert("url".to_owned(), with_scheme(input.get("url")));
         if let Ok(seconds) = input.get("interval_choice").parse::<u32>() {
             map.insert("check_interval_seconds".to_owned(), json!(seconds));

@@ -42,7 +42,7 @@ struct FormPage {
     kind: Kind,
     form: Form,
     channels: Vec<Choice>,
-    rules: Vec<Row>,
+    assertions: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
     known_tags: Vec<String>,
     folds: FoldWords,
@@ -79,14 +79,19 @@ impl FormPage {
         if self.form.has("keyword") || self.form.has("keyword_absent") {
             words.push("body text".to_owned());
         }
-        let rules = self.rules.iter().filter(|row| !row.is_empty()).count();
-        if rules > 0 {
-            words.push(plural(rules, "rule"));
+        let assertions = self.assertions.iter().filter(|row| !row.is_empty()).count();
+        if assertions > 0 {
+            words.push(plural(assertions, "assertion"));
         }
         if self.form.has("degraded_after_ms") {
             words.push(format!("slow over {} ms", self.form.value("degraded_after_ms")));
         }
         words.join(", ")
+    }
+
+    /// Whether a row says itself what is wrong with the assertions.
+    fn a_row_is_wrong(&self) -> bool {
+        self.assertions.iter().any(|row| !row.error.is_empty())
     }
 
     fn confirmation_words(&self) -> String {
@@ -122,17 +127,17 @@ pub struct NewQuery {
 struct Ticks {
     channels: Option<Vec<i64>>,
     events: Vec<String>,
-    rules: Vec<Row>,
+    assertions: Vec<Row>,
 }
 
 impl Ticks {
     fn of(settings: &Settings) -> Self {
         let events = settings.notify_on.iter().map(ToString::to_string).collect();
-        let rules = match &settings.target {
+        let assertions = match &settings.target {
             Target::Http(spec) => assertion_rows::rows(&spec.assertions),
             Target::Heartbeat(_) => Vec::new(),
         };
-        Self { channels: settings.channel_ids.clone(), events, rules }
+        Self { channels: settings.channel_ids.clone(), events, assertions }
     }
 
     fn posted(input: &Input) -> Self {
@@ -140,13 +145,13 @@ impl Ticks {
         Self {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
-            rules: assertion_rows::posted(input),
+            assertions: assertion_rows::posted(input),
         }
     }
 
     fn all() -> Self {
         let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
-        Self { channels: None, events, rules: Vec::new() }
+        Self { channels: None, events, assertions: Vec::new() }
     }
 }
 
@@ -185,7 +190,7 @@ async fn show_form(
         kind,
         form,
         channels,
-        rules: assertion_rows::with_empty(ticks.rules),
+        assertions: assertion_rows::with_empty(ticks.assertions),
         events: events.to_vec(),
         known_tags: monitors::tags(conn).await?,
     };
