@@ -6,10 +6,10 @@ use std::cell::OnceCell;
 use serde_json::Value;
 
 use super::assess::BODY_MAX;
+use super::json;
 
-/// The most objects and arrays that are read. Each takes up to 700 bytes of memory once it is read, so that a body of a
-/// few bytes an object would take a hundred times its size.
-const PARTS_MAX: usize = 50_000;
+/// What reading a body as JSON may take, in bytes: what people assert things of is far smaller.
+const MEMORY_MAX: usize = 32 << 20;
 
 /// The decoded body of an answer.
 #[derive(Debug)]
@@ -41,6 +41,11 @@ impl<'a> Body<'a> {
         self.json.get_or_init(|| parse(self.bytes)).as_ref().map_err(|why| *why)
     }
 
+    /// About what it would take in memory as JSON, in bytes.
+    pub fn weight(&self) -> usize {
+        json::weight(self.bytes)
+    }
+
     /// Whether it may be a JSON object: a look at the first byte spares the parse of every page of HTML.
     pub fn may_be_object(&self) -> bool {
         self.bytes.trim_ascii_start().first() == Some(&b'{')
@@ -51,11 +56,10 @@ fn parse(bytes: &[u8]) -> Result<Value, &'static str> {
     if bytes.trim_ascii().is_empty() {
         return Err("the body is empty");
     }
-    // Brackets within texts are counted too; a body that has that many of them is none that people assert things of.
-    if bytes.iter().filter(|byte| matches!(byte, b'{' | b'[')).count() > PARTS_MAX {
-        return Err("the body has more than 50,000 objects and arrays");
+    if json::weight(bytes) > MEMORY_MAX {
+        return Err("the body is too large to be read as JSON");
     }
-    serde_json::from_slice(bytes).map_err(|_| {
+    json::parse(bytes, MEMORY_MAX).ok_or({
         if bytes.len() >= BODY_MAX - 3 {
             "the body is longer than 1 MiB"
         } else {
@@ -71,7 +75,7 @@ mod tests {
     #[test]
     fn says_why_it_is_not_json() {
         let long = format!("[\"{}\"]", "x".repeat(BODY_MAX));
-        let many = format!("[{}0]", "[],".repeat(PARTS_MAX));
+        let many = format!("[{}0]", "[],".repeat(BODY_MAX / 4));
         let deep = "[".repeat(200) + &"]".repeat(200);
         for (body, why) in [
             ("", "the body is empty"),
@@ -81,7 +85,7 @@ mod tests {
             ("{\"a\":1} x", "the body is not JSON"),
             (&deep, "the body is not JSON"),
             (&long, "the body is longer than 1 MiB"),
-            (&many, "the body has more than 50,000 objects and arrays"),
+            (&many, "the body is too large to be read as JSON"),
         ] {
             assert_eq!(Body::new(body.as_bytes()).json(), Err(why));
         }

@@ -16,6 +16,8 @@ use super::FailedChecks;
 use super::body::Body;
 use super::line::one_line;
 
+/// What reading a body may take, in bytes: a hundred times what health bodies need.
+const MEMORY_MAX: usize = 8 << 20;
 /// The most parts that are named; who reads more than these looks at the body.
 const MOST: usize = 20;
 /// The longest text of a part, in characters.
@@ -30,7 +32,7 @@ const PATH_MAX: usize = 250;
 /// `tests/health_bodies/` has a real sample of each form that is read. A body that is cut off, not JSON, or nested deeper than
 /// serde_json goes (128) says nothing.
 pub fn failed_checks(body: &Body<'_>) -> FailedChecks {
-    if !body.may_be_object() {
+    if !body.may_be_object() || body.weight() > MEMORY_MAX {
         return FailedChecks::new();
     }
     let Ok(Value::Object(body)) = body.json() else { return FailedChecks::new() };

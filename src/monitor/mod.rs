@@ -11,6 +11,7 @@ pub mod heartbeat;
 pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
+pub mod json;
 pub mod json_path;
 mod line;
 pub mod pace;
