@@ -1,6 +1,8 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
+pub mod assertion;
 pub mod assess;
+pub mod body;
 pub mod certificate;
 #[cfg(test)]
 mod certificate_tests;
@@ -13,7 +15,10 @@ pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
 pub mod json;
+pub mod json_path;
+mod line;
 pub mod pace;
+pub mod pattern;
 mod policy;
 pub mod schedule;
 pub mod signal_path;
@@ -95,6 +100,8 @@ crate::words! {
         Status = "status",
         /// A keyword is missing, or one that must not be there is.
         Keyword = "keyword",
+        /// Something that is asserted of the answer is not so.
+        Assertion = "assertion",
         /// More than ten redirects.
         TooManyRedirects = "too_many_redirects",
         /// The egress rules do not allow the address.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::assertion::{Assertion, parse_assertions};
 use super::certificate::{read_expiry_days, usual_expiry_days};
 use super::expect::Expected;
 use super::heartbeat_fields::read_heartbeat;
@@ -132,6 +133,9 @@ pub struct HttpSpec {
     pub keyword: Option<String>,
     /// Must not be in the body.
     pub keyword_absent: Option<String>,
+    /// What else must be true of the answer, in the order of judging.
+    #[serde(default)]
+    pub assertions: Vec<Assertion>,
     /// Whether redirects are followed, ten at most.
     pub follow_redirects: bool,
     /// Whether the certificate must be valid.
@@ -229,6 +233,12 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Targ
             "keyword_absent",
             10_000,
             current.map(|c| c.keyword_absent.clone()),
+        ),
+        assertions: fields.read(
+            "assertions",
+            Vec::new(),
+            current.map(|c| c.assertions.clone()),
+            parse_assertions,
         ),
         follow_redirects: fields.boolean(
             "follow_redirects",

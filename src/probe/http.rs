@@ -17,8 +17,9 @@ use super::resolver::GuardedResolver;
 use super::tls::Handshaker;
 use super::trust;
 use crate::clock::Timestamp;
+use crate::monitor::assertion::Source;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
-use crate::monitor::{CheckError, CheckResult, ErrorKind, HttpSpec, Target};
+use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target};
 
 /// What checks say they are.
 const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
@@ -41,6 +42,8 @@ pub struct Prober {
 /// The final answer of a check.
 struct Answer {
     status: u16,
+    /// The headers that assertions ask for.
+    headers: Vec<Header>,
     /// The decoded body, up to [`BODY_MAX`].
     body: Vec<u8>,
 }
@@ -113,6 +116,7 @@ impl Prober {
                 spec,
                 &Observation {
                     status: answer.status,
+                    headers: &answer.headers,
                     body: &answer.body,
                     total_ms: phases.total.unwrap_or_default(),
                 },
@@ -144,8 +148,9 @@ impl Prober {
                 Some(location) => hop = hop.next(status, &location)?,
                 None => {
                     marks.answered(status);
+                    let headers = asserted_headers(spec, &response);
                     let body = read_body(response, host(&hop.url)).await?;
-                    return Ok(Answer { status, body });
+                    return Ok(Answer { status, headers, body });
                 }
             }
         }
@@ -199,6 +204,19 @@ fn headers(hop: &Hop) -> Result<HeaderMap, CheckError> {
         map.append(name, value);
     }
     Ok(map)
+}
+
+/// The headers that assertions ask for; the others are not copied.
+fn asserted_headers(spec: &HttpSpec, response: &Response) -> Vec<Header> {
+    let asserted = |name: &HeaderName| {
+        let mut names = spec.assertions.iter().filter(|a| a.source() == Source::Header);
+        names.any(|a| a.path().is_some_and(|path| path.eq_ignore_ascii_case(name.as_str())))
+    };
+    let copied = |(name, value): (&HeaderName, &HeaderValue)| Header {
+        name: name.as_str().to_owned(),
+        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
+    response.headers().iter().filter(|(name, _)| asserted(name)).map(copied).collect()
 }
 
 fn location(response: &Response) -> Option<String> {

@@ -10,6 +10,7 @@ mod api_gate;
 mod api_monitors;
 mod api_openapi;
 mod api_windows;
+mod assertions;
 mod beats;
 mod certificates;
 mod cli;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::schemas::{flag, ids, text, text_or_null, texts, word};
 use crate::monitor::NotifyOn;
+use crate::monitor::assertion::{self, Op, Source};
 use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::notify::ChannelType;
 use crate::notify::config::WebhookMethod;
@@ -41,6 +42,7 @@ pub fn http_settings() -> Value {
         ),
         ("keyword", text_or_null("Must be in the body")),
         ("keyword_absent", text_or_null("Must not be in the body")),
+        ("assertions", assertions()),
         (
             "degraded_after_ms",
             json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 120_000,
@@ -58,6 +60,18 @@ pub fn http_settings() -> Value {
         ("recovery_checks", whole(1, 100, 1, "Successes in a row before it is up")),
     ];
     object(own.into_iter().chain(common()))
+}
+
+fn assertions() -> Value {
+    json!({ "type": "array", "maxItems": assertion::MOST, "default": [],
+        "description": "What else must be true of the answer: all of them",
+        "items": { "type": "object", "required": ["source", "op"], "additionalProperties": false,
+            "properties": {
+                "source": word(Source::ALL),
+                "path": text_or_null("json: a JSONPath (RFC 9535); header: its name; else null"),
+                "op": word(Op::ALL),
+                "value": { "description": "What is compared with; with exists, false: it is not there" },
+            } } })
 }
 
 /// The settings of a heartbeat.

@@ -16,7 +16,7 @@ use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, CheckResult, Pace, Target};
+use crate::monitor::{Cause, CheckResult, HttpSpec, Pace, Target};
 use crate::report::uptime::Tally;
 use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
@@ -159,11 +159,14 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     match &watched.monitor.settings.target {
         Target::Http(spec) => {
-            let about = About { url: &spec.url, method: &spec.method, pace: &spec.pace };
+            let passes = format!("{} ", passes(spec));
+            let about =
+                About { url: &spec.url, method: &spec.method, passes: &passes, pace: &spec.pace };
             checked_page(&visit, conn, &watched, about, &query).await
         }
         Target::Tls(spec) => {
-            let about = About { url: &spec.url, method: "TLS handshake", pace: &spec.pace };
+            let about =
+                About { url: &spec.url, method: "TLS handshake", passes: "", pace: &spec.pace };
             checked_page(&visit, conn, &watched, about, &query).await
         }
         Target::Heartbeat(spec) => {
@@ -176,6 +179,8 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
 struct About<'a> {
     url: &'a Url,
     method: &'a str,
+    /// When a check passes, as a sentence with a space after it.
+    passes: &'a str,
     pace: &'a Pace,
 }
 
@@ -216,7 +221,7 @@ async fn checked_page(
         more,
         failing: failing(watched),
         certificate: CertificateCard::of(watched, viewer),
-        rule: rule(about.pace),
+        rule: format!("{}{}", about.passes, rule(about.pace)),
         head,
     })
 }
@@ -251,6 +256,24 @@ fn failing(watched: &Watched) -> Vec<(String, String)> {
             failed_checks.iter().map(|(path, text)| (path.clone(), one_line(text))).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// What a right answer is, in plain words.
+fn passes(spec: &HttpSpec) -> String {
+    let mut parts = vec![format!("the status is {}", spec.expected_status)];
+    parts.extend(spec.keyword.iter().map(|word| format!("\"{}\" is in the body", one_line(word))));
+    let absent = spec.keyword_absent.iter();
+    parts.extend(absent.map(|word| format!("\"{}\" is not in the body", one_line(word))));
+    parts.extend(spec.assertions.iter().map(ToString::to_string));
+    format!("A check passes when {}.", in_a_row(&parts))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn in_a_row(parts: &[String]) -> String {
+    match parts {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => parts.concat(),
     }
 }
 

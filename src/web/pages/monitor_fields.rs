@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::assertion_rows;
 use super::error::PageError;
 use super::form::{Form, Input, Shape};
 use super::heartbeat_form;
@@ -38,7 +39,7 @@ const PACE: [(&str, Shape); 6] = [
     ("recovery_checks", Shape::Number),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 26] = [
+pub const LABELS: [(&str, &str); 27] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
@@ -52,6 +53,7 @@ pub const LABELS: [(&str, &str); 26] = [
     ("expected_status", "The list of status codes"),
     ("keyword", "The text that must be there"),
     ("keyword_absent", "The text that must not be there"),
+    ("assertions", "The list of assertions"),
     ("degraded_after_ms", "The limit in ms"),
     ("tls_expiry_days", "The list of days"),
     ("retries", "The number of re-checks"),
@@ -171,6 +173,10 @@ pub async fn fields(
         Kind::Tls => Map::new(),
         Kind::Heartbeat => heartbeat_form::fields(input),
     });
+    if kind == Kind::Http {
+        let assertions = assertion_rows::to_json(&assertion_rows::posted(input));
+        map.insert("assertions".to_owned(), assertions);
+    }
     if kind != Kind::Heartbeat {
         map.append(&mut input.to_json(&TLS));
         map.append(&mut input.to_json(&PACE));

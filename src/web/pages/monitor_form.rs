@@ -6,6 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::Map;
 
+use super::assertion_rows::{self, OPS, Row, SOURCES};
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
 use super::heartbeat_form::{FoldWords, Meaning, zones};
@@ -43,6 +44,7 @@ struct FormPage {
     kind: Kind,
     form: Form,
     channels: Vec<Choice>,
+    assertions: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
     known_tags: Vec<String>,
     folds: FoldWords,
@@ -79,6 +81,10 @@ impl FormPage {
         if self.form.has("keyword") || self.form.has("keyword_absent") {
             words.push("body text".to_owned());
         }
+        let assertions = self.assertions.iter().filter(|row| !row.is_empty()).count();
+        if assertions > 0 {
+            words.push(plural(assertions, "assertion"));
+        }
         if self.form.has("degraded_after_ms") {
             words.push(format!("slow over {} ms", self.form.value("degraded_after_ms")));
         }
@@ -98,6 +104,11 @@ impl FormPage {
             "" => format!("{verify}, no warning"),
             days => format!("{verify}, warn {days} days before its end"),
         }
+    }
+
+    /// Whether a row says itself what is wrong with the assertions.
+    fn a_row_is_wrong(&self) -> bool {
+        self.assertions.iter().any(|row| !row.error.is_empty())
     }
 
     fn confirmation_words(&self) -> String {
@@ -129,15 +140,21 @@ pub struct NewQuery {
     url: String,
 }
 
+/// What is ticked, and the rows that are filled.
 struct Ticks {
     channels: Option<Vec<i64>>,
     events: Vec<String>,
+    assertions: Vec<Row>,
 }
 
 impl Ticks {
     fn of(settings: &Settings) -> Self {
         let events = settings.notify_on.iter().map(ToString::to_string).collect();
-        Self { channels: settings.channel_ids.clone(), events }
+        let assertions = match &settings.target {
+            Target::Http(spec) => assertion_rows::rows(&spec.assertions),
+            _ => Vec::new(),
+        };
+        Self { channels: settings.channel_ids.clone(), events, assertions }
     }
 
     fn posted(input: &Input) -> Self {
@@ -145,11 +162,13 @@ impl Ticks {
         Self {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
+            assertions: assertion_rows::posted(input),
         }
     }
 
     fn all() -> Self {
-        Self { channels: None, events: NotifyOn::ALL.iter().map(ToString::to_string).collect() }
+        let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
+        Self { channels: None, events, assertions: Vec::new() }
     }
 }
 
@@ -192,6 +211,7 @@ async fn show_form(
         kind,
         form,
         channels,
+        assertions: assertion_rows::with_empty(ticks.assertions),
         events,
         known_tags: monitors::tags(conn).await?,
     };
