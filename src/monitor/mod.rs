@@ -1,6 +1,11 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
+pub mod assertion;
 pub mod assess;
+pub mod body;
+pub mod certificate;
+#[cfg(test)]
+mod certificate_tests;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
@@ -10,7 +15,11 @@ pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
 pub mod json;
+pub mod json_path;
+mod line;
 pub mod pace;
+pub mod pattern;
+mod policy;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;
@@ -18,15 +27,19 @@ pub mod state;
 #[cfg(test)]
 mod state_tests;
 pub mod status_set;
+pub mod tls_spec;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+pub use certificate::Certificate;
 pub use pace::Pace;
 pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
+pub use tls_spec::TlsSpec;
 
 crate::words! {
     /// What kind of thing a monitor watches.
@@ -35,6 +48,8 @@ crate::words! {
         Http = "http",
         /// A job that pings us.
         Heartbeat = "heartbeat",
+        /// A TLS handshake and its certificate.
+        Tls = "tls",
     }
 }
 
@@ -85,6 +100,8 @@ crate::words! {
         Status = "status",
         /// A keyword is missing, or one that must not be there is.
         Keyword = "keyword",
+        /// Something that is asserted of the answer is not so.
+        Assertion = "assertion",
         /// More than ten redirects.
         TooManyRedirects = "too_many_redirects",
         /// The egress rules do not allow the address.
@@ -188,6 +205,9 @@ pub struct CheckResult {
     pub error: Option<CheckError>,
     /// The parts of a health body that are not well.
     pub failed_checks: FailedChecks,
+    /// The certificate that the server showed, also of a handshake that failed by it. Of several (redirects) the one that ends
+    /// first. `None` without TLS, and of stored results.
+    pub certificate: Option<Arc<Certificate>>,
     /// What it means.
     pub verdict: Verdict,
 }

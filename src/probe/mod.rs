@@ -1,8 +1,10 @@
 //! How one check is made. The only room that measures time spans and talks to targets.
 //!
-//! [`Prober`] is made once and shared: [`Prober::check_http`] fetches a URL and says what came of it, whatever the
+//! [`Prober`] is made once and shared: [`Prober::check`] looks at a target and says what came of it, whatever the
 //! target does. It never fails itself: a trouble of our own is a result too, with the verdict `unknown`.
 
+mod certs;
+mod dial;
 pub mod egress;
 mod failure;
 mod http;
@@ -10,6 +12,7 @@ mod phases;
 mod reach;
 mod redirect;
 pub mod resolver;
+mod tls;
 mod trust;
 
 pub use egress::EgressRules;

@@ -59,22 +59,36 @@ impl GuardedResolver {
     pub fn check_literal(&self, url: &Url) -> Result<(), ResolveError> {
         check_literal(&self.rules, url)
     }
+
+    /// The addresses of `host`, a name or a literal address, that the rules allow and that can be reached, with `port`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn addresses_of(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return filter(&self.rules, host, vec![SocketAddr::new(address, port)]);
+        }
+        let mut addresses = match &self.names {
+            Some(names) => {
+                names.addresses(host).into_iter().map(|a| SocketAddr::new(a, port)).collect()
+            }
+            None => look_up(host).await?,
+        };
+        phases::resolved();
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        Ok(reachable(filter(&self.rules, host, addresses)?))
+    }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let this = self.clone();
         Box::pin(async move {
-            let addresses = match &this.names {
-                Some(names) => names
-                    .addresses(name.as_str())
-                    .into_iter()
-                    .map(|a| SocketAddr::new(a, 0))
-                    .collect(),
-                None => look_up(name.as_str()).await?,
-            };
-            phases::resolved();
-            let allowed = reachable(filter(&this.rules, name.as_str(), addresses)?);
+            let allowed = this.addresses_of(name.as_str(), 0).await?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }

@@ -9,6 +9,7 @@ use super::guard;
 use super::state::AppState;
 use crate::account::Permission;
 use crate::checker::meter::Reason;
+use crate::clock::Timestamp;
 use crate::metrics::{Page, seconds};
 use crate::monitor::state::State;
 use crate::monitor::{Status, Verdict};
@@ -36,7 +37,7 @@ pub async fn metrics(
     of_the_outbox(&mut page, &state).await?;
     page.figure("pings_total", "counter", "Pings recorded since the start.")
         .value(state.engine.pings());
-    of_monitors(&mut page, &all_monitors(&state).await?);
+    of_monitors(&mut page, &all_monitors(&state).await?, state.clock.now());
     Ok(HttpResponse::Ok().content_type(CONTENT_TYPE).body(page.into_text()))
 }
 
@@ -80,10 +81,14 @@ async fn all_monitors(state: &AppState) -> store::Result<Vec<Brief>> {
     }
 }
 
-fn of_monitors(page: &mut Page, all: &[Brief]) {
+fn of_monitors(page: &mut Page, all: &[Brief], now: Timestamp) {
     gauge(page, all, "monitor_up", "1 while up or degraded, 0 while down.", is_up);
     let help = "How long the last check took.";
     gauge(page, all, "monitor_response_seconds", help, response_seconds);
+    let help = "Until the certificate ends; below nought once it has ended.";
+    gauge(page, all, "monitor_certificate_expiry_seconds", help, |state| {
+        state.certificate.as_ref().map(|certificate| seconds(certificate.not_after.since(now)))
+    });
 }
 
 /// A gauge of every monitor of which `value` knows one.

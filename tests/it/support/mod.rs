@@ -6,6 +6,7 @@ pub mod binary;
 pub mod database;
 pub mod smtp;
 pub mod stub;
+pub mod tls;
 
 use std::future::Future;
 use std::time::Duration;
