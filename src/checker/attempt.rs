@@ -76,6 +76,7 @@ mod tests {
                 error: Some(CheckError { kind, text: "planned".to_owned() }),
                 failed_checks: FailedChecks::default(),
                 verdict: Verdict::Down,
+                certificate: None,
             };
             excuse_own_delay(&mut result, &pace);
             result.verdict
