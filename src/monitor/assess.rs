@@ -64,7 +64,7 @@ fn wrong_status(spec: &HttpSpec, code: u16) -> Option<CheckError> {
 }
 
 fn status_error(code: u16) -> CheckError {
-    CheckError { kind: ErrorKind::Status, text: format!("status {code}") }
+    CheckError::new(ErrorKind::Status, format!("status {code}"))
 }
 
 fn wrong_keyword(spec: &HttpSpec, body: &[u8]) -> Option<CheckError> {
@@ -79,7 +79,7 @@ fn wrong_keyword(spec: &HttpSpec, body: &[u8]) -> Option<CheckError> {
         (None, Some(word)) => format!("keyword \"{}\" is in the body", shown(word)),
         (None, None) => return None,
     };
-    Some(CheckError { kind: ErrorKind::Keyword, text })
+    Some(CheckError::new(ErrorKind::Keyword, text))
 }
 
 /// A keyword as a message shows it: on one line, and short enough to leave room for the message.
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_wrong_status_is_told_rather_than_a_broken_body() {
-        let reset = CheckError { kind: ErrorKind::Reset, text: "connection reset".to_owned() };
+        let reset = CheckError::new(ErrorKind::Reset, "connection reset");
         let told = |status, error: &CheckError| {
             let failed = Assessment::failed(&spec(json!({})), status, error.clone());
             (failed.verdict, failed.error.map(|e| e.kind))
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(told(Some(503), &reset), (Verdict::Down, Some(ErrorKind::Status)));
         assert_eq!(told(Some(200), &reset), (Verdict::Down, Some(ErrorKind::Reset)));
         assert_eq!(told(None, &reset), (Verdict::Down, Some(ErrorKind::Reset)));
-        let own = CheckError { kind: ErrorKind::Internal, text: "no descriptors".to_owned() };
+        let own = CheckError::new(ErrorKind::Internal, "no descriptors");
         assert_eq!(told(Some(503), &own), (Verdict::Unknown, Some(ErrorKind::Internal)));
     }
 

@@ -3,6 +3,8 @@
 //! [`Prober`] is made once and shared: [`Prober::check_http`] fetches a URL and says what came of it, whatever the
 //! target does. It never fails itself: a trouble of our own is a result too, with the verdict `unknown`.
 
+pub mod canary;
+mod echo;
 pub mod egress;
 mod failure;
 mod http;
@@ -11,5 +13,6 @@ mod redirect;
 pub mod resolver;
 mod trust;
 
+pub use canary::{Canaries, SystemCanaries};
 pub use egress::EgressRules;
 pub use http::Prober;

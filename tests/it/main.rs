@@ -12,6 +12,7 @@ mod api_windows;
 mod beats;
 mod cli;
 mod crash;
+mod cutoff;
 mod heartbeats;
 mod maintenance;
 mod pages;

@@ -170,6 +170,8 @@ fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::MonitorDown => "down",
         AlertEvent::MonitorUp => "up again",
         AlertEvent::MonitorDegraded => "degraded",
+        AlertEvent::SelfCutOff => "Watchbell cut off",
+        AlertEvent::SelfBack => "Watchbell back",
         AlertEvent::ChannelFailed => "channel failed",
         AlertEvent::ChannelTest => "test",
     }
