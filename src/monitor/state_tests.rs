@@ -22,7 +22,7 @@ fn http(retries: u32, recovery_checks: u32) -> Policy<'static> {
     Policy { retries, recovery_checks, heartbeat: None }
 }
 
-/// Runs verdicts one second apart and gives the last state and all facts but the changes of status.
+/// Runs verdicts one second apart and gives the last state and all facts but those of the history.
 fn run(policy: &Policy<'_>, verdicts: &[Verdict]) -> (State, Vec<Fact>) {
     let mut state = State::unknown(Timestamp(0));
     let mut all = Vec::new();
@@ -30,7 +30,9 @@ fn run(policy: &Policy<'_>, verdicts: &[Verdict]) -> (State, Vec<Fact>) {
         let result = result(i * 1000, *verdict);
         let (next, facts) = step(&state, &Event::Checked(&result), policy, result.ended_at());
         state = next;
-        all.extend(facts.into_iter().filter(|f| !matches!(f, Fact::StatusChanged { .. })));
+        let is_history =
+            |fact: &Fact| matches!(fact, Fact::StatusChanged { .. } | Fact::NotKnown { .. });
+        all.extend(facts.into_iter().filter(|fact| !is_history(fact)));
     }
     (state, all)
 }

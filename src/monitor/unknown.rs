@@ -5,7 +5,7 @@ use super::{CheckResult, ErrorKind, Status};
 
 /// A check ended in a trouble of our own, or its verdict is held because it may be: it says nothing about the target.
 pub(super) fn enter(state: &mut State, result: &CheckResult, facts: &mut Vec<Fact>) {
-    let is_held = result.error.as_ref().is_none_or(|error| error.kind != ErrorKind::Internal);
+    let is_held = result.error.as_ref().is_some_and(|error| error.kind != ErrorKind::Internal);
     // What had failed before the verdicts were held may have been the same trouble.
     if is_held && state.failing.take().is_some() && state.status != Status::Down {
         state.cause = None;

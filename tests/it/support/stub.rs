@@ -87,6 +87,11 @@ impl Stub {
         format!("http://{}{path}", self.address)
     }
 
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// Its host and port, as messages name it.
     pub fn host(&self) -> String {
         self.address.to_string()
