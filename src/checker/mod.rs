@@ -3,6 +3,7 @@
 pub mod engine;
 pub mod ingest;
 pub mod judge;
+mod presence;
 pub mod queue;
 pub mod run;
 pub mod watch;
