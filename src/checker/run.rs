@@ -176,7 +176,6 @@ impl Loop {
             self.checker.prober.clone(),
             self.checker.judge.clone(),
             self.checker.writer.clone(),
-            self.checker.clock.clone(),
             slot.monitor.clone(),
             self.checker.region.clone(),
             slot.generation,
@@ -302,15 +301,12 @@ async fn check(
     prober: Arc<Prober>,
     judge: Judge,
     writer: Writer<Ingest>,
-    clock: SharedClock,
     monitor: Arc<Monitor>,
     region: String,
     generation: u64,
     now: Timestamp,
 ) -> Option<Ended> {
-    let result = prober.check(&monitor.settings.target, &region, now).await?;
-    let at = clock.now();
-    let result = judge.judge(&monitor, result).await;
+    let (result, at) = judge.check(&prober, &monitor, &region, now).await?;
     let work = Work::Checked { monitor_id: monitor.id, result: Box::new(result.clone()) };
     // A result that could not be stored was logged by the writer; the next check comes as planned.
     let state = match writer.write(work).await {
