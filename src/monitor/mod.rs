@@ -13,6 +13,7 @@ pub mod heartbeat;
 pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
+pub mod json;
 pub mod pace;
 pub mod schedule;
 pub mod signal_path;
