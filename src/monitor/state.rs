@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::cause::{cause_of, is_same_trouble};
 use super::certificate::{self, Certificate, Warned};
 use super::heartbeat::{self, Beat, Signal};
 pub use super::policy::Policy;
-use super::{Cause, CheckError, CheckResult, ErrorKind, Status, Verdict};
+use super::{Cause, CheckResult, Status, Verdict, unknown};
 use crate::clock::Timestamp;
 
 /// What is known of a monitor now.
@@ -38,6 +39,8 @@ pub struct State {
     /// The certificates whose coming end was told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<Warned>,
+    /// Since when nothing is known of it, as its checks end in `unknown`: a gap in the history.
+    pub unknown_since: Option<Timestamp>,
     /// A heartbeat's window.
     pub beat: Beat,
 }
@@ -78,6 +81,7 @@ impl State {
             last_check: None,
             certificate: None,
             warned: Vec::new(),
+            unknown_since: None,
             beat: Beat::default(),
         };
         heartbeat::begin(&mut state.beat, policy, now);
@@ -150,6 +154,11 @@ pub enum Fact {
     StatusChanged {
         /// The new status.
         status: Status,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Nothing is known of it from `at` on: the history has a gap there.
+    NotKnown {
         /// Since when.
         at: Timestamp,
     },
@@ -243,14 +252,14 @@ fn checked(
         total_ms: result.phases.total,
     });
     match result.verdict {
-        // Our own trouble: it says nothing about the target.
-        Verdict::Unknown => {}
+        Verdict::Unknown => return unknown::enter(state, result, facts),
         Verdict::Down => check_failed(state, result, policy, facts),
         Verdict::Up => check_passed(state, Status::Up, result.started_at, policy, facts),
         Verdict::Degraded => {
             check_passed(state, Status::Degraded, result.started_at, policy, facts);
         }
     }
+    unknown::leave(state, result, facts);
     certificate::seen(state, result, policy, now, facts);
 }
 
@@ -317,31 +326,6 @@ fn check_passed(
     }
 }
 
-fn cause_of(result: &CheckResult) -> Cause {
-    Cause::Check {
-        status_code: result.status_code,
-        // A failed check always says why; this stands in should one ever not.
-        error: result.error.clone().unwrap_or_else(|| CheckError {
-            kind: ErrorKind::InvalidResponse,
-            text: "the check failed".to_owned(),
-        }),
-        failed_checks: result.failed_checks.clone(),
-    }
-}
-
-/// Whether two causes are the same trouble, whatever numbers their texts hold.
-fn is_same_trouble(a: &Cause, b: &Cause) -> bool {
-    match (a, b) {
-        (
-            Cause::Check { status_code: code_a, error: error_a, failed_checks: failed_a },
-            Cause::Check { status_code: code_b, error: error_b, failed_checks: failed_b },
-        ) => {
-            code_a == code_b && error_a.kind == error_b.kind && failed_a.keys().eq(failed_b.keys())
-        }
-        _ => a == b,
-    }
-}
-
 fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fact>) {
     if state.status == Status::Down {
         facts.push(Fact::WatchingStopped { why, started_at: state.since });
@@ -350,6 +334,7 @@ fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fa
     state.successes = 0;
     state.cause = None;
     state.degraded_told = false;
+    state.unknown_since = None;
     heartbeat::disarm(&mut state.beat);
     state.enter(Status::Paused, now, facts);
 }
@@ -396,5 +381,6 @@ fn was_away(
     if state.failing.take().is_some() {
         state.cause = None;
     }
+    state.unknown_since = None;
     facts.push(Fact::StatusChanged { status: state.status, at: now });
 }

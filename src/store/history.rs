@@ -75,7 +75,7 @@ impl From<ResultRow> for StoredResult {
                 status_code: row.status_code.and_then(|v| u16::try_from(v).ok()),
                 error: row
                     .error_kind
-                    .map(|kind| CheckError { kind, text: row.error_text.unwrap_or_default() }),
+                    .map(|kind| CheckError::new(kind, row.error_text.unwrap_or_default())),
                 failed_checks: row.failed_checks.map(|json| json.0).unwrap_or_default(),
                 certificate: None,
                 verdict: row.verdict,

@@ -119,11 +119,16 @@ impl Group<'_> {
             *earliest = at.min(*earliest);
         }
         for fact in &facts {
-            if let Fact::StatusChanged { status, at } = fact {
-                self.changes.push((id, StatusChange { at: *at, status: Some(*status) }));
-            }
+            let (at, status) = match fact {
+                Fact::StatusChanged { status, at } => (*at, Some(*status)),
+                Fact::NotKnown { at } => (*at, None),
+                _ => continue,
+            };
+            self.changes.push((id, StatusChange { at, status }));
         }
-        if facts.iter().any(|fact| !matches!(fact, Fact::StatusChanged { .. })) {
+        let is_history =
+            |fact: &Fact| matches!(fact, Fact::StatusChanged { .. } | Fact::NotKnown { .. });
+        if !facts.iter().all(is_history) {
             self.follow(conn, id, &facts, check).await?;
         }
         Ok(())
@@ -270,15 +275,7 @@ impl Group<'_> {
             event: notice.event,
             message: notice.message,
             monitor: Some(AlertMonitor::of(monitor)),
-            incident: incident.map(|i| AlertIncident {
-                id: i.id,
-                started_at: i.started_at,
-                resolved_at: i.resolved_at,
-                acknowledged_at: i.acknowledged_at,
-                duration_seconds: i.duration_seconds(self.now),
-                cause: message::cause_word(&i.cause).to_owned(),
-                summary: i.summary.clone(),
-            }),
+            incident: incident.map(|i| AlertIncident::of(i, self.now)),
             check: check.map(AlertCheck::of),
         };
         // An incident is told once a channel; without one, the moment tells two alerts apart.
