@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::heartbeat::{self, Beat, Signal};
 use super::{Cause, CheckError, CheckResult, ErrorKind, HeartbeatSpec, Status, Target, Verdict};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, as_ms};
 
 /// What is known of a monitor now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,8 +15,10 @@ pub struct State {
     /// Its status.
     pub status: Status,
     /// When the status began; of `down`, the first failure.
+    #[serde(with = "as_ms")]
     pub since: Timestamp,
     /// When watching began with the present settings: results of checks begun before do not count.
+    #[serde(with = "as_ms")]
     pub watched_since: Timestamp,
     /// The failures that are being re-checked; `None` when confirmed or well.
     pub failing: Option<Failing>,
@@ -36,6 +38,7 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     /// When the first of them began.
+    #[serde(with = "as_ms")]
     pub first_at: Timestamp,
     /// How many.
     pub count: u32,
@@ -45,6 +48,7 @@ pub struct Failing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastCheck {
     /// When it began.
+    #[serde(with = "as_ms")]
     pub at: Timestamp,
     /// Its verdict.
     pub verdict: Verdict,

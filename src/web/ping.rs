@@ -1,6 +1,6 @@
 //! The ping endpoints (contract, section 3): the UUID is the secret, and the answer comes only once the signal is durable.
 
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::StreamExt;
@@ -18,12 +18,19 @@ const BODY_READ: usize = 10_000_000;
 /// How much of a user agent is kept, in characters.
 const USER_AGENT_KEPT: usize = 1_000;
 
-/// The ping routes. They need no sign-in and stand before everything that does.
+/// The ping routes. They need no sign-in and stand before everything that does. Scopes compare text, where a pattern for the rest
+/// of the path would be the slowest part of the request.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/api/heartbeats/{signal:.*}").to(ping))
-        .service(web::resource("/ping/{signal:.*}").to(ping))
-        .service(web::resource("/api/push/{signal:.*}").to(push));
+        .service(web::scope("/api/heartbeats").default_service(web::to(ping)))
+        .service(web::scope("/ping").default_service(web::to(ping)))
+        .service(web::scope("/api/push").default_service(web::to(push)));
+}
+
+/// What stands behind the route's own part of the path.
+fn signal(req: &HttpRequest) -> &str {
+    let rest = req.match_info().unprocessed();
+    rest.strip_prefix('/').unwrap_or(rest)
 }
 
 /// How a route words its answers.
@@ -36,12 +43,12 @@ enum Dialect {
 }
 
 async fn ping(req: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
-    let path = SignalPath::parse(req.match_info().query("signal"), req.query_string());
+    let path = SignalPath::parse(signal(&req), req.query_string());
     take(&req, body, &state, path, Dialect::Plain).await
 }
 
 async fn push(req: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
-    let path = SignalPath::parse_push(req.match_info().query("signal"), req.query_string());
+    let path = SignalPath::parse_push(signal(&req), req.query_string());
     take(&req, body, &state, path, Dialect::Push).await
 }
 
@@ -69,6 +76,9 @@ async fn take(
     };
     if is_cut {
         response.head_mut().set_connection_type(ConnectionType::Close);
+        // While it lives the body counts as unread, and the connection is closed behind the answer. A chunked body that is dropped
+        // would be read to an end that may never come.
+        response.extensions_mut().insert(body);
     }
     response
 }
@@ -107,6 +117,12 @@ fn incoming(
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
+const HEADERS: [(HeaderName, &str); 3] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("ping-body-limit"), "10000"),
+];
+
 fn answer(
     req: &HttpRequest,
     dialect: Dialect,
@@ -114,10 +130,9 @@ fn answer(
     text: &'static str,
 ) -> HttpResponse {
     let mut response = HttpResponse::build(status);
-    response
-        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header(("Ping-Body-Limit", "10000"));
+    for (name, value) in HEADERS {
+        response.insert_header((name, HeaderValue::from_static(value)));
+    }
     match (req.method(), dialect) {
         (&Method::HEAD, _) => response.content_type(TEXT).finish(),
         (_, Dialect::Plain) => response.content_type(TEXT).body(text),
