@@ -1,8 +1,13 @@
 //! The ping endpoints (contract, section 3): the UUID is the secret, and the answer comes only once the signal is durable.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::json;
 
@@ -76,9 +81,7 @@ async fn take(
     };
     if is_cut {
         response.head_mut().set_connection_type(ConnectionType::Close);
-        // While it lives the body counts as unread, and the connection is closed behind the answer. A chunked body that is dropped
-        // would be read to an end that may never come.
-        response.extensions_mut().insert(body);
+        return response.map_body(|_, answer| BoxBody::new(LeftUnread { answer, _request: body }));
     }
     response
 }
@@ -159,6 +162,28 @@ fn preflight() -> HttpResponse {
         .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "*"))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
         .finish()
+}
+
+/// An answer that holds on to the body of its request: what is still to come of it counts as unread, and the connection is closed
+/// behind the answer. A chunked body that is dropped would be read to an end that may never come.
+struct LeftUnread {
+    answer: BoxBody,
+    _request: web::Payload,
+}
+
+impl MessageBody for LeftUnread {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().answer).poll_next(context)
+    }
 }
 
 struct Received {
