@@ -122,7 +122,7 @@ impl App {
         };
         let ingest = Ingest::new(seams.clock.clone(), sealer.clone(), outlets.clone());
         let (writer, writing) = Writer::new(db.clone(), ingest);
-        supervisor.spawn_on_thread("writer", writing)?;
+        supervisor.spawn("writer", writing);
         let watcher = Watcher {
             clock: seams.clock.clone(),
             db: db.clone(),

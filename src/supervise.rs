@@ -1,14 +1,11 @@
 //! Tasks that somebody waits for: the only place that spawns. A task that the process needs takes the process with it when it dies.
 
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, OnceLock};
-use std::thread;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,31 +41,6 @@ impl Supervisor {
                 stop.cancel();
             }
         });
-    }
-
-    /// As [`Supervisor::spawn`], on a thread of its own: what all others wait for must not wait its turn among them.
-    ///
-    /// # Errors
-    /// When the system gives no thread.
-    pub fn spawn_on_thread(
-        &self,
-        name: &'static str,
-        task: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        let (ended, end) = oneshot::channel();
-        let runtime = Handle::current();
-        // Not one of the runtime's threads: for those it waits at the end of the process, however long they hang.
-        thread::Builder::new().name(name.to_owned()).spawn(move || {
-            runtime.block_on(task);
-            // Nobody waits any more when the stop took too long.
-            let _ = ended.send(());
-        })?;
-        self.spawn(name, async move {
-            if end.await.is_err() {
-                resume_unwind(Box::new("its thread panicked"));
-            }
-        });
-        Ok(())
     }
 
     /// Starts a short task that is waited for at the stop; a panic in it is logged and ends it alone.
@@ -111,18 +83,6 @@ mod tests {
             supervisor.spawn("checker", async move { assert!(!panics, "planned") });
             supervisor.stop().cancelled().await;
             assert_eq!(supervisor.died(), Some("checker"));
-            assert!(supervisor.shut_down(LIMIT).await);
-        }
-    }
-
-    #[tokio::test]
-    async fn so_does_one_with_a_thread_of_its_own() {
-        for panics in [true, false] {
-            let supervisor = Supervisor::new(CancellationToken::new());
-            let task = async move { assert!(!panics, "planned") };
-            supervisor.spawn_on_thread("writer", task).unwrap();
-            supervisor.stop().cancelled().await;
-            assert_eq!(supervisor.died(), Some("writer"));
             assert!(supervisor.shut_down(LIMIT).await);
         }
     }
