@@ -7,7 +7,7 @@ mod apply;
 mod edit;
 mod region;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -281,7 +281,7 @@ struct Group<'a> {
     sealer: &'a Sealer,
     now: Timestamp,
     known: Known,
-    dirty: Vec<MonitorId>,
+    dirty: BTreeSet<MonitorId>,
     /// The windows that may cover what the group is about. Read when first needed.
     windows: Option<Vec<MaintenanceWindow>>,
     /// The enabled channels: number, and whether a default one. Read when first needed.
@@ -336,7 +336,7 @@ impl<'a> Group<'a> {
             sealer,
             now,
             known,
-            dirty: Vec::new(),
+            dirty: BTreeSet::new(),
             windows: None,
             channels: None,
             results: Vec::new(),

@@ -12,7 +12,7 @@ use super::certificate::{self, Certificate, Warned};
 use super::heartbeat::{self, Beat, Signal};
 pub use super::policy::Policy;
 use super::{Cause, CheckResult, Status, Verdict, unknown};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, as_ms};
 
 /// What is known of a monitor now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,8 +20,10 @@ pub struct State {
     /// Its status.
     pub status: Status,
     /// When the status began; of `down`, the first failure.
+    #[serde(with = "as_ms")]
     pub since: Timestamp,
     /// When watching began with the present settings: results of checks begun before do not count.
+    #[serde(with = "as_ms")]
     pub watched_since: Timestamp,
     /// The failures that are being re-checked; `None` when confirmed or well.
     pub failing: Option<Failing>,
@@ -40,6 +42,7 @@ pub struct State {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<Warned>,
     /// Since when nothing is known of it, as its checks end in `unknown`: a gap in the history.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub unknown_since: Option<Timestamp>,
     /// A heartbeat's window.
     pub beat: Beat,
@@ -49,6 +52,7 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     /// When the first of them began.
+    #[serde(with = "as_ms")]
     pub first_at: Timestamp,
     /// How many.
     pub count: u32,
@@ -58,6 +62,7 @@ pub struct Failing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastCheck {
     /// When it began.
+    #[serde(with = "as_ms")]
     pub at: Timestamp,
     /// Its verdict.
     pub verdict: Verdict,

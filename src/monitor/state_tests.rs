@@ -175,6 +175,20 @@ fn expected_status(policy: &Policy<'_>, verdicts: &[Verdict]) -> Status {
     status
 }
 
+#[test]
+fn a_state_is_written_small_and_read_in_its_older_form_too() {
+    let older = r#"{"status":"up","since":"2026-01-02T03:04:05.678+00:00","watched_since":"2026-01-02T03:00:00.000+00:00",
+        "failing":{"first_at":"2026-01-02T03:04:06.000+00:00","count":1},"successes":0,"cause":null,"degraded_told":false,
+        "last_check":null,"beat":{"pings":3,"last_ping_at":"2026-01-02T03:04:05.678+00:00","last_success_at":null,
+        "due_at":null,"deadline_at":null,"runs":[{"rid":null,"started_at":"2026-01-02T03:04:05.000+00:00","deadline_at":null}]}}"#;
+    let state: State = serde_json::from_str(older).unwrap();
+    assert_eq!(state.since, Timestamp(1_767_323_045_678));
+    assert_eq!(state.beat.last_ping_at, Some(state.since));
+    let text = serde_json::to_string(&state).unwrap();
+    assert!(text.contains(r#""beat":{"pings":3,"last_ping_at":1767323045678,"runs":"#), "{text}");
+    assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
+}
+
 proptest! {
     #[test]
     fn agrees_with_the_oracle(

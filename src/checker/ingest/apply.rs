@@ -112,7 +112,7 @@ impl Group<'_> {
         let deadline =
             next.armed_deadline().map(|at| next.beat.due_at.map_or(at, |due| due.min(at)));
         watched.state = next;
-        self.mark_dirty(id);
+        self.dirty.insert(id);
         self.effects.live.push(LiveEvent::MonitorChanged(id));
         if let Some(at) = deadline {
             let earliest = self.effects.earliest_deadline.get_or_insert(at);
@@ -132,12 +132,6 @@ impl Group<'_> {
             self.follow(conn, id, &facts, check).await?;
         }
         Ok(())
-    }
-
-    pub(super) fn mark_dirty(&mut self, id: MonitorId) {
-        if !self.dirty.contains(&id) {
-            self.dirty.push(id);
-        }
     }
 
     async fn follow(
