@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::judge::Judge;
 use super::meter::Meter;
 use super::record::Ended;
 use crate::clock::{SharedClock, Timestamp};
@@ -21,24 +22,30 @@ pub(super) fn address(target: &Target) -> String {
     })
 }
 
+/// What every check is made with.
+pub(super) struct Tools {
+    pub(super) prober: Arc<Prober>,
+    pub(super) judge: Judge,
+    pub(super) clock: SharedClock,
+    pub(super) meter: Arc<Meter>,
+    pub(super) region: String,
+}
+
 /// Makes one check; `due` is when it should have begun. `None` of what is not checked.
 pub(super) async fn check(
-    prober: Arc<Prober>,
-    clock: SharedClock,
-    meter: Arc<Meter>,
+    tools: Arc<Tools>,
     monitor: Arc<Monitor>,
-    region: String,
     generation: u64,
     due: Timestamp,
 ) -> Option<Ended> {
-    let began = clock.now();
-    meter.began(due, began);
-    let target = &monitor.settings.target;
-    let mut result = prober.check(target, &region, began).await?;
-    if let Some(pace) = target.pace() {
+    let began = tools.clock.now();
+    tools.meter.began(due, began);
+    let checking = tools.judge.check(&tools.prober, &monitor, &tools.region, began);
+    let (mut result, at) = checking.await?;
+    if let Some(pace) = monitor.settings.target.pace() {
         excuse_own_delay(&mut result, pace);
     }
-    Some(Ended { id: monitor.id, generation, at: clock.now(), result })
+    Some(Ended { id: monitor.id, generation, at, result })
 }
 
 /// A time-out that this machine was too busy to notice in time proves nothing: the answer may have been there.
@@ -47,8 +54,8 @@ fn excuse_own_delay(result: &mut CheckResult, pace: &Pace) {
     let limit_ms = pace.timeout_seconds.saturating_mul(1000).saturating_add(OWN_DELAY_MS);
     if timed_out && result.phases.total.is_some_and(|ms| ms > limit_ms) {
         result.verdict = Verdict::Unknown;
-        let text = "this machine was too busy to make the check".to_owned();
-        result.error = Some(CheckError { kind: ErrorKind::Internal, text });
+        let text = "this machine was too busy to make the check";
+        result.error = Some(CheckError::new(ErrorKind::Internal, text));
     }
 }
 
@@ -73,7 +80,7 @@ mod tests {
                 started_at: Timestamp(0),
                 phases: Phases { total: Some(total_ms), ..Phases::default() },
                 status_code: None,
-                error: Some(CheckError { kind, text: "planned".to_owned() }),
+                error: Some(CheckError::new(kind, "planned")),
                 failed_checks: FailedChecks::default(),
                 verdict: Verdict::Down,
                 certificate: None,

@@ -3,6 +3,7 @@
 mod attempt;
 pub mod engine;
 pub mod ingest;
+pub mod judge;
 pub mod meter;
 mod presence;
 pub mod queue;

@@ -48,6 +48,8 @@ pub struct Taken {
     pub id: MonitorId,
     /// When it was due.
     pub due: Timestamp,
+    /// Whether it was planned as urgent.
+    pub is_urgent: bool,
     /// Whether its address had no permit left when it came due: if it is late, that is not for a lack of capacity.
     pub address_was_full: bool,
 }
@@ -162,7 +164,7 @@ impl Queue {
         self.refresh(&address);
         self.slow_running += usize::from(plan.is_slow);
         self.running.insert(id, Running { address, is_slow: plan.is_slow });
-        Some(Taken { id, due, address_was_full: waits == Some(true) })
+        Some(Taken { id, due, is_urgent: plan.is_urgent, address_was_full: waits == Some(true) })
     }
 
     /// Gives back the permits of a monitor's check, if one is in flight.

@@ -11,15 +11,16 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::check;
+use super::attempt::{Tools, check};
 use super::ingest::Ingest;
+use super::judge::Judge;
 use super::meter::{Load, Meter};
 use super::queue::{Limits, Plan, Queue};
 use super::record::{COMPANY, Ended, Recorded, Recorder};
 use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
-use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
+use crate::monitor::{CheckResult, Monitor, MonitorId, Pace, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
 use crate::store::writer::Writer;
@@ -43,6 +44,8 @@ pub enum Command {
     },
     /// Check it now; while a check runs, as soon as that one ends: what began before is no fresh look.
     CheckSoon(MonitorId),
+    /// Look at everything afresh, spread over some seconds.
+    CheckAllSoon,
     /// The clock has jumped: the moments that were planned mean nothing any more.
     Replan,
 }
@@ -53,6 +56,8 @@ pub struct Checker {
     pub clock: SharedClock,
     /// Makes the checks.
     pub prober: Arc<Prober>,
+    /// Says which failures are ours.
+    pub judge: Judge,
     /// Where results go.
     pub writer: Writer<Ingest>,
     /// The region of this server.
@@ -65,6 +70,7 @@ pub struct Checker {
 
 struct Loop {
     checker: Checker,
+    tools: Arc<Tools>,
     queue: Queue,
     slots: HashMap<MonitorId, Slot>,
     checks: JoinSet<Option<Ended>>,
@@ -82,7 +88,15 @@ impl Checker {
         mut commands: mpsc::UnboundedReceiver<Command>,
         stop: CancellationToken,
     ) {
+        let tools = Tools {
+            prober: self.prober.clone(),
+            judge: self.judge.clone(),
+            clock: self.clock.clone(),
+            meter: self.meter.clone(),
+            region: self.region.clone(),
+        };
         let mut this = Loop {
+            tools: Arc::new(tools),
             queue: Queue::new(Limits { permits: self.permits, per_address: PER_ADDRESS }),
             slots: HashMap::new(),
             checks: JoinSet::new(),
@@ -195,16 +209,8 @@ impl Loop {
                 continue;
             };
             slot.due = if was_away { now } else { taken.due };
-            slot.address_was_full = taken.address_was_full;
-            let check = check(
-                self.checker.prober.clone(),
-                self.checker.clock.clone(),
-                self.checker.meter.clone(),
-                slot.monitor.clone(),
-                self.checker.region.clone(),
-                slot.generation,
-                slot.due,
-            );
+            (slot.was_urgent, slot.address_was_full) = (taken.is_urgent, taken.address_was_full);
+            let check = check(self.tools.clone(), slot.monitor.clone(), slot.generation, slot.due);
             slot.phase = Phase::Checking(self.checks.spawn(check));
         }
     }
@@ -225,6 +231,7 @@ impl Loop {
                 }
             }
             Command::Replan => self.replan(now),
+            Command::CheckAllSoon => self.check_all_soon(now),
             Command::CheckSoon(id) => {
                 if let Some(slot) = self.slots.get_mut(&id) {
                     slot.again = !matches!(slot.phase, Phase::Planned);
@@ -236,18 +243,31 @@ impl Loop {
 
     /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
     fn replan(&mut self, now: Timestamp) {
+        self.plan_anew(now, |id, pace| schedule::next_planned(id, pace, now));
+    }
+
+    /// Plans what waits for its time: at once what somebody waits for, the rest when `due` says.
+    fn plan_anew(&mut self, now: Timestamp, due: impl Fn(MonitorId, &Pace) -> Timestamp) {
         let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
         let plans: Vec<_> = planned
             .filter_map(|(id, slot)| {
                 let pace = slot.monitor.settings.target.pace()?;
                 let is_awaited = !slot.waiters.is_empty();
-                let due = if is_awaited { now } else { schedule::next_planned(*id, pace, now) };
-                Some((*id, due, is_awaited))
+                Some((*id, if is_awaited { now } else { due(*id, pace) }, is_awaited))
             })
             .collect();
         for (id, due, is_urgent) in plans {
             self.plan(id, due, is_urgent);
         }
+    }
+
+    /// Brings every check forward. Those that run now are no fresh look, so theirs come again.
+    fn check_all_soon(&mut self, now: Timestamp) {
+        let spread_ms = schedule::spread_ms(self.slots.len());
+        for slot in self.slots.values_mut() {
+            slot.again = !matches!(slot.phase, Phase::Planned);
+        }
+        self.plan_anew(now, |id, pace| schedule::soon(id, pace, spread_ms, now));
     }
 
     fn check_soon(&mut self, id: MonitorId, now: Timestamp) {
@@ -300,7 +320,8 @@ impl Loop {
             self.plan(id, at, true);
             return;
         }
-        let next = schedule::next_due(id, pace, &state, result.started_at, at);
+        let routine_began = Some(result.started_at).filter(|_| !slot.was_urgent);
+        let next = schedule::next_due(id, pace, &state, routine_began, at);
         if !state.is_confirming() {
             let skipped = schedule::skipped(id, pace, (slot.due, result.started_at, at), next);
             self.checker.meter.skipped(skipped, slot.address_was_full, at);

@@ -30,6 +30,8 @@ pub(super) struct Slot {
     pub(super) is_slow: bool,
     /// When the last check was due, and whether its address was full then.
     pub(super) due: Timestamp,
+    /// Whether that was out of turn: after a change, a failure, or because somebody asked.
+    pub(super) was_urgent: bool,
     pub(super) address_was_full: bool,
 }
 
@@ -62,6 +64,7 @@ impl Slot {
             is_calm: state.is_some_and(is_calm),
             is_slow: is_slow(last_ms),
             due,
+            was_urgent: false,
             address_was_full: false,
         }
     }

@@ -14,7 +14,8 @@ use crate::clock::Timestamp;
 const CATCH_UP_MS: i64 = 20_000;
 /// They follow each other at most this far apart, in ms: few of them need not wait.
 const CATCH_UP_STEP_MS: i64 = 200;
-/// A slot that comes within this part of the interval after the start of a check is passed over: one look is enough.
+/// A slot that comes within this part of the interval after the start of a routine check, which then was a late one, is passed
+/// over: one look is enough.
 const TOO_SOON: i64 = 4;
 
 /// When the first check after creating, resuming or editing a monitor is due.
@@ -34,7 +35,7 @@ pub fn due_at_start(monitors: &[(MonitorId, &Pace, &State)], now: Timestamp) -> 
         // A clock that was set back leaves checks in the future.
         let last = state.last_check.map(|last| last.at.min(now));
         match last.filter(|last| now.since(*last) < interval_ms) {
-            Some(last) => due.push(next_regular(*id, interval_ms, last, now)),
+            Some(_) => due.push(next_slot(*id, interval_ms, now)),
             None => {
                 let within_ms = interval_ms.min(CATCH_UP_MS);
                 let place = (next_slot(*id, within_ms, now), index);
@@ -54,19 +55,22 @@ pub fn due_at_start(monitors: &[(MonitorId, &Pace, &State)], now: Timestamp) -> 
     due
 }
 
-/// When the next check is due after one that began at `started`, ended at `ended` and led to `state`.
+/// When the next check is due after one that ended at `ended` and led to `state`. `routine_began` is when that one began, unless it
+/// was out of turn: after an extra look, the next slot is kept however soon it comes.
 pub fn next_due(
     id: MonitorId,
     pace: &Pace,
     state: &State,
-    started: Timestamp,
+    routine_began: Option<Timestamp>,
     ended: Timestamp,
 ) -> Timestamp {
     if state.is_confirming() {
-        ended.plus_seconds(pace.retry_interval_seconds)
-    } else {
-        next_regular(id, interval_ms(pace), started, ended)
+        return ended.plus_seconds(pace.retry_interval_seconds);
     }
+    let interval_ms = interval_ms(pace);
+    // The clock may have been set back while it ran.
+    let not_before = routine_began.map(|began| began.min(ended).plus_ms(interval_ms / TOO_SOON));
+    next_slot(id, interval_ms, ended.max(not_before.unwrap_or(ended)))
 }
 
 /// When the next check is due if nothing is known of those before: at the next slot.
@@ -98,21 +102,20 @@ pub fn skipped(
     Skipped { waiting: if was_late { all - running } else { 0 }, running }
 }
 
+/// Over how long the checks of `monitors` monitors are spread when all are wanted soon, in ms: a few hundred a second.
+pub fn spread_ms(monitors: usize) -> i64 {
+    i64::try_from(monitors).unwrap_or(i64::MAX).saturating_mul(3).clamp(1_000, CATCH_UP_MS)
+}
+
+/// When a check that is wanted soon is due: at its slot, or within `spread_ms` if that is earlier.
+pub fn soon(id: MonitorId, pace: &Pace, spread_ms: i64, now: Timestamp) -> Timestamp {
+    next_slot(id, interval_ms(pace), now).min(now.plus_ms(phase_ms(id, spread_ms)))
+}
+
 /// The first slot of a monitor after `now`. Slots that passed meanwhile are skipped.
 pub fn next_slot(id: MonitorId, interval_ms: i64, now: Timestamp) -> Timestamp {
     let into_slot = (now.0 - phase_ms(id, interval_ms)).rem_euclid(interval_ms);
     now.plus_ms(interval_ms - into_slot)
-}
-
-fn next_regular(
-    id: MonitorId,
-    interval_ms: i64,
-    started: Timestamp,
-    ended: Timestamp,
-) -> Timestamp {
-    // The clock may have been set back while it ran.
-    let not_before = started.min(ended).plus_ms(interval_ms / TOO_SOON);
-    next_slot(id, interval_ms, ended.max(not_before))
 }
 
 /// How many slots lie after `from` and not after `to`.
@@ -212,7 +215,7 @@ mod tests {
         let first = due_at_start(&monitors, now);
         assert!(first.iter().all(|at| (0..18_000).contains(&at.since(now))));
         let all = ids.iter().zip(&first).flat_map(|(id, first)| {
-            let next = |at: &Timestamp| next_due(*id, &pace, &unknown, *at, at.plus_ms(30));
+            let next = |at: &Timestamp| next_due(*id, &pace, &unknown, Some(*at), at.plus_ms(30));
             std::iter::successors(Some(*first), move |at| Some(next(at))).take(3)
         });
         let all: Vec<_> = all.collect();
@@ -242,13 +245,23 @@ mod tests {
     }
 
     #[test]
+    fn an_extra_look_takes_no_slot_away() {
+        let (pace, slot) = (pace(60), next_slot(7, 60_000, Timestamp(0)));
+        let just_before = slot.plus_ms(-500);
+        let state = State::unknown(just_before);
+        assert_eq!(next_due(7, &pace, &state, None, just_before), slot);
+        let late = Some(just_before.plus_ms(-10));
+        assert_eq!(next_due(7, &pace, &state, late, just_before), slot.plus_ms(60_000));
+    }
+
+    #[test]
     fn skipped_slots_are_put_down_to_what_took_them() {
         let pace = pace(10);
         let due = next_slot(7, 10_000, Timestamp(0));
         let of = |late: i64, took: i64| {
             let started = due.plus_ms(late);
             let ended = started.plus_ms(took);
-            let next = next_due(7, &pace, &State::unknown(ended), started, ended);
+            let next = next_due(7, &pace, &State::unknown(ended), Some(started), ended);
             skipped(7, &pace, (due, started, ended), next)
         };
         assert_eq!(of(0, 30), Skipped::default());

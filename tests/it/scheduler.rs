@@ -39,7 +39,8 @@ async fn a_healthy_monitor_keeps_its_pace_beside_twenty_that_hang() {
     for n in 2..30 {
         let watched = app.watched(id).await;
         let (last, pace) = (results[0].started_at, watched.monitor.settings.target.pace().unwrap());
-        let due = schedule::next_due(id, pace, &watched.state, last, app.now());
+        let routine_began = (n > 2).then_some(last);
+        let due = schedule::next_due(id, pace, &watched.state, routine_began, app.now());
         app.clock.advance_ms(due.since(app.now()));
         results = app.results(id, n).await;
         let gap = results[0].started_at.since(last);
