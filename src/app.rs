@@ -152,7 +152,7 @@ impl App {
             writer: writer.clone(),
             region: config.region.clone(),
             permits: usize::try_from(config.check_permits).unwrap_or(usize::MAX),
-            next_due: Arc::new(AtomicI64::new(i64::MAX)),
+            meter: Arc::default(),
         };
         let engine = Engine::new(writer, commands, outlets.watch, db.clone(), seams.clock.clone());
         let state = web::Data::new(AppState {
@@ -167,7 +167,8 @@ impl App {
             smtp: checked.smtp,
             live,
             stop: supervisor.stop().clone(),
-            check_due: checker.next_due.clone(),
+            meter: checker.meter.clone(),
+            metrics_public: config.metrics_public,
             logins,
             token_limit: Default::default(),
         });

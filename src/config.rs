@@ -122,13 +122,17 @@ pub struct Config {
     #[arg(long, env = "WATCHBELL_PING_LOG", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000), global = true)]
     pub ping_log: u32,
-    /// Checks in flight.
+    /// Checks in flight, at most 8 of them to one address and port.
     #[arg(long, env = "WATCHBELL_CHECK_PERMITS", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=100_000), global = true)]
     pub check_permits: u32,
     /// What tells a trouble of our own network from one of the targets: `resolver`, `gateway`, addresses, `host:port`.
     #[arg(long, env = "WATCHBELL_CANARIES", default_value = "resolver,gateway", global = true)]
     pub canaries: String,
+    /// Whether `/metrics` answers without a token: true or false.
+    #[arg(long, env = "WATCHBELL_METRICS_PUBLIC", default_value = "false", global = true,
+          action = clap::ArgAction::Set, default_missing_value = "true", num_args = 0..=1)]
+    pub metrics_public: bool,
     /// How the log is written.
     #[arg(long, env = "WATCHBELL_LOG_FORMAT", default_value = "text", global = true)]
     pub log_format: LogFormat,

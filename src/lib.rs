@@ -12,6 +12,7 @@ pub mod config;
 pub mod fields;
 pub mod incident;
 pub mod live;
+pub mod metrics;
 pub mod monitor;
 pub mod notify;
 pub mod probe;

@@ -1,6 +1,7 @@
 //! The handle through which every change of a monitor, an incident or a window goes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -55,6 +56,7 @@ pub struct Engine {
     pub(super) watch: Arc<Notify>,
     db: Db,
     clock: SharedClock,
+    pings: Arc<AtomicU64>,
 }
 
 impl Engine {
@@ -66,7 +68,7 @@ impl Engine {
         db: Db,
         clock: SharedClock,
     ) -> Self {
-        Self { writer, commands, watch, db, clock }
+        Self { writer, commands, watch, db, clock, pings: Arc::default() }
     }
 
     pub(super) async fn write(&self, work: Work) -> Result<Reply> {
@@ -180,9 +182,17 @@ impl Engine {
     /// [`EngineError::NotFound`] for an unknown UUID.
     pub async fn ping(&self, ping: IncomingPing) -> Result<i64> {
         match self.write(Work::Pinged(Box::new(ping))).await? {
-            Reply::Ping(n) => Ok(n),
+            Reply::Ping(n) => {
+                self.pings.fetch_add(1, Ordering::Relaxed);
+                Ok(n)
+            }
             _ => Err(EngineError::NotFound),
         }
+    }
+
+    /// How many pings were recorded since the start.
+    pub fn pings(&self) -> u64 {
+        self.pings.load(Ordering::Relaxed)
     }
 
     /// Notes that `by` has taken an incident. Doing so twice, or when it is over, changes nothing.

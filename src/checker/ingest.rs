@@ -23,6 +23,7 @@ use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::{Incident, IncidentId};
 use crate::live::LiveEvent;
 use crate::monitor::heartbeat::SignalKind;
+use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::notify::outbox::Wake;
@@ -155,6 +156,8 @@ pub enum Reply {
     Invalid(FieldErrors),
     /// The monitor as it is now.
     Watched(Box<Watched>),
+    /// What is known of the monitor now.
+    State(Box<State>),
     /// The ping's number.
     Ping(i64),
     /// The incident as it is now.

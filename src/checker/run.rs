@@ -1,25 +1,32 @@
-//! The checker: takes what is due, checks it with a permit, and hands the result to the writer.
+//! The checker: takes what is due, checks it with a permit, and hands the result to the recorder.
 //!
 //! One task owns the queue and all slots, so that nothing needs a lock: commands, ended checks and the clock reach it in turn.
-//! A monitor is never checked twice at once, and a check that hangs holds only its own permit.
+//! A monitor is never checked twice at once, and a check that hangs holds only its own permit. The permit comes free when the check
+//! has ended, the monitor when its result is durable.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::ingest::{Ingest, Reply, Work};
+use super::attempt::{Means, check};
+use super::ingest::Ingest;
 use super::judge::Judge;
-use super::queue::DueQueue;
+use super::meter::{Load, Meter};
+use super::queue::{Limits, Plan, Queue};
+use super::record::{COMPANY, Ended, Recorded, Recorder};
+use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
 use crate::store::writer::Writer;
+
+/// Checks in flight to one address (contract, section 2).
+const PER_ADDRESS: usize = 8;
 
 /// What the checker is told.
 #[derive(Debug)]
@@ -57,35 +64,19 @@ pub struct Checker {
     pub region: String,
     /// How many checks may run at once.
     pub permits: usize,
-    /// When the next check is due, in epoch ms, `i64::MAX` for none. It lies in the past while checks are late.
-    pub next_due: Arc<AtomicI64>,
-}
-
-struct Slot {
-    monitor: Arc<Monitor>,
-    running: Option<AbortHandle>,
-    waiters: Vec<oneshot::Sender<CheckResult>>,
-    /// Whether a check that begins after the running one is asked for.
-    again: bool,
-    /// Counts the times that this monitor was replaced, to know ended checks of before.
-    generation: u64,
-}
-
-struct Ended {
-    id: MonitorId,
-    generation: u64,
-    /// When the check itself ended: from here the next one is counted, however long the writing took.
-    at: Timestamp,
-    result: CheckResult,
-    state: Option<State>,
+    /// What it shows of itself.
+    pub meter: Arc<Meter>,
 }
 
 struct Loop {
     checker: Checker,
-    queue: DueQueue,
+    queue: Queue,
     slots: HashMap<MonitorId, Slot>,
-    running: JoinSet<Option<Ended>>,
+    checks: JoinSet<Option<Ended>>,
+    recorder: Recorder,
     generation: u64,
+    /// When it meant to look next.
+    wakes_at: Option<Timestamp>,
 }
 
 impl Checker {
@@ -97,11 +88,13 @@ impl Checker {
         stop: CancellationToken,
     ) {
         let mut this = Loop {
-            checker: self,
-            queue: DueQueue::default(),
+            queue: Queue::new(Limits { permits: self.permits, per_address: PER_ADDRESS }),
             slots: HashMap::new(),
-            running: JoinSet::new(),
+            checks: JoinSet::new(),
+            recorder: Recorder::new(self.writer.clone()),
             generation: 0,
+            wakes_at: None,
+            checker: self,
         };
         this.start(watched);
         loop {
@@ -110,78 +103,114 @@ impl Checker {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some(command) = commands.recv() => this.command(command),
-                Some(ended) = this.running.join_next() => this.ended(ended),
+                Some(ended) = this.checks.join_next() => this.ended(ended),
+                recorded = this.recorder.next() => this.recorded(recorded),
                 () = next => {}
             }
         }
         // Running checks may still end and be recorded; the caller bounds the wait.
-        while this.running.join_next().await.is_some() {}
+        this.recorder.hand_on();
+        while let Some(ended) = this.checks.join_next().await {
+            this.ended(ended);
+            this.recorder.hand_on();
+        }
+        this.recorder.finish().await;
     }
 }
 
 impl Loop {
     fn start(&mut self, watched: Vec<Watched>) {
         let now = self.checker.clock.now();
+        let checked: Vec<_> = watched
+            .iter()
+            .filter_map(|w| Some((w.monitor.id, w.monitor.settings.target.pace()?, &w.state)))
+            .collect();
+        let due: HashMap<MonitorId, Timestamp> =
+            checked.iter().map(|(id, ..)| *id).zip(schedule::due_at_start(&checked, now)).collect();
         for Watched { monitor, state } in watched {
-            if let Some(pace) = monitor.settings.target.pace() {
-                let due = schedule::due_at_start(monitor.id, pace, &state, now);
-                self.queue.set(monitor.id, due);
-                self.put(Arc::new(monitor));
+            if let Some(due) = due.get(&monitor.id) {
+                self.put(Arc::new(monitor), Some(&state), *due, state.is_confirming());
             }
         }
     }
 
-    fn put(&mut self, monitor: Arc<Monitor>) {
+    /// Takes in a monitor, in the place of what was known of it, and plans its first check.
+    fn put(
+        &mut self,
+        monitor: Arc<Monitor>,
+        state: Option<&State>,
+        due: Timestamp,
+        is_urgent: bool,
+    ) {
+        let id = monitor.id;
+        self.forget(id);
         self.generation += 1;
-        let slot = Slot {
-            monitor,
-            running: None,
-            waiters: Vec::new(),
-            again: false,
-            generation: self.generation,
-        };
-        if let Some(old) = self.slots.insert(slot.monitor.id, slot) {
-            abort(old);
+        let slot = Slot::new(monitor, state, self.generation, due);
+        self.slots.insert(id, slot);
+        self.plan(id, due, is_urgent);
+    }
+
+    fn forget(&mut self, id: MonitorId) {
+        self.queue.remove(id);
+        if let Some(slot) = self.slots.remove(&id)
+            && let Phase::Checking(check) = slot.phase
+        {
+            check.abort();
+            self.queue.release(id);
         }
     }
 
-    /// Sleeps until the next check may start. With all permits in use that is when one ends.
+    fn plan(&mut self, id: MonitorId, due: Timestamp, is_urgent: bool) {
+        if let Some(slot) = self.slots.get_mut(&id) {
+            slot.phase = Phase::Planned;
+            self.queue.set(id, &slot.address, Plan { due, is_urgent, is_slow: slot.is_slow });
+        }
+    }
+
+    /// Sleeps until the next check may start.
     fn sleep(&mut self) -> crate::clock::Sleep {
-        let next_due = self.queue.next_due();
-        let shown = next_due.map_or(i64::MAX, |due| due.0);
-        self.checker.next_due.store(shown, Ordering::Relaxed);
-        match next_due {
-            Some(due) if self.running.len() < self.checker.permits => {
-                self.checker.clock.sleep_until(due)
-            }
-            _ => Box::pin(std::future::pending()),
+        let earliest_due = self.queue.earliest_due();
+        // Nobody comes soon that is worth waiting for.
+        let comes_soon =
+            |due: Timestamp| due.since(self.checker.clock.now()) < COMPANY.as_millis() as i64;
+        if self.checks.is_empty() && !earliest_due.is_some_and(comes_soon) {
+            self.recorder.hand_on();
+        }
+        self.checker.meter.set_load(Load {
+            earliest_due,
+            in_flight: self.queue.in_flight(),
+            waiting: self.queue.waiting(),
+            unwritten: self.recorder.unwritten(),
+        });
+        self.wakes_at = self.queue.wakes_at();
+        match self.wakes_at {
+            Some(at) => self.checker.clock.sleep_until(at),
+            None => Box::pin(std::future::pending()),
         }
     }
 
     fn start_due(&mut self) {
         let now = self.checker.clock.now();
-        while self.running.len() < self.checker.permits
-            && let Some((id, _)) = self.queue.pop(now)
-        {
-            self.start_check(id, now);
+        // Looking so late means that nobody was there to look: what was due meanwhile is not late for too much work.
+        let limit_ms = self.checker.clock.lateness_limit_ms();
+        let was_away = self.wakes_at.take().is_some_and(|at| now.since(at) > limit_ms);
+        while let Some(taken) = self.queue.take(now) {
+            let Some(slot) = self.slots.get_mut(&taken.id) else {
+                self.queue.release(taken.id);
+                continue;
+            };
+            slot.due = if was_away { now } else { taken.due };
+            slot.address_was_full = taken.address_was_full;
+            let means = Means {
+                prober: self.checker.prober.clone(),
+                judge: self.checker.judge.clone(),
+                clock: self.checker.clock.clone(),
+                meter: self.checker.meter.clone(),
+                region: self.checker.region.clone(),
+            };
+            let check = check(means, slot.monitor.clone(), slot.generation, slot.due);
+            slot.phase = Phase::Checking(self.checks.spawn(check));
         }
-    }
-
-    fn start_check(&mut self, id: MonitorId, now: Timestamp) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
-        if slot.running.is_some() {
-            return;
-        }
-        let check = check(
-            self.checker.prober.clone(),
-            self.checker.judge.clone(),
-            self.checker.writer.clone(),
-            slot.monitor.clone(),
-            self.checker.region.clone(),
-            slot.generation,
-            now,
-        );
-        slot.running = Some(self.running.spawn(check));
     }
 
     fn command(&mut self, command: Command) {
@@ -189,16 +218,10 @@ impl Loop {
         match command {
             Command::Watch(monitor) => {
                 if monitor.settings.target.pace().is_some() {
-                    self.queue.set(monitor.id, schedule::first_due(now));
-                    self.put(monitor);
+                    self.put(monitor, None, schedule::first_due(now), true);
                 }
             }
-            Command::Forget(id) => {
-                self.queue.remove(id);
-                if let Some(slot) = self.slots.remove(&id) {
-                    abort(slot);
-                }
-            }
+            Command::Forget(id) => self.forget(id),
             Command::CheckNow { id, reply } => {
                 if let Some(slot) = self.slots.get_mut(&id) {
                     slot.waiters.push(reply);
@@ -209,7 +232,7 @@ impl Loop {
             Command::CheckAllSoon => self.check_all_soon(now),
             Command::CheckSoon(id) => {
                 if let Some(slot) = self.slots.get_mut(&id) {
-                    slot.again = slot.running.is_some();
+                    slot.again = !matches!(slot.phase, Phase::Planned);
                     self.check_soon(id, now);
                 }
             }
@@ -218,34 +241,45 @@ impl Loop {
 
     /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
     fn replan(&mut self, now: Timestamp) {
-        for (id, slot) in &self.slots {
-            if let (Some(pace), None) = (slot.monitor.settings.target.pace(), &slot.running) {
-                let due = schedule::next_due(*id, pace, &State::unknown(now), now);
-                let due = if slot.waiters.is_empty() { due } else { now };
-                self.queue.set(*id, due);
-            }
+        let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
+        let plans: Vec<_> = planned
+            .filter_map(|(id, slot)| {
+                let pace = slot.monitor.settings.target.pace()?;
+                let is_awaited = !slot.waiters.is_empty();
+                let due = if is_awaited { now } else { schedule::next_planned(*id, pace, now) };
+                Some((*id, due, is_awaited))
+            })
+            .collect();
+        for (id, due, is_urgent) in plans {
+            self.plan(id, due, is_urgent);
         }
     }
 
     /// Brings every check forward. Those that run now are no fresh look, so theirs come again.
     fn check_all_soon(&mut self, now: Timestamp) {
         let spread_ms = schedule::spread_ms(self.slots.len());
+        let mut plans = Vec::new();
         for (id, slot) in &mut self.slots {
-            slot.again = slot.running.is_some();
-            if let (Some(pace), None) = (slot.monitor.settings.target.pace(), &slot.running) {
-                let due = schedule::soon(*id, pace, spread_ms, now);
-                self.queue.set(*id, if slot.waiters.is_empty() { due } else { now });
+            let is_planned = matches!(slot.phase, Phase::Planned);
+            slot.again = !is_planned;
+            if let (Some(pace), true) = (slot.monitor.settings.target.pace(), is_planned) {
+                let is_awaited = !slot.waiters.is_empty();
+                let soon = schedule::soon(*id, pace, spread_ms, now);
+                plans.push((*id, if is_awaited { now } else { soon }, is_awaited));
             }
+        }
+        for (id, due, is_urgent) in plans {
+            self.plan(id, due, is_urgent);
         }
     }
 
     fn check_soon(&mut self, id: MonitorId, now: Timestamp) {
-        if self.slots.get(&id).is_some_and(|slot| slot.running.is_none()) {
-            self.queue.set(id, now);
+        if self.slots.get(&id).is_some_and(|slot| matches!(slot.phase, Phase::Planned)) {
+            self.plan(id, now, true);
         }
     }
 
-    fn ended(&mut self, ended: Result<Option<Ended>, tokio::task::JoinError>) {
+    fn ended(&mut self, ended: Result<Option<Ended>, JoinError>) {
         match ended {
             Ok(Some(ended)) => self.check_ended(ended),
             Ok(None) => {}
@@ -259,59 +293,63 @@ impl Loop {
         if slot.generation != ended.generation {
             return;
         }
-        slot.running = None;
-        for waiter in slot.waiters.drain(..) {
-            // Whoever asked may have gone.
-            let _ = waiter.send(ended.result.clone());
-        }
-        if let Some(pace) = slot.monitor.settings.target.pace() {
-            let unknown = State::unknown(ended.at);
-            let state = ended.state.as_ref().unwrap_or(&unknown);
-            let due = match std::mem::take(&mut slot.again) {
-                true => ended.at,
-                false => schedule::next_due(ended.id, pace, state, ended.at),
-            };
-            self.queue.set(ended.id, due);
-        }
+        self.queue.release(ended.id);
+        self.checker.meter.ended(ended.result.verdict);
+        let may_wait = slot.ended(&ended.result);
+        self.recorder.add(ended, may_wait);
     }
 
-    /// A panic is our own trouble: the check is tried again at its next slot.
-    fn check_panicked(&mut self, error: &tokio::task::JoinError) {
-        tracing::error!(%error, "a check panicked");
-        let now = self.checker.clock.now();
-        for (id, slot) in &mut self.slots {
-            if slot.running.as_ref().is_some_and(AbortHandle::is_finished)
-                && let Some(pace) = slot.monitor.settings.target.pace()
-            {
-                slot.running = None;
-                slot.waiters.clear();
-                self.queue.set(*id, schedule::next_due(*id, pace, &State::unknown(now), now));
+    fn recorded(&mut self, recorded: Result<Vec<Recorded>, JoinError>) {
+        match recorded {
+            Ok(recorded) => recorded.into_iter().for_each(|recorded| self.plan_next(recorded)),
+            Err(error) => {
+                tracing::error!(%error, "recording results panicked");
+                let now = self.checker.clock.now();
+                self.plan_all(now, |slot| matches!(slot.phase, Phase::Recording));
             }
         }
     }
-}
 
-fn abort(slot: Slot) {
-    if let Some(running) = slot.running {
-        running.abort();
+    fn plan_next(&mut self, Recorded { ended, state }: Recorded) {
+        let Ended { id, at, result, .. } = ended;
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        if slot.generation != ended.generation {
+            return;
+        }
+        let state = state.unwrap_or_else(|| State::unknown(at));
+        slot.recorded(&result, &state);
+        let Some(pace) = slot.monitor.settings.target.pace() else { return };
+        if std::mem::take(&mut slot.again) {
+            self.plan(id, at, true);
+            return;
+        }
+        let next = schedule::next_due(id, pace, &state, result.started_at, at);
+        if !state.is_confirming() {
+            let skipped = schedule::skipped(id, pace, (slot.due, result.started_at, at), next);
+            self.checker.meter.skipped(skipped, slot.address_was_full, at);
+        }
+        self.plan(id, next, state.is_confirming());
     }
-}
 
-async fn check(
-    prober: Arc<Prober>,
-    judge: Judge,
-    writer: Writer<Ingest>,
-    monitor: Arc<Monitor>,
-    region: String,
-    generation: u64,
-    now: Timestamp,
-) -> Option<Ended> {
-    let (result, at) = judge.check(&prober, &monitor, &region, now).await?;
-    let work = Work::Checked { monitor_id: monitor.id, result: Box::new(result.clone()) };
-    // A result that could not be stored was logged by the writer; the next check comes as planned.
-    let state = match writer.write(work).await {
-        Ok(Reply::Watched(watched)) => Some(watched.state),
-        _ => None,
-    };
-    Some(Ended { id: monitor.id, generation, at, result, state })
+    /// A panic is our own trouble: the check is tried again at its next slot.
+    fn check_panicked(&mut self, error: &JoinError) {
+        tracing::error!(%error, "a check panicked");
+        let now = self.checker.clock.now();
+        let is_it = |slot: &Slot| matches!(&slot.phase, Phase::Checking(c) if c.id() == error.id());
+        self.plan_all(now, is_it);
+    }
+
+    /// Gives up what goes on with these monitors, and plans their next slots.
+    fn plan_all(&mut self, now: Timestamp, which: impl Fn(&Slot) -> bool) {
+        let ids = self.slots.iter().filter(|(_, slot)| which(slot)).map(|(id, _)| *id);
+        for id in ids.collect::<Vec<_>>() {
+            self.queue.release(id);
+            let Some(slot) = self.slots.get_mut(&id) else { continue };
+            slot.waiters.clear();
+            if let Some(pace) = slot.monitor.settings.target.pace() {
+                let next = schedule::next_planned(id, pace, now);
+                self.plan(id, next, false);
+            }
+        }
+    }
 }

@@ -3,38 +3,99 @@
 //! A monitor's checks fall on `phase + k × interval`, counted from the epoch, with a phase drawn from its number. So
 //! many monitors spread over the interval by themselves, nothing drifts, and a restart changes nothing.
 
+use std::collections::BTreeMap;
+
 use super::MonitorId;
 use super::pace::Pace;
 use super::state::State;
 use crate::clock::Timestamp;
 
-/// After a start, a check that was missed meanwhile comes within this time.
+/// After a start, checks that were missed meanwhile come within this time, in ms, or within their interval if that is shorter.
 const CATCH_UP_MS: i64 = 20_000;
+/// They follow each other at most this far apart, in ms: few of them need not wait.
+const CATCH_UP_STEP_MS: i64 = 200;
+/// A slot that comes within this part of the interval after the start of a check is passed over: one look is enough.
+const TOO_SOON: i64 = 4;
 
 /// When the first check after creating, resuming or editing a monitor is due.
 pub fn first_due(now: Timestamp) -> Timestamp {
     now
 }
 
-/// When the next check is due at the start of the server.
-pub fn due_at_start(id: MonitorId, pace: &Pace, state: &State, now: Timestamp) -> Timestamp {
-    let interval_ms = interval_ms(pace);
-    let slot = next_slot(id, interval_ms, now);
-    let is_overdue = state.last_check.is_none_or(|last| now.since(last.at) >= interval_ms);
-    if is_overdue {
-        slot.min(now.plus_ms(phase_ms(id, interval_ms.min(CATCH_UP_MS))))
+/// When the next check of each of `monitors` is due at the start of the server, in the same order.
+///
+/// Those that were missed while nobody looked are caught up in the order of their slots, evenly spaced, and done in nine tenths of
+/// the time that they may take, so that the last is not too late. From then on each keeps its own slots.
+pub fn due_at_start(monitors: &[(MonitorId, &Pace, &State)], now: Timestamp) -> Vec<Timestamp> {
+    let mut missed: BTreeMap<i64, Vec<(Timestamp, usize)>> = BTreeMap::new();
+    let mut due: Vec<Timestamp> = Vec::with_capacity(monitors.len());
+    for (index, (id, pace, state)) in monitors.iter().enumerate() {
+        let interval_ms = interval_ms(pace);
+        // A clock that was set back leaves checks in the future.
+        let last = state.last_check.map(|last| last.at.min(now));
+        match last.filter(|last| now.since(*last) < interval_ms) {
+            Some(last) => due.push(next_regular(*id, interval_ms, last, now)),
+            None => {
+                let within_ms = interval_ms.min(CATCH_UP_MS);
+                let place = (next_slot(*id, within_ms, now), index);
+                missed.entry(within_ms).or_default().push(place);
+                due.push(now);
+            }
+        }
+    }
+    for (within_ms, mut places) in missed {
+        places.sort_unstable();
+        let count = i64::try_from(places.len()).unwrap_or(i64::MAX);
+        let spread_ms = (within_ms / 10 * 9).min(count.saturating_mul(CATCH_UP_STEP_MS));
+        for (nth, (_, index)) in (0..).zip(places) {
+            due[index] = now.plus_ms(spread_ms * nth / count);
+        }
+    }
+    due
+}
+
+/// When the next check is due after one that began at `started`, ended at `ended` and led to `state`.
+pub fn next_due(
+    id: MonitorId,
+    pace: &Pace,
+    state: &State,
+    started: Timestamp,
+    ended: Timestamp,
+) -> Timestamp {
+    if state.is_confirming() {
+        ended.plus_seconds(pace.retry_interval_seconds)
     } else {
-        slot
+        next_regular(id, interval_ms(pace), started, ended)
     }
 }
 
-/// When the next check is due after one that ended at `now` and led to `state`.
-pub fn next_due(id: MonitorId, pace: &Pace, state: &State, now: Timestamp) -> Timestamp {
-    if state.is_confirming() {
-        now.plus_seconds(pace.retry_interval_seconds)
-    } else {
-        next_slot(id, interval_ms(pace), now)
-    }
+/// When the next check is due if nothing is known of those before: at the next slot.
+pub fn next_planned(id: MonitorId, pace: &Pace, now: Timestamp) -> Timestamp {
+    next_slot(id, interval_ms(pace), now)
+}
+
+/// Slots of a monitor in which no check began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Skipped {
+    /// Because a check waited for a permit.
+    pub waiting: u64,
+    /// Because the check before still ran: one monitor is never checked twice at once.
+    pub running: u64,
+}
+
+/// The slots that were skipped when a check that was due at `due` ran from `started` to `ended` and the next one is due at `next`.
+pub fn skipped(
+    id: MonitorId,
+    pace: &Pace,
+    (due, started, ended): (Timestamp, Timestamp, Timestamp),
+    next: Timestamp,
+) -> Skipped {
+    let interval_ms = interval_ms(pace);
+    let all = slots_between(id, interval_ms, due, next.plus_ms(-1));
+    let running = slots_between(id, interval_ms, started, ended).min(all);
+    // A check that began in time has waited for nothing: what is missing then was passed over as too soon.
+    let was_late = started.since(due) >= interval_ms / TOO_SOON;
+    Skipped { waiting: if was_late { all - running } else { 0 }, running }
 }
 
 /// Over how long the checks of `monitors` monitors are spread when all are wanted soon, in ms: a few hundred a second.
@@ -53,18 +114,36 @@ pub fn next_slot(id: MonitorId, interval_ms: i64, now: Timestamp) -> Timestamp {
     now.plus_ms(interval_ms - into_slot)
 }
 
+fn next_regular(
+    id: MonitorId,
+    interval_ms: i64,
+    started: Timestamp,
+    ended: Timestamp,
+) -> Timestamp {
+    // The clock may have been set back while it ran.
+    let not_before = started.min(ended).plus_ms(interval_ms / TOO_SOON);
+    next_slot(id, interval_ms, ended.max(not_before))
+}
+
+/// How many slots lie after `from` and not after `to`.
+fn slots_between(id: MonitorId, interval_ms: i64, from: Timestamp, to: Timestamp) -> u64 {
+    let phase_ms = phase_ms(id, interval_ms);
+    let until = |at: Timestamp| (at.0 - phase_ms).div_euclid(interval_ms);
+    u64::try_from(until(to) - until(from)).unwrap_or(0)
+}
+
 fn interval_ms(pace: &Pace) -> i64 {
     i64::from(pace.check_interval_seconds.max(1)) * 1000
 }
 
-/// A monitor's own place within the interval, in ms: its number through the finalizer of splitmix64, so that neighbours lie far apart.
+/// A monitor's own place within the interval, in ms: its number hashed by Fibonacci's method, a multiplication by 2⁶⁴ over the
+/// golden ratio. Of numbers that follow each other, as ours do, each falls into the largest gap that those before have left; a
+/// hash that scatters at random would put half as many again into some seconds.
 fn phase_ms(id: MonitorId, interval_ms: i64) -> i64 {
-    let mut z = id.cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^= z >> 31;
-    // The remainder is below the interval, which is a positive i64.
-    (z % interval_ms.cast_unsigned()).cast_signed()
+    let hash = id.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let scaled = (u128::from(hash) * u128::from(interval_ms.unsigned_abs())) >> 64;
+    // Below the interval, which is an i64.
+    i64::try_from(scaled).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -101,15 +180,93 @@ mod tests {
         }
     }
 
-    #[test]
-    fn many_monitors_spread_over_the_interval() {
-        let interval_ms = 20_000;
-        let mut seconds = [0; 20];
-        for id in 1..=1000 {
-            let at = next_slot(id, interval_ms, Timestamp(0)).0 - 1;
-            seconds[usize::try_from(at / 1000).unwrap()] += 1;
+    fn pace(seconds: u32) -> Pace {
+        Pace {
+            check_interval_seconds: seconds,
+            timeout_seconds: 10,
+            degraded_after_ms: None,
+            retries: 1,
+            retry_interval_seconds: 5,
+            recovery_checks: 1,
         }
-        // 50 each; a fair draw stays well within these.
-        assert!(seconds.iter().all(|n| (25..=80).contains(n)), "{seconds:?}");
+    }
+
+    /// How many of `moments` fall into each second from `from` on.
+    fn by_second(moments: impl IntoIterator<Item = Timestamp>, from: Timestamp) -> Vec<usize> {
+        let mut seconds = vec![0; 1000];
+        for at in moments {
+            seconds[usize::try_from(at.since(from) / 1000).unwrap()] += 1;
+        }
+        seconds
+    }
+
+    #[test]
+    fn many_monitors_spread_evenly_over_the_interval() {
+        // Whatever is between their numbers: other kinds of monitors, deleted ones.
+        for stride in 1..=9 {
+            let start = Timestamp(1_900_000_000_123);
+            let slots = (1..=1000).map(|n| next_slot(n * stride, 20_000, start));
+            let seconds = by_second(slots.map(|at| at.plus_ms(-1)), start);
+            assert!(seconds[..20].iter().all(|n| (45..=55).contains(n)), "{stride}: {seconds:?}");
+        }
+    }
+
+    /// 1,000 monitors at 20 s from a cold start, as they come one after the other for three rounds.
+    #[test]
+    fn a_cold_start_is_even_and_done_within_an_interval() {
+        let (now, pace) = (Timestamp(1_900_000_000_777), pace(20));
+        let unknown = State::unknown(now);
+        // Numbers without any order.
+        let ids: Vec<i64> = (1..=1000).map(|n: i64| n * n % 100_003).collect();
+        let monitors: Vec<_> = ids.iter().map(|id| (*id, &pace, &unknown)).collect();
+        let first = due_at_start(&monitors, now);
+        assert!(first.iter().all(|at| (0..18_000).contains(&at.since(now))));
+        let all = ids.iter().zip(&first).flat_map(|(id, first)| {
+            let next = |at: &Timestamp| next_due(*id, &pace, &unknown, *at, at.plus_ms(30));
+            std::iter::successors(Some(*first), move |at| Some(next(at))).take(3)
+        });
+        let all: Vec<_> = all.collect();
+        let seconds = by_second(all.iter().copied(), now);
+        assert!(seconds[..20].iter().all(|n| *n <= 65), "1.3 times 50: {seconds:?}");
+        let gaps =
+            all.chunks(3).flat_map(|three| [three[1].since(three[0]), three[2].since(three[1])]);
+        assert!(gaps.clone().all(|gap| (5_000..30_000).contains(&gap)), "{:?}", gaps.max());
+    }
+
+    #[test]
+    fn few_are_caught_up_at_once_and_what_was_checked_lately_waits_for_its_slot() {
+        let (now, pace) = (Timestamp(1_900_000_000_000), pace(60));
+        let mut fresh = State::unknown(now);
+        fresh.last_check = Some(super::super::state::LastCheck {
+            at: now.plus_ms(-30_000),
+            verdict: super::super::Verdict::Up,
+            status_code: Some(200),
+            total_ms: Some(5),
+        });
+        let unknown = State::unknown(now);
+        let due =
+            due_at_start(&[(1, &pace, &unknown), (2, &pace, &fresh), (3, &pace, &unknown)], now);
+        let caught_up = [due[0], due[2]].map(|at| at.since(now));
+        assert!(caught_up.iter().all(|wait| [0, 200].contains(wait)), "{caught_up:?}");
+        assert_eq!(due[1], next_slot(2, 60_000, now));
+    }
+
+    #[test]
+    fn skipped_slots_are_put_down_to_what_took_them() {
+        let pace = pace(10);
+        let due = next_slot(7, 10_000, Timestamp(0));
+        let of = |late: i64, took: i64| {
+            let started = due.plus_ms(late);
+            let ended = started.plus_ms(took);
+            let next = next_due(7, &pace, &State::unknown(ended), started, ended);
+            skipped(7, &pace, (due, started, ended), next)
+        };
+        assert_eq!(of(0, 30), Skipped::default());
+        assert_eq!(of(2_000, 3_000), Skipped::default());
+        assert_eq!(of(0, 25_000), Skipped { waiting: 0, running: 2 });
+        assert_eq!(of(35_000, 30), Skipped { waiting: 3, running: 0 });
+        assert_eq!(of(35_000, 10_000), Skipped { waiting: 3, running: 1 });
+        // So late that the next slot is too soon.
+        assert_eq!(of(9_000, 30), Skipped { waiting: 1, running: 0 });
     }
 }

@@ -12,6 +12,7 @@ pub mod api_tokens;
 pub mod channels;
 mod codec;
 pub mod deliveries;
+pub mod figures;
 pub mod history;
 pub mod incidents;
 pub mod key_check;

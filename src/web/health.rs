@@ -1,6 +1,5 @@
 //! `/healthz` and `/readyz`: whether the process serves, and whether it does its work (contract, section 8).
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
@@ -49,15 +48,21 @@ async fn troubles(state: &AppState) -> Map<String, Value> {
         }
     }
     let now = state.clock.now();
-    let check_due = Timestamp(state.check_due.load(Ordering::Relaxed));
     let written = last_written(state).await.unwrap_or(None);
     let unwritten_ms = written.map_or(0, |at| now.since(at));
     if unwritten_ms > LATE_MS {
         let text = format!("error: not written to for {} s", unwritten_ms / 1000);
         troubles.insert("database".to_owned(), json!(text));
     }
+    if let Some(skipped) = state.meter.overload(now) {
+        let text = format!(
+            "error: more work than WATCHBELL_CHECK_PERMITS allows; {skipped} checks were left out in the last minute"
+        );
+        troubles.insert("checker".to_owned(), json!(text));
+    }
+    let check_due = state.meter.load().earliest_due;
     let alert_due = oldest_due(state, now).await.unwrap_or(None);
-    for (name, due) in [("checker", Some(check_due)), ("sender", alert_due)] {
+    for (name, due) in [("checker", check_due), ("sender", alert_due)] {
         let late_ms = due.map_or(0, |due| now.since(due));
         if late_ms > LATE_MS {
             let text = format!("error: {} s late", late_ms / 1000);

@@ -9,6 +9,7 @@ pub mod guard;
 pub mod health;
 pub mod list;
 pub mod live;
+pub mod metrics;
 pub mod pages;
 pub mod ping;
 pub mod state;
@@ -28,6 +29,12 @@ pub fn routes(cfg: &mut ServiceConfig) {
         web::resource(["/healthz", "/healthz/"]).get(health::healthz).head(health::healthz),
     )
     .service(web::resource(["/readyz", "/readyz/"]).get(health::readyz).head(health::readyz))
+    .service(
+        web::resource(["/metrics", "/metrics/"])
+            .get(metrics::metrics)
+            .head(metrics::metrics)
+            .wrap(from_fn(guard::authenticate)),
+    )
     .service(
         web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page).head(api::openapi::page),
     )

@@ -1,7 +1,6 @@
 //! What every handler may reach.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
 
 use ipnet::IpNet;
 use tokio::sync::broadcast;
@@ -10,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::account::login::Logins;
 use crate::base_url::BaseUrl;
 use crate::checker::Engine;
+use crate::checker::meter::Meter;
 use crate::clock::SharedClock;
 use crate::live::LiveEvent;
 use crate::notify::outbox::Sender;
@@ -42,8 +42,10 @@ pub struct AppState {
     pub live: broadcast::Sender<LiveEvent>,
     /// Asks streams to end when the server stops.
     pub stop: CancellationToken,
-    /// When the next check is due, in epoch ms; in the past while checks are late.
-    pub check_due: Arc<AtomicI64>,
+    /// What the checker shows of itself.
+    pub meter: Arc<Meter>,
+    /// Whether `/metrics` is open to all.
+    pub metrics_public: bool,
     /// The door for people.
     pub logins: Logins,
     /// How often each token was used.

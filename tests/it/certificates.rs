@@ -12,7 +12,7 @@ use watchbell::monitor::Status;
 use watchbell::probe::EgressRules;
 
 use crate::support::api::{Answer, Api, START};
-use crate::support::app::{TestApp, spawn_app};
+use crate::support::app::{TestApp, spawn_app, spawn_app_with};
 use crate::support::stub::Stub;
 use crate::support::tls::{Identity, acceptor, authority};
 use crate::support::{CAP, eventually};
@@ -263,4 +263,18 @@ async fn the_command_line_shows_the_certificate() {
         assert_eq!(json["certificate"]["days_left"], 6, "{json}");
         assert_eq!(json["certificate"]["not_after"], end.to_rfc3339());
     }
+}
+
+#[tokio::test]
+async fn metrics_tell_how_long_a_certificate_lasts() {
+    let app = spawn_app_with(&["--metrics-public", "true"]).await;
+    let host = with_days_left(&app, 60).await;
+    let id = watch(&app, json!({"url": format!("https://{host}/")})).await;
+    app.results(id, 1).await;
+    let text = app.request("GET", "/metrics").send().await.unwrap().text().await.unwrap();
+    let line = format!(
+        "watchbell_monitor_certificate_expiry_seconds{{id=\"{id}\",name=\"127.0.0.1\",type=\"http\"}} 5184000\n"
+    );
+    assert!(text.contains(&line), "{text}");
+    app.stop().await;
 }

@@ -27,7 +27,8 @@ impl Group<'_> {
         let in_maintenance = self.window_of(&watched.monitor, self.now).is_some();
         self.results.push(NewResult { monitor_id: id, result: result.clone(), in_maintenance });
         self.event(conn, id, &Event::Checked(result), Some(result)).await?;
-        Ok(self.reply_with(id))
+        let state = self.known.by_id.get(&id).map(|watched| Box::new(watched.state.clone()));
+        Ok(state.map_or(Reply::NotFound, Reply::State))
     }
 
     pub(super) async fn pinged(

@@ -3,12 +3,14 @@
 use serde_json::{Map, json};
 
 use super::{Answer, State};
+use crate::checker::meter::Reason;
 use crate::monitor::Status;
 use crate::store::{incidents, monitors};
 use crate::web::body::data;
 use crate::web::list::Query;
 
-/// `GET /status`: how many monitors are in each status, and how many incidents are unresolved.
+/// `GET /status`: how many monitors are in each status, and how many incidents are unresolved,
+/// and whether the checker keeps up.
 pub async fn status(state: State, query: Query) -> Answer {
     query.finish()?;
     let mut reader = state.db.read().await?;
@@ -21,6 +23,15 @@ pub async fn status(state: State, query: Query) -> Answer {
         .map(|status| (status.as_str().to_owned(), json!(count_of(*status))))
         .collect();
     shown.insert("total".to_owned(), json!(counts.iter().map(|c| c.1).sum::<i64>()));
+    let (meter, load) = (&state.meter, state.meter.load());
+    let checker = json!({
+        "in_flight": load.in_flight,
+        "waiting": load.waiting,
+        "lateness_p99_ms": meter.lateness.quantile_ms(0.99),
+        "skipped": Reason::ALL.iter().map(|reason| meter.skipped_for(*reason)).sum::<u64>(),
+        "is_overloaded": meter.overload(state.clock.now()).is_some(),
+    });
+    shown.insert("checker".to_owned(), checker);
     shown.insert("open_incidents".to_owned(), json!(open_incidents));
     Ok(data(shown))
 }

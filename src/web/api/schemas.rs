@@ -229,7 +229,13 @@ fn token() -> Value {
 fn status() -> Value {
     let words = Status::ALL.iter().map(|status| status.as_str());
     let all = words.chain(["total", "open_incidents"]);
-    Value::Object(all.map(|name| (name.to_owned(), whole())).collect())
+    let mut fields: Map<_, _> = all.map(|name| (name.to_owned(), whole())).collect();
+    let checker = json!({ "type": "object", "properties": {
+        "in_flight": whole(), "waiting": whole(), "lateness_p99_ms": whole(), "skipped": whole(),
+        "is_overloaded": flag("There is more work than WATCHBELL_CHECK_PERMITS allows"),
+    }});
+    fields.insert("checker".to_owned(), checker);
+    Value::Object(fields)
 }
 
 fn problem() -> Value {
