@@ -10,6 +10,7 @@ mod api_monitors;
 mod api_openapi;
 mod api_windows;
 mod beats;
+mod channels;
 mod cli;
 mod crash;
 mod heartbeats;

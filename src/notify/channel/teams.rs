@@ -1,7 +1,7 @@
 //! Microsoft Teams: an adaptive card for a Workflows webhook. Pure.
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::field::{Field, Shape};
@@ -11,7 +11,10 @@ use super::{About, ChannelType, Kind, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 
 /// A message of a webhook is at most 28 KB (Microsoft's page on webhooks); JSON may double what it escapes.
-const TEXT: Markup = Markup { measure: text::bytes, ..Markup::plain(10_000) };
+const TEXT: Markup = Markup { measure: text::bytes, ..Markup::plain(9000) };
+const HEAD: Markup = Markup { measure: text::bytes, ..Markup::plain(1000) };
+/// Each block costs a hundred bytes: further lines share the last one.
+const BLOCKS: usize = 20;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Config {
@@ -29,29 +32,29 @@ pub fn is_webhook_url(url: &Url) -> bool {
 /// The text as runs, which Teams does not search for markup: a name can hold anything.
 pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
     let words = &outgoing.alert.message;
-    let (colour, plain) = (colour(Tone::of(outgoing.alert.event)), |text: &str| run(text));
-    let mut subject = plain(&words.subject);
-    subject["weight"] = json!("Bolder");
-    let mut head = vec![subject, plain(&format!(" {}", words.predicate))];
+    let mut head = vec![run(&HEAD.line(&words.subject)), run(&format!(" {}", words.predicate))];
+    head[0]["weight"] = json!("Bolder");
     if !words.sign.is_empty() {
-        head.insert(0, plain(&format!("{} ", words.sign)));
+        head.insert(0, run(&format!("{} ", words.sign)));
     }
     for run in &mut head {
         run["size"] = json!("Medium");
-        run["color"] = json!(colour);
+        run["color"] = json!(colour(Tone::of(outgoing.alert.event)));
     }
     let mut body = vec![json!({"type": "RichTextBlock", "inlines": head})];
     let lines = TEXT.lines(words);
-    body.extend(lines.lines().map(
-        |line| json!({"type": "RichTextBlock", "spacing": "Small", "inlines": [plain(line)]}),
-    ));
+    let blocks = lines.splitn(BLOCKS, '\n').filter(|line| !line.is_empty());
+    let runs = blocks.map(|line| run(&line.replace('\n', " · ")));
+    body.extend(
+        runs.map(|run| json!({"type": "RichTextBlock", "spacing": "Small", "inlines": [run]})),
+    );
     let open = |url| json!({"type": "Action.OpenUrl", "title": LINK, "url": url});
     let actions: Vec<_> = text::link(outgoing).into_iter().map(open).collect();
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.4",
-        "fallbackText": TEXT.headline(words),
+        "fallbackText": HEAD.headline(words),
         "msteams": {"width": "Full"},
         "body": body,
         "actions": actions,
@@ -65,10 +68,9 @@ pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
     Request::json(ChannelType::Teams, url.clone(), &message)
 }
 
-fn run(text: &str) -> serde_json::Value {
-    // The one thing that a card fills in by itself: dates and times in this form.
-    let text = TEXT.line(text).replace("{{", "{\u{200b}{");
-    json!({"type": "TextRun", "text": text})
+fn run(text: &str) -> Value {
+    // The one thing that a card fills in by itself: dates and times between double braces.
+    json!({"type": "TextRun", "text": text.replace("{{", "{\u{200b}{")})
 }
 
 fn colour(tone: Tone) -> &'static str {

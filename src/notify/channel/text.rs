@@ -285,7 +285,7 @@ mod tests {
             assert!(text.chars().count() <= 60, "{text}");
             assert_eq!(text.matches('&').count(), text.matches("&amp;").count(), "{text}");
             assert_eq!(text.matches("<b>").count(), text.matches("</b>").count(), "{text}");
-            assert_eq!(text.contains('…'), long > 6, "{long}: {text}");
+            assert_eq!(text.contains('…'), long > 8, "{long}: {text}");
         }
     }
 
