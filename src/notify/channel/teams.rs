@@ -11,8 +11,8 @@ use super::{About, ChannelType, Kind, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 
 /// A message of a webhook is at most 28 KB (Microsoft's page on webhooks); JSON may double what it escapes.
-const TEXT: Markup = Markup { measure: text::bytes, ..Markup::plain(9000) };
-const HEAD: Markup = Markup { measure: text::bytes, ..Markup::plain(1000) };
+const TEXT: Markup = Markup { escape: text::card, measure: text::bytes, ..Markup::plain(9000) };
+const HEAD: Markup = Markup { limit: 1000, ..TEXT };
 /// Each block costs a hundred bytes: further lines share the last one.
 const BLOCKS: usize = 20;
 
@@ -69,8 +69,7 @@ pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
 }
 
 fn run(text: &str) -> Value {
-    // The one thing that a card fills in by itself: dates and times between double braces.
-    json!({"type": "TextRun", "text": text.replace("{{", "{\u{200b}{")})
+    json!({"type": "TextRun", "text": text})
 }
 
 fn colour(tone: Tone) -> &'static str {

@@ -172,14 +172,26 @@ pub fn html(out: &mut String, c: char) {
     }
 }
 
-/// Markdown, as Discord and Mattermost take it: all that may begin something gets a backslash.
+/// Markdown, as Discord and Mattermost take it: what may begin something gets a backslash.
 pub fn markdown(out: &mut String, c: char) {
-    if c.is_ascii_punctuation()
-        && !matches!(c, '.' | ',' | '/' | '@' | '"' | '\'' | '%' | '$' | ';' | '?')
-    {
+    let begins_line = out.is_empty() || out.ends_with('\n');
+    let means_something = match c {
+        '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '#' | '[' | ']' | '&' => true,
+        '-' | '+' | '=' => begins_line,
+        _ => false,
+    };
+    if means_something {
         out.push('\\');
     }
     calm(out, c);
+}
+
+/// An adaptive card: it fills in dates and times that stand between double braces.
+pub fn card(out: &mut String, c: char) {
+    if c == '{' && out.ends_with('{') {
+        out.push(BREAK);
+    }
+    out.push(c);
 }
 
 /// A character that cannot make a mention of an `@`: what follows one at the beginning of a word is broken off.

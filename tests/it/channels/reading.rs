@@ -167,7 +167,7 @@ fn markdown(text: &str) -> Result<String, String> {
         }
     }
     let marks = bare.replacen("**", "", 2);
-    if let Some(mark) = marks.chars().find(|c| "*_~`|#[]()<>!{}+-=&:".contains(*c)) {
+    if let Some(mark) = marks.chars().find(|c| "*_~`|#[]<>&".contains(*c)) {
         return Err(format!("{mark} means something: {text}"));
     }
     Ok(calm(&match bare.contains("**") {
