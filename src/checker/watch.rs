@@ -178,6 +178,7 @@ impl Watcher {
 
     /// Does what is due at `now` and says when to look again.
     async fn look(&self, looked_at: Timestamp, now: Timestamp) -> store::Result<Timestamp> {
+        self.move_windows_on(now).await?;
         let (passed, late) = {
             let mut reader = self.db.read().await?;
             let conn = &mut reader.conn();
@@ -201,6 +202,23 @@ impl Watcher {
         let conn = &mut reader.conn();
         let edges = [monitors::next_edge(conn, now).await?, windows::next_edge(conn, now).await?];
         Ok(edges.into_iter().flatten().min().unwrap_or(now.plus_ms(ALIVE_EVERY_MS)))
+    }
+
+    /// Repeating windows whose time is over go on to the next.
+    async fn move_windows_on(&self, now: Timestamp) -> store::Result<()> {
+        let mut reader = self.db.read().await?;
+        let ended = windows::to_move_on(&mut reader.conn(), now).await?;
+        drop(reader);
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for mut window in ended {
+            let over = window.move_on(now);
+            windows::add_past(&mut tx.conn(), window.id, &over).await?;
+            windows::update(&mut tx.conn(), &window).await?;
+        }
+        tx.commit().await
     }
 
     /// Alerts held by a window that is over go out after a fresh failing check; a heartbeat's at once.

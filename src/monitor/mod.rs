@@ -6,9 +6,10 @@ pub mod expect;
 mod expect_tests;
 pub mod health_body;
 pub mod heartbeat;
-mod heartbeat_fields;
+pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
+pub mod json;
 pub mod pace;
 pub mod schedule;
 pub mod signal_path;

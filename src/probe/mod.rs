@@ -7,9 +7,11 @@ pub mod egress;
 mod failure;
 mod http;
 mod phases;
+mod reach;
 mod redirect;
 pub mod resolver;
 mod trust;
 
 pub use egress::EgressRules;
 pub use http::Prober;
+pub use resolver::GuardedResolver;

@@ -8,6 +8,7 @@ use url::{Host, Url};
 
 use super::egress::EgressRules;
 use super::phases;
+use super::reach::reachable;
 
 /// Why a name gave no address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,37 +27,61 @@ pub enum ResolveError {
 /// A resolver for reqwest that gives only addresses which the egress rules allow.
 ///
 /// What it gives is what is connected to: no second look-up can give another address. reqwest does not ask it
-/// about literal addresses; for those there is [`check_literal`].
+/// about literal addresses; for those there is [`GuardedResolver::check_literal`].
 #[derive(Debug, Clone)]
 pub struct GuardedResolver {
     rules: Arc<EgressRules>,
+    /// `None`: the system.
+    names: Option<Arc<dyn Names>>,
+}
+
+/// Says what the addresses of a name are, in place of the system: tests make it as hostile as a name server can be.
+pub trait Names: std::fmt::Debug + Send + Sync {
+    /// The addresses of `name` at this moment.
+    fn addresses(&self, name: &str) -> Vec<IpAddr>;
 }
 
 impl GuardedResolver {
     /// A resolver that obeys `rules`.
     pub fn new(rules: Arc<EgressRules>) -> Self {
-        Self { rules }
+        Self { rules, names: None }
+    }
+
+    /// A resolver that obeys `rules` and asks `names`.
+    pub fn with_names(rules: Arc<EgressRules>, names: Arc<dyn Names>) -> Self {
+        Self { rules, names: Some(names) }
+    }
+
+    /// Whether the rules allow the host of `url`, if that is a literal address, which is never looked up.
+    ///
+    /// # Errors
+    /// [`ResolveError::Blocked`].
+    pub fn check_literal(&self, url: &Url) -> Result<(), ResolveError> {
+        check_literal(&self.rules, url)
     }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let rules = Arc::clone(&self.rules);
+        let this = self.clone();
         Box::pin(async move {
-            let addresses = look_up(name.as_str()).await?;
+            let addresses = match &this.names {
+                Some(names) => names
+                    .addresses(name.as_str())
+                    .into_iter()
+                    .map(|a| SocketAddr::new(a, 0))
+                    .collect(),
+                None => look_up(name.as_str()).await?,
+            };
             phases::resolved();
-            let allowed = filter(&rules, name.as_str(), addresses)?;
+            let allowed = reachable(filter(&this.rules, name.as_str(), addresses)?);
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
 }
 
-/// Whether the egress rules allow the host of `url`, if that is a literal address; names pass, since
-/// [`GuardedResolver`] sees them.
-///
-/// # Errors
-/// [`ResolveError::Blocked`].
-pub fn check_literal(rules: &EgressRules, url: &Url) -> Result<(), ResolveError> {
+/// Names pass, since [`GuardedResolver`] sees them.
+fn check_literal(rules: &EgressRules, url: &Url) -> Result<(), ResolveError> {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address),

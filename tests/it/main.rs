@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, in one binary: each further one would link the whole crate again.
 
 mod account;
+mod addresses;
 mod alerts;
 mod api_admin;
 mod api_channels;
@@ -14,6 +15,7 @@ mod channels;
 mod cli;
 mod crash;
 mod heartbeats;
+mod hostile;
 mod maintenance;
 mod pages;
 mod pausing;

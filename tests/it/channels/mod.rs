@@ -20,6 +20,7 @@ use watchbell::notify::attempt::{Answer, Attempt};
 use watchbell::notify::carrier::Carrier;
 use watchbell::notify::smtp::SmtpSettings;
 use watchbell::notify::{ChannelSettings, ChannelType};
+use watchbell::probe::GuardedResolver;
 
 use crate::support::stub::{Request, Stub, Told};
 
@@ -97,7 +98,7 @@ impl Sending {
         let (limit, base) = (Duration::from_secs(20), "https://bell.example/at(home)".to_owned());
         let base = Arc::new(move || base.clone());
         let smtp = Arc::new(move || smtp.clone());
-        Self(Carrier::new(Arc::new(|_| true), limit, clock, base, smtp).unwrap())
+        Self(Carrier::new(GuardedResolver::new(Arc::default()), limit, clock, base, smtp).unwrap())
     }
 
     pub async fn send(&self, fields: &Value, alert: &Alert) -> Attempt {
