@@ -88,7 +88,7 @@ async fn a_name_is_a_name_in_every_form_and_in_every_event() {
                 let alert = alert(*event, &name);
                 let request = sending.sent(&stub, &fields, &alert).await;
                 if let Err(reason) = judge(kind, &schema, &request.body, &alert) {
-                    wrong.push(format!("{kind} {event} {name:.60}: {reason:.600}"));
+                    wrong.push(format!("{kind} {event} {name:.60}: {reason:.300}"));
                 }
             }
         }

@@ -171,7 +171,11 @@ fn markdown(text: &str) -> Result<String, String> {
         return Err(format!("{mark} means something: {text}"));
     }
     Ok(calm(&match bare.contains("**") {
-        true => plain.replacen("**", "", 1).replacen("** is DOWN", " is DOWN", 1),
+        true => {
+            let plain = plain.replacen("**", "", 1).replacen("** is DOWN", " is DOWN", 1);
+            // Cut within what is bold, which is closed all the same.
+            plain.strip_suffix("…**").map(|cut| format!("{cut}…")).unwrap_or(plain)
+        }
         false => plain,
     }))
 }
