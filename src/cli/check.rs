@@ -2,11 +2,11 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::incident::message::short_url;
-use crate::monitor::{CheckResult, Kind, Settings, Target, Verdict};
+use crate::monitor::{CheckResult, Kind, Settings, Verdict};
 use crate::probe::{EgressRules, Prober};
 
 /// The exit status of a usage error (contract, section 1).
@@ -15,7 +15,7 @@ const USAGE: i32 = 2;
 /// What `watchbell check` takes.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// The address to check, such as https://example.com/health.
+    /// The address to check, such as https://example.com/health or tls://example.com:443.
     pub url: String,
     /// Print the result as JSON.
     #[arg(long)]
@@ -38,22 +38,24 @@ pub async fn run(
     err: &mut impl Write,
 ) -> io::Result<i32> {
     let map = Map::from_iter([("url".to_owned(), Value::from(url))]);
-    let spec = match Settings::read(&map, Kind::Http, None).map(|settings| settings.target) {
-        Ok(Target::Http(spec)) => spec,
+    let target = match Settings::read(&map, kind_of(url), None) {
+        Ok(settings) => settings.target,
         // The name is made of the host: when the URL is wrong, only that is the user's doing.
         Err(errors) => {
             let reason = errors.0.get("url").map_or("cannot be checked", String::as_str);
             writeln!(err, "watchbell check: the URL {reason}")?;
             return Ok(USAGE);
         }
-        Ok(Target::Heartbeat(_)) => return Ok(USAGE),
     };
     let prober = Prober::new(rules).map_err(io::Error::other)?;
-    let result = prober.check_http(&spec, "local", started_at).await;
+    let Some(result) = prober.check(&target, "local", started_at).await else { return Ok(USAGE) };
     if json {
-        writeln!(out, "{}", serde_json::to_string(&result)?)?;
+        let mut shown = serde_json::to_value(&result)?;
+        shown["certificate"] = json!(result.certificate.as_ref().map(|c| c.shown(started_at)));
+        writeln!(out, "{shown}")?;
     } else {
-        write_text(&short_url(&spec.url), &result, out)?;
+        let subject = target.url().map(short_url).unwrap_or_default();
+        write_text(&subject, &result, started_at, out)?;
     }
     Ok(match result.verdict {
         Verdict::Up | Verdict::Degraded => 0,
@@ -61,7 +63,20 @@ pub async fn run(
     })
 }
 
-fn write_text(subject: &str, result: &CheckResult, out: &mut impl Write) -> io::Result<()> {
+/// The kind of monitor that an address is for, by its scheme.
+fn kind_of(url: &str) -> Kind {
+    match url.trim().split_once("://") {
+        Some((scheme, _)) if scheme.eq_ignore_ascii_case("tls") => Kind::Tls,
+        _ => Kind::Http,
+    }
+}
+
+fn write_text(
+    subject: &str,
+    result: &CheckResult,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> io::Result<()> {
     write!(out, "{subject} is {}", result.verdict.as_str().to_uppercase())?;
     match &result.error {
         Some(error) => writeln!(out, ": {}", error.text)?,
@@ -84,6 +99,17 @@ fn write_text(subject: &str, result: &CheckResult, out: &mut impl Write) -> io::
         if let Some(ms) = ms {
             writeln!(out, "  {name:<12}{ms} ms")?;
         }
+    }
+    if let Some(certificate) = &result.certificate {
+        let (until, issuer) = (certificate.not_after.to_utc(), &certificate.issuer);
+        let left = match certificate.days_left(now) {
+            _ if certificate.has_ended(now) => "expired".to_owned(),
+            1 => "1 day left".to_owned(),
+            days => format!("{days} days left"),
+        };
+        writeln!(out, "  {:<12}{}, {left}", "certificate", until.format("%Y-%m-%d %H:%M UTC"))?;
+        writeln!(out, "  {:<12}{}", "subject", certificate.title())?;
+        writeln!(out, "  {:<12}{issuer}", "issuer")?;
     }
     Ok(())
 }

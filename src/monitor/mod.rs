@@ -1,6 +1,15 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
+pub mod assertion;
 pub mod assess;
+pub mod body;
+mod cause;
+pub mod certificate;
+#[cfg(test)]
+mod certificate_tests;
+pub mod cutoff;
+#[cfg(test)]
+mod cutoff_tests;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
@@ -10,7 +19,11 @@ pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
 pub mod json;
+pub mod json_path;
+mod line;
 pub mod pace;
+pub mod pattern;
+mod policy;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;
@@ -18,15 +31,20 @@ pub mod state;
 #[cfg(test)]
 mod state_tests;
 pub mod status_set;
+pub mod tls_spec;
+mod unknown;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+pub use certificate::Certificate;
 pub use pace::Pace;
 pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
+pub use tls_spec::TlsSpec;
 
 crate::words! {
     /// What kind of thing a monitor watches.
@@ -35,6 +53,8 @@ crate::words! {
         Http = "http",
         /// A job that pings us.
         Heartbeat = "heartbeat",
+        /// A TLS handshake and its certificate.
+        Tls = "tls",
     }
 }
 
@@ -85,6 +105,8 @@ crate::words! {
         Status = "status",
         /// A keyword is missing, or one that must not be there is.
         Keyword = "keyword",
+        /// Something that is asserted of the answer is not so.
+        Assertion = "assertion",
         /// More than ten redirects.
         TooManyRedirects = "too_many_redirects",
         /// The egress rules do not allow the address.
@@ -168,6 +190,17 @@ pub struct CheckError {
     pub kind: ErrorKind,
     /// One line for people, at most 300 characters.
     pub text: String,
+    /// Whether it may as well be our side's: no route to the host, no answer of the resolver. Decided on by
+    /// [`cutoff`], and of no interest after that.
+    #[serde(skip)]
+    pub doubtful: bool,
+}
+
+impl CheckError {
+    /// An error that is the target's, or plainly ours.
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), doubtful: false }
+    }
 }
 
 /// The parts of a health body that are not well: dotted path to text, as `checks.database` to `error: …`.
@@ -188,6 +221,9 @@ pub struct CheckResult {
     pub error: Option<CheckError>,
     /// The parts of a health body that are not well.
     pub failed_checks: FailedChecks,
+    /// The certificate that the server showed, also of a handshake that failed by it. Of several (redirects) the one that ends
+    /// first. `None` without TLS, and of stored results.
+    pub certificate: Option<Arc<Certificate>>,
     /// What it means.
     pub verdict: Verdict,
 }
@@ -230,6 +266,15 @@ pub enum Cause {
     StillRunning {
         /// The max runtime, in seconds.
         max_runtime_seconds: u32,
+    },
+    /// The region is cut off from the network: Watchbell's own incident.
+    CutOff {
+        /// How many hosts do not answer.
+        silent: u32,
+        /// How many hosts were looked at.
+        hosts: u32,
+        /// The canaries, none of which answers.
+        canaries: Vec<String>,
     },
     /// The job itself said that it failed.
     ReportedFailure {

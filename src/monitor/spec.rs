@@ -4,10 +4,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::assertion::{Assertion, parse_assertions};
+use super::certificate::{read_expiry_days, usual_expiry_days};
 use super::expect::Expected;
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
+use super::tls_spec::TlsSpec;
 use super::{Kind, NotifyOn};
 use crate::fields::{FieldErrors, Fields, parse_text};
 
@@ -35,6 +38,8 @@ pub enum Target {
     Http(HttpSpec),
     /// A job that pings us.
     Heartbeat(HeartbeatSpec),
+    /// A TLS handshake and its certificate.
+    Tls(TlsSpec),
 }
 
 impl Target {
@@ -43,6 +48,7 @@ impl Target {
         match self {
             Self::Http(_) => Kind::Http,
             Self::Heartbeat(_) => Kind::Heartbeat,
+            Self::Tls(_) => Kind::Tls,
         }
     }
 
@@ -50,6 +56,7 @@ impl Target {
     pub fn pace(&self) -> Option<&Pace> {
         match self {
             Self::Http(spec) => Some(&spec.pace),
+            Self::Tls(spec) => Some(&spec.pace),
             Self::Heartbeat(_) => None,
         }
     }
@@ -58,7 +65,17 @@ impl Target {
     pub fn url(&self) -> Option<&Url> {
         match self {
             Self::Http(spec) => Some(&spec.url),
+            Self::Tls(spec) => Some(&spec.url),
             Self::Heartbeat(_) => None,
+        }
+    }
+
+    /// The days before the end of a certificate at which it is warned of; empty of what has none.
+    pub fn tls_expiry_days(&self) -> &[u32] {
+        match self {
+            Self::Http(spec) => &spec.tls_expiry_days,
+            Self::Tls(spec) => &spec.tls_expiry_days,
+            Self::Heartbeat(_) => &[],
         }
     }
 }
@@ -116,10 +133,16 @@ pub struct HttpSpec {
     pub keyword: Option<String>,
     /// Must not be in the body.
     pub keyword_absent: Option<String>,
+    /// What else must be true of the answer, in the order of judging.
+    #[serde(default)]
+    pub assertions: Vec<Assertion>,
     /// Whether redirects are followed, ten at most.
     pub follow_redirects: bool,
     /// Whether the certificate must be valid.
     pub verify_tls: bool,
+    /// The days before the end of the certificate at which it is warned of.
+    #[serde(default = "usual_expiry_days")]
+    pub tls_expiry_days: Vec<u32>,
 }
 
 /// When a job is expected to ping (contract, section 3).
@@ -162,6 +185,10 @@ impl Settings {
                 Some(Target::Heartbeat(read_heartbeat(&mut fields, Some(spec))))
             }
             (Kind::Heartbeat, _) => Some(Target::Heartbeat(read_heartbeat(&mut fields, None))),
+            (Kind::Tls, Some(Target::Tls(spec))) => {
+                TlsSpec::read(&mut fields, Some(spec)).map(Target::Tls)
+            }
+            (Kind::Tls, _) => TlsSpec::read(&mut fields, None).map(Target::Tls),
         };
         let default_name = match &target {
             Some(target) => target.url().and_then(Url::host_str).map(str::to_owned),
@@ -207,12 +234,19 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Targ
             10_000,
             current.map(|c| c.keyword_absent.clone()),
         ),
+        assertions: fields.read(
+            "assertions",
+            Vec::new(),
+            current.map(|c| c.assertions.clone()),
+            parse_assertions,
+        ),
         follow_redirects: fields.boolean(
             "follow_redirects",
             true,
             current.map(|c| c.follow_redirects),
         ),
         verify_tls: fields.boolean("verify_tls", true, current.map(|c| c.verify_tls)),
+        tls_expiry_days: read_expiry_days(fields, current.map(|c| c.tls_expiry_days.clone())),
         // Last, so that the other fields have been read, and their mistakes noted, when it is missing.
         url: url?,
     };

@@ -3,11 +3,16 @@
 //! [`step`] is the only way in which a state changes. Checks are handled here; pings and deadlines in
 //! [`heartbeat`](super::heartbeat).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::cause::{cause_of, is_same_trouble};
+use super::certificate::{self, Certificate, Warned};
 use super::heartbeat::{self, Beat, Signal};
-use super::{Cause, CheckError, CheckResult, ErrorKind, HeartbeatSpec, Status, Target, Verdict};
-use crate::clock::Timestamp;
+pub use super::policy::Policy;
+use super::{Cause, CheckResult, Status, Verdict, unknown};
+use crate::clock::{Timestamp, as_ms};
 
 /// What is known of a monitor now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,8 +20,10 @@ pub struct State {
     /// Its status.
     pub status: Status,
     /// When the status began; of `down`, the first failure.
+    #[serde(with = "as_ms")]
     pub since: Timestamp,
     /// When watching began with the present settings: results of checks begun before do not count.
+    #[serde(with = "as_ms")]
     pub watched_since: Timestamp,
     /// The failures that are being re-checked; `None` when confirmed or well.
     pub failing: Option<Failing>,
@@ -28,6 +35,15 @@ pub struct State {
     pub degraded_told: bool,
     /// The last check, for the list and the recovery's words.
     pub last_check: Option<LastCheck>,
+    /// The certificate that was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Arc<Certificate>>,
+    /// The certificates whose coming end was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warned: Vec<Warned>,
+    /// Since when nothing is known of it, as its checks end in `unknown`: a gap in the history.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<Timestamp>,
     /// A heartbeat's window.
     pub beat: Beat,
 }
@@ -36,6 +52,7 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     /// When the first of them began.
+    #[serde(with = "as_ms")]
     pub first_at: Timestamp,
     /// How many.
     pub count: u32,
@@ -45,6 +62,7 @@ pub struct Failing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastCheck {
     /// When it began.
+    #[serde(with = "as_ms")]
     pub at: Timestamp,
     /// Its verdict.
     pub verdict: Verdict,
@@ -66,6 +84,9 @@ impl State {
             cause: None,
             degraded_told: false,
             last_check: None,
+            certificate: None,
+            warned: Vec::new(),
+            unknown_since: None,
             beat: Beat::default(),
         };
         heartbeat::begin(&mut state.beat, policy, now);
@@ -74,7 +95,7 @@ impl State {
 
     /// Stands in for the state of a check whose result could not be stored: the next one comes as planned.
     pub fn unknown(now: Timestamp) -> Self {
-        Self::new(&Policy { retries: 0, recovery_checks: 1, heartbeat: None }, now)
+        Self::new(&Policy::plain(), now)
     }
 
     /// Whether it failed and is being re-checked.
@@ -131,30 +152,6 @@ pub enum Event<'a> {
     WasAway(Timestamp),
 }
 
-/// What decides beside the state.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy<'a> {
-    /// Re-checks before `down`.
-    pub retries: u32,
-    /// Successes in a row before `up` again.
-    pub recovery_checks: u32,
-    /// The window of a heartbeat.
-    pub heartbeat: Option<&'a HeartbeatSpec>,
-}
-
-impl<'a> Policy<'a> {
-    /// What a monitor's settings say.
-    pub fn of(target: &'a Target) -> Self {
-        let (retries, recovery_checks) =
-            target.pace().map_or((0, 1), |pace| (pace.retries, pace.recovery_checks));
-        let heartbeat = match target {
-            Target::Heartbeat(spec) => Some(spec),
-            _ => None,
-        };
-        Self { retries, recovery_checks, heartbeat }
-    }
-}
-
 /// What follows from an event. `plan` turns facts into incidents and alerts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -162,6 +159,11 @@ pub enum Fact {
     StatusChanged {
         /// The new status.
         status: Status,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Nothing is known of it from `at` on: the history has a gap there.
+    NotKnown {
         /// Since when.
         at: Timestamp,
     },
@@ -193,6 +195,15 @@ pub enum Fact {
         /// Whether that was told.
         told: bool,
     },
+    /// Its certificate ends soon, or has ended, and that was not told yet.
+    CertificateExpiring {
+        /// Which.
+        certificate: Arc<Certificate>,
+        /// The days until then, rounded up.
+        days_left: i64,
+        /// The nearest threshold that has passed, in days.
+        threshold: u32,
+    },
     /// It was down and is not watched any more.
     WatchingStopped {
         /// `paused` or `deleted`.
@@ -212,7 +223,7 @@ pub fn step(
     let mut next = state.clone();
     let mut facts = Vec::new();
     match event {
-        Event::Checked(result) => checked(&mut next, result, policy, &mut facts),
+        Event::Checked(result) => checked(&mut next, result, policy, now, &mut facts),
         Event::Signalled(signal) => heartbeat::signalled(&mut next, signal, policy, &mut facts),
         Event::DeadlinePassed => heartbeat::deadline_passed(&mut next, policy, now, &mut facts),
         Event::Paused => stop(&mut next, "paused", now, &mut facts),
@@ -229,7 +240,13 @@ pub fn step(
     (next, facts)
 }
 
-fn checked(state: &mut State, result: &CheckResult, policy: &Policy<'_>, facts: &mut Vec<Fact>) {
+fn checked(
+    state: &mut State,
+    result: &CheckResult,
+    policy: &Policy<'_>,
+    now: Timestamp,
+    facts: &mut Vec<Fact>,
+) {
     if state.status == Status::Paused || result.started_at < state.watched_since {
         return;
     }
@@ -240,14 +257,15 @@ fn checked(state: &mut State, result: &CheckResult, policy: &Policy<'_>, facts: 
         total_ms: result.phases.total,
     });
     match result.verdict {
-        // Our own trouble: it says nothing about the target.
-        Verdict::Unknown => {}
+        Verdict::Unknown => return unknown::enter(state, result, facts),
         Verdict::Down => check_failed(state, result, policy, facts),
         Verdict::Up => check_passed(state, Status::Up, result.started_at, policy, facts),
         Verdict::Degraded => {
             check_passed(state, Status::Degraded, result.started_at, policy, facts);
         }
     }
+    unknown::leave(state, result, facts);
+    certificate::seen(state, result, policy, now, facts);
 }
 
 fn check_failed(
@@ -313,31 +331,6 @@ fn check_passed(
     }
 }
 
-fn cause_of(result: &CheckResult) -> Cause {
-    Cause::Check {
-        status_code: result.status_code,
-        // A failed check always says why; this stands in should one ever not.
-        error: result.error.clone().unwrap_or_else(|| CheckError {
-            kind: ErrorKind::InvalidResponse,
-            text: "the check failed".to_owned(),
-        }),
-        failed_checks: result.failed_checks.clone(),
-    }
-}
-
-/// Whether two causes are the same trouble, whatever numbers their texts hold.
-fn is_same_trouble(a: &Cause, b: &Cause) -> bool {
-    match (a, b) {
-        (
-            Cause::Check { status_code: code_a, error: error_a, failed_checks: failed_a },
-            Cause::Check { status_code: code_b, error: error_b, failed_checks: failed_b },
-        ) => {
-            code_a == code_b && error_a.kind == error_b.kind && failed_a.keys().eq(failed_b.keys())
-        }
-        _ => a == b,
-    }
-}
-
 fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fact>) {
     if state.status == Status::Down {
         facts.push(Fact::WatchingStopped { why, started_at: state.since });
@@ -346,6 +339,7 @@ fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fa
     state.successes = 0;
     state.cause = None;
     state.degraded_told = false;
+    state.unknown_since = None;
     heartbeat::disarm(&mut state.beat);
     state.enter(Status::Paused, now, facts);
 }
@@ -367,6 +361,8 @@ fn edit(state: &mut State, window_changed: bool, policy: &Policy<'_>, now: Times
         state.cause = None;
     }
     if window_changed {
+        // That of another address says nothing of this one.
+        state.certificate = None;
         heartbeat::edited(state, policy, now);
     }
 }
@@ -390,5 +386,6 @@ fn was_away(
     if state.failing.take().is_some() {
         state.cause = None;
     }
+    state.unknown_since = None;
     facts.push(Fact::StatusChanged { status: state.status, at: now });
 }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind as Io};
 
 use rustls::{AlertDescription, CertificateError, Error as Tls, PeerIncompatible};
 
+use super::certs::Fault;
 use super::resolver::ResolveError;
 use crate::incident::message::one_line;
 use crate::monitor::{CheckError, ErrorKind};
@@ -25,14 +26,30 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str) -> CheckError {
         .unwrap_or_else(|| other(error, chain.last().copied().unwrap_or(error)))
 }
 
+/// Why a connection to `host` did not come about, or its TLS handshake.
+pub(super) fn of_connection(error: &io::Error, host: &str) -> CheckError {
+    let chain = chain(error);
+    chain
+        .iter()
+        .find_map(|cause| of_tls(*cause, host))
+        .or_else(|| chain.iter().rev().find_map(|cause| of_io(*cause)))
+        .unwrap_or_else(|| failure(ErrorKind::Refused, format!("connection failed: {error}")))
+}
+
 /// A failure of `kind` that says `text`.
 pub(super) fn failure(kind: ErrorKind, text: impl AsRef<str>) -> CheckError {
-    CheckError { kind, text: one_line(text.as_ref()) }
+    CheckError::new(kind, one_line(text.as_ref()))
+}
+
+/// The same, of a trouble that may as well be our side's: the canaries decide.
+pub(super) fn doubtful(kind: ErrorKind, text: impl AsRef<str>) -> CheckError {
+    CheckError { doubtful: true, ..failure(kind, text) }
 }
 
 impl From<ResolveError> for CheckError {
     fn from(error: ResolveError) -> Self {
         let kind = match error {
+            ResolveError::NoAnswer(_) => return doubtful(ErrorKind::Dns, error.to_string()),
             ResolveError::Unresolvable(_) => ErrorKind::Dns,
             ResolveError::Blocked(_) => ErrorKind::Blocked,
             ResolveError::Internal(_) => ErrorKind::Internal,
@@ -87,7 +104,6 @@ fn of_tls(cause: &(dyn StdError + 'static), host: &str) -> Option<CheckError> {
 }
 
 fn certificate(why: &CertificateError, host: &str) -> String {
-    const UNTRUSTED: &str = "certificate is not trusted (self-signed or unknown issuer)";
     match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "certificate has expired".to_owned()
@@ -98,14 +114,12 @@ fn certificate(why: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("certificate is not valid for host {host}")
         }
-        // A bad signature is one by an authority that only bears the name of a trusted one.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => UNTRUSTED.to_owned(),
         CertificateError::Revoked => "certificate has been revoked".to_owned(),
         CertificateError::BadEncoding => "certificate cannot be read".to_owned(),
-        // What `openssl req -x509` makes: its own authority, which webpki names by this and not as unknown.
-        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
-            UNTRUSTED.to_owned()
-        }
+        CertificateError::Other(inner) => match inner.0.downcast_ref::<Fault>() {
+            Some(fault) => fault.to_string(),
+            None => format!("certificate is not valid: {inner}"),
+        },
         other => format!("certificate is not valid: {other}"),
     }
 }
@@ -177,7 +191,7 @@ fn of_io(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
         }
         Io::UnexpectedEof => (ErrorKind::Reset, CUT_SHORT.to_owned()),
         Io::TimedOut => (ErrorKind::Timeout, "connection timed out".to_owned()),
-        Io::HostUnreachable => (ErrorKind::Refused, "no route to host".to_owned()),
+        Io::HostUnreachable => return Some(doubtful(ErrorKind::Refused, "no route to host")),
         Io::InvalidData | Io::InvalidInput if error.raw_os_error().is_none() => {
             (ErrorKind::InvalidResponse, format!("the body cannot be read: {error}"))
         }
@@ -188,17 +202,19 @@ fn of_io(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
 
 /// What the system refuses us, which says nothing about the target.
 fn own_trouble(error: &io::Error) -> Option<CheckError> {
-    /// `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS` of Linux, which std gives no stable kind.
-    const SCARCE: [i32; 4] = [12, 23, 24, 105];
     let ours = matches!(
         error.kind(),
-        Io::NetworkUnreachable
-            | Io::NetworkDown
-            | Io::AddrNotAvailable
-            | Io::PermissionDenied
-            | Io::OutOfMemory
-    ) || error.raw_os_error().is_some_and(|code| SCARCE.contains(&code));
+        Io::NetworkUnreachable | Io::NetworkDown | Io::AddrNotAvailable | Io::PermissionDenied
+    ) || is_scarcity(error);
     ours.then(|| failure(ErrorKind::Internal, format!("cannot check from here: {error}")))
+}
+
+/// Whether the system has run out of something: descriptors, buffers, memory.
+pub(super) fn is_scarcity(error: &io::Error) -> bool {
+    /// `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS` of Linux, which std gives no stable kind.
+    const SCARCE: [i32; 4] = [12, 23, 24, 105];
+    error.kind() == Io::OutOfMemory
+        || error.raw_os_error().is_some_and(|code| SCARCE.contains(&code))
 }
 
 fn other(error: &reqwest::Error, cause: &dyn StdError) -> CheckError {
@@ -230,6 +246,17 @@ mod tests {
             let error = io::Error::from_raw_os_error(code);
             assert_eq!(of_io(&error).map(|e| e.kind), Some(kind), "{error}");
         }
+    }
+
+    #[test]
+    fn only_what_may_be_either_sides_is_doubtful() {
+        for (code, expected) in [(113, true), (111, false), (110, false), (101, false)] {
+            let error = of_io(&io::Error::from_raw_os_error(code)).unwrap();
+            assert_eq!(error.doubtful, expected, "{}", error.text);
+        }
+        let of = |error: ResolveError| CheckError::from(error).doubtful;
+        assert!(of(ResolveError::NoAnswer("a.example".to_owned())));
+        assert!(!of(ResolveError::Unresolvable("a.example".to_owned())));
     }
 
     #[test]

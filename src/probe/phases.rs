@@ -36,6 +36,8 @@ struct Times {
     first_byte: Option<Duration>,
     /// The status code of the final answer.
     status: Option<u16>,
+    /// The certificate of each handshake, in DER.
+    certificates: Vec<Vec<u8>>,
 }
 
 impl Marks {
@@ -50,6 +52,7 @@ impl Marks {
             tls: None,
             first_byte: None,
             status: None,
+            certificates: Vec::new(),
         };
         Arc::new(Self { start, times: Mutex::new(times) })
     }
@@ -79,6 +82,11 @@ impl Marks {
     /// The status code of the final answer, if its head has come.
     pub(super) fn status(&self) -> Option<u16> {
         self.times().status
+    }
+
+    /// The certificates that servers showed of themselves, in DER and in order. To be asked once.
+    pub(super) fn take_certificates(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.times().certificates)
     }
 
     /// The completed phases, and the total until now.
@@ -132,7 +140,13 @@ pub(super) fn tls_begins() {
     });
 }
 
-fn connected() {
+/// A server has shown its certificate.
+pub(super) fn certificate_came(der: &[u8]) {
+    mark(|times| times.certificates.push(der.to_vec()));
+}
+
+/// The connection is ready: after TCP, or after TLS if there is any.
+pub(super) fn connected() {
     mark(|times| {
         if std::mem::take(&mut times.tls_runs) {
             times.end(|t| &mut t.tls);

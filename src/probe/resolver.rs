@@ -13,9 +13,12 @@ use super::reach::reachable;
 /// Why a name gave no address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// The resolver knows no address of it, or did not answer.
+    /// The resolver knows no address of it.
     #[error("could not resolve {0}")]
     Unresolvable(String),
+    /// The resolver did not answer: its fault, ours, or that of the name's own servers.
+    #[error("could not resolve {0}: the resolver did not answer")]
+    NoAnswer(String),
     /// It has addresses, but the egress rules allow none of them; this is the first.
     #[error("address {0} is not allowed by the egress rules")]
     Blocked(IpAddr),
@@ -59,22 +62,36 @@ impl GuardedResolver {
     pub fn check_literal(&self, url: &Url) -> Result<(), ResolveError> {
         check_literal(&self.rules, url)
     }
+
+    /// The addresses of `host`, a name or a literal address, that the rules allow and that can be reached, with `port`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn addresses_of(
+        &self,
+        host: &str,
+        port: u16,
+    ) -> Result<Vec<SocketAddr>, ResolveError> {
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return filter(&self.rules, host, vec![SocketAddr::new(address, port)]);
+        }
+        let mut addresses = match &self.names {
+            Some(names) => {
+                names.addresses(host).into_iter().map(|a| SocketAddr::new(a, port)).collect()
+            }
+            None => look_up(host).await?,
+        };
+        phases::resolved();
+        addresses.iter_mut().for_each(|address| address.set_port(port));
+        Ok(reachable(filter(&self.rules, host, addresses)?))
+    }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let this = self.clone();
         Box::pin(async move {
-            let addresses = match &this.names {
-                Some(names) => names
-                    .addresses(name.as_str())
-                    .into_iter()
-                    .map(|a| SocketAddr::new(a, 0))
-                    .collect(),
-                None => look_up(name.as_str()).await?,
-            };
-            phases::resolved();
-            let allowed = reachable(filter(&this.rules, name.as_str(), addresses)?);
+            let allowed = this.addresses_of(name.as_str(), 0).await?;
             Ok(Box::new(allowed.into_iter()) as Addrs)
         })
     }
@@ -94,11 +111,17 @@ async fn look_up(name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
     match tokio::net::lookup_host((name, 0)).await {
         Ok(addresses) => Ok(addresses.collect()),
         // The C library reports a lack of descriptors as an unknown name; trying to open one tells the two apart.
-        Err(_) => Err(match std::net::UdpSocket::bind((IpAddr::from([0, 0, 0, 0]), 0)) {
+        Err(error) => Err(match std::net::UdpSocket::bind((IpAddr::from([0, 0, 0, 0]), 0)) {
+            Ok(_) if is_no_answer(&error) => ResolveError::NoAnswer(name.to_owned()),
             Ok(_) => ResolveError::Unresolvable(name.to_owned()),
             Err(own) => ResolveError::Internal(own.to_string()),
         }),
     }
+}
+
+/// Whether the C library says `EAI_AGAIN`. std gives no code of it, but the C library's words, which it does not translate.
+fn is_no_answer(error: &std::io::Error) -> bool {
+    error.to_string().contains("Temporary failure in name resolution")
 }
 
 fn filter(

@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod handshakes;
 mod hostile;
 mod redirects;
 mod tls;
@@ -79,7 +80,7 @@ fn spec(url: &str, extra: Value) -> HttpSpec {
     fields.insert("url".to_owned(), json!(url));
     match Settings::read(&fields, Kind::Http, None).expect("valid").target {
         Target::Http(spec) => spec,
-        Target::Heartbeat(_) => panic!("not HTTP"),
+        _ => panic!("not HTTP"),
     }
 }
 

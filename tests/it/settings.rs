@@ -32,7 +32,7 @@ fn http(extra: Value, current: Option<&Settings>) -> Result<Settings, FieldError
 fn http_spec(settings: &Settings) -> &HttpSpec {
     match &settings.target {
         Target::Http(spec) => spec,
-        Target::Heartbeat(_) => panic!("not HTTP"),
+        _ => panic!("not HTTP"),
     }
 }
 
@@ -49,7 +49,7 @@ fn every(period_seconds: u32, grace_seconds: u32) -> HeartbeatSpec {
 fn beat_spec(settings: &Settings) -> &HeartbeatSpec {
     match &settings.target {
         Target::Heartbeat(spec) => spec,
-        Target::Http(_) => panic!("not a heartbeat"),
+        _ => panic!("not a heartbeat"),
     }
 }
 
@@ -79,6 +79,7 @@ fn the_defaults_are_those_of_the_contract() {
         ("expected_status", json!("200-299")),
         ("keyword", Value::Null),
         ("keyword_absent", Value::Null),
+        ("assertions", json!([])),
         ("degraded_after_ms", Value::Null),
         ("follow_redirects", json!(true)),
         ("verify_tls", json!(true)),

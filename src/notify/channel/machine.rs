@@ -18,8 +18,12 @@ pub enum Action {
 ///
 /// An alert without an incident of ours has a key of its own kind, so that what was lost and came back is one there too.
 pub fn action(outgoing: &Outgoing<'_>) -> (Action, String) {
+    action_of(outgoing.alert.event.as_str(), outgoing)
+}
+
+/// The same by the event's word.
+pub(super) fn action_of(event: &str, outgoing: &Outgoing<'_>) -> (Action, String) {
     let alert = outgoing.alert;
-    let event = alert.event.as_str();
     if let Some(key) = incident_key(outgoing) {
         match event {
             "monitor.down" | "incident.reminder" | "self.cut_off" => return (Action::Trigger, key),

@@ -244,9 +244,14 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// The tone of an event: by its word, so that an event that is new here is told as information.
+    /// The tone of an event.
     pub fn of(event: AlertEvent) -> Self {
-        match event.as_str() {
+        Self::of_word(event.as_str())
+    }
+
+    /// The tone of an event by its word, so that one that is new here is told as information.
+    pub(super) fn of_word(event: &str) -> Self {
+        match event {
             "monitor.down" | "incident.reminder" => Self::Critical,
             "monitor.degraded"
             | "certificate.expiring"

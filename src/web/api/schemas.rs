@@ -15,7 +15,10 @@ pub fn schemas() -> Map<String, Value> {
     let mut add = |name: &str, properties: Value| {
         all.insert(name.to_owned(), json!({ "type": "object", "properties": properties }));
     };
-    add("Monitor", joined(&[monitor(), http_settings(), heartbeat_settings(), heartbeat()]));
+    add(
+        "Monitor",
+        joined(&[monitor(), http_settings(), certificate(), heartbeat_settings(), heartbeat()]),
+    );
     add("MonitorFields", joined(&[kind(), http_settings(), heartbeat_settings()]));
     add("Heartbeat", joined(&[monitor(), heartbeat_settings(), heartbeat()]));
     add("HeartbeatFields", joined(&[kind(), heartbeat_settings()]));
@@ -77,6 +80,22 @@ fn monitor() -> Value {
     })
 }
 
+fn certificate() -> Value {
+    json!({ "certificate": {
+        "type": ["object", "null"],
+        "description": "The one that was seen last; not of heartbeats. In the detail only",
+        "properties": {
+            "subject": text("Whom it was made out to"),
+            "issuer": text("Who made it"),
+            "names": texts("What it is valid for"),
+            "not_before": time(),
+            "not_after": time(),
+            "fingerprint": text("SHA-256, hexadecimal"),
+            "days_left": whole(),
+        },
+    }})
+}
+
 fn kind() -> Value {
     json!({ "type": word(Kind::ALL) })
 }
@@ -129,6 +148,7 @@ fn ping() -> Value {
 fn incident() -> Value {
     json!({
         "id": id(),
+        // Null for Watchbell's own, and when the monitor was deleted.
         "monitor_id": whole_or_null(),
         "monitor_name": text("What the monitor was called"),
         "state": word(IncidentState::ALL),
@@ -138,7 +158,7 @@ fn incident() -> Value {
         "acknowledged_by": text_or_null("Who took it"),
         "resolved_at": time_or_null(),
         "duration_seconds": whole(),
-        "cause": text("A word: an error kind, no_ping or reported_failure"),
+        "cause": text("A word: an error kind, no_ping, still_running, reported_failure or cut_off"),
         "summary": text("The reason line"),
         "regions": texts("Where it was seen"),
     })

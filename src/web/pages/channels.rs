@@ -143,6 +143,9 @@ fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::MonitorDown => "down",
         AlertEvent::MonitorUp => "up again",
         AlertEvent::MonitorDegraded => "degraded",
+        AlertEvent::CertificateExpiring => "certificate",
+        AlertEvent::SelfCutOff => "Watchbell cut off",
+        AlertEvent::SelfBack => "Watchbell back",
         AlertEvent::ChannelFailed => "channel failed",
         AlertEvent::ChannelTest => "test",
     }

@@ -3,7 +3,9 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
+use url::Url;
 
+use super::certificate::{CertificateCard, certificate_metric};
 use super::charts::{Point, ResponseChart, phase_bar, response_chart};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
@@ -126,6 +128,9 @@ struct MonitorPage {
     shell: Shell,
     head: Head,
     url: String,
+    /// Whether a browser can open the address.
+    is_link: bool,
+    /// What is done at each check: `GET`.
     method: String,
     every: String,
     metrics: Vec<Metric>,
@@ -136,6 +141,7 @@ struct MonitorPage {
     checks: Vec<CheckLine>,
     more: Option<i64>,
     failing: Vec<(String, String)>,
+    certificate: Option<CertificateCard>,
     rule: String,
 }
 
@@ -152,18 +158,37 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
     let found = monitors::get(conn, &visit.state.sealer, *id).await?;
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     match &watched.monitor.settings.target {
-        Target::Http(spec) => http_page(&visit, conn, &watched, spec, &query).await,
+        Target::Http(spec) => {
+            let passes = format!("{} ", passes(spec));
+            let about =
+                About { url: &spec.url, method: &spec.method, passes: &passes, pace: &spec.pace };
+            checked_page(&visit, conn, &watched, about, &query).await
+        }
+        Target::Tls(spec) => {
+            let about =
+                About { url: &spec.url, method: "TLS handshake", passes: "", pace: &spec.pace };
+            checked_page(&visit, conn, &watched, about, &query).await
+        }
         Target::Heartbeat(spec) => {
             heartbeat::page(&visit, conn, &watched, spec, (&query.kind, query.show)).await
         }
     }
 }
 
-async fn http_page(
+/// What the page says of a target that is checked.
+struct About<'a> {
+    url: &'a Url,
+    method: &'a str,
+    /// When a check passes, as a sentence with a space after it.
+    passes: &'a str,
+    pace: &'a Pace,
+}
+
+async fn checked_page(
     visit: &Visit,
     conn: &mut Conn<'_>,
     watched: &Watched,
-    spec: &HttpSpec,
+    about: About<'_>,
     query: &DetailQuery,
 ) -> Page {
     let viewer = visit.viewer;
@@ -178,13 +203,15 @@ async fn http_page(
     let latest = history::results(conn, id, limit, 0).await?;
     let mut metrics = uptime_metrics(&past, watched);
     metrics.push(response_metric(&day));
+    metrics.extend(certificate_metric(watched, viewer));
     let scale = latest.iter().filter_map(|r| r.result.phases.total).max().unwrap_or(1);
     let more = (latest.len() as i64 == limit).then_some(limit + 50);
     show(&MonitorPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
-        url: spec.url.to_string(),
-        method: spec.method.clone(),
-        every: span(i64::from(spec.pace.check_interval_seconds) * 1000),
+        url: about.url.to_string(),
+        is_link: matches!(about.url.scheme(), "http" | "https"),
+        method: about.method.to_owned(),
+        every: span(i64::from(about.pace.check_interval_seconds) * 1000),
         metrics,
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
@@ -193,7 +220,8 @@ async fn http_page(
         checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
         more,
         failing: failing(watched),
-        rule: rule(&spec.pace),
+        certificate: CertificateCard::of(watched, viewer),
+        rule: format!("{}{}", about.passes, rule(about.pace)),
         head,
     })
 }
@@ -228,6 +256,24 @@ fn failing(watched: &Watched) -> Vec<(String, String)> {
             failed_checks.iter().map(|(path, text)| (path.clone(), one_line(text))).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// What a right answer is, in plain words.
+fn passes(spec: &HttpSpec) -> String {
+    let mut parts = vec![format!("the status is {}", spec.expected_status)];
+    parts.extend(spec.keyword.iter().map(|word| format!("\"{}\" is in the body", one_line(word))));
+    let absent = spec.keyword_absent.iter();
+    parts.extend(absent.map(|word| format!("\"{}\" is not in the body", one_line(word))));
+    parts.extend(spec.assertions.iter().map(ToString::to_string));
+    format!("A check passes when {}.", in_a_row(&parts))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn in_a_row(parts: &[String]) -> String {
+    match parts {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => parts.concat(),
     }
 }
 

@@ -3,9 +3,11 @@
 pub mod api;
 pub mod app;
 pub mod binary;
+pub mod canaries;
 pub mod database;
 pub mod smtp;
 pub mod stub;
+pub mod tls;
 
 use std::future::Future;
 use std::time::Duration;
