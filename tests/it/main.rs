@@ -13,6 +13,7 @@ mod api_windows;
 mod assertions;
 mod beats;
 mod certificates;
+mod channels;
 mod cli;
 mod crash;
 mod cutoff;

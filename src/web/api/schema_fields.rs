@@ -7,7 +7,8 @@ use crate::monitor::NotifyOn;
 use crate::monitor::assertion::{self, Op, Source};
 use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::notify::ChannelType;
-use crate::notify::config::WebhookMethod;
+use crate::notify::channel::Method;
+use crate::notify::channel::field::{Field, Shape};
 
 const DAY: u32 = 86_400;
 
@@ -98,23 +99,57 @@ pub fn heartbeat_settings() -> Value {
 
 /// The settings of a channel: those of all types, each of which takes its own.
 pub fn channel_settings() -> Value {
-    let all = [
-        ("type", word(ChannelType::ALL)),
-        ("name", text("What it is called")),
-        ("to", texts("email: the addresses")),
-        ("url", text("slack, webhook: where to; secrets in it read back as ***")),
-        ("secret", text_or_null("webhook: signs what is sent; reads back as ***")),
-        (
-            "headers",
-            json!({ "type": "object", "additionalProperties": { "type": "string" },
-            "description": "webhook: sent along; secret values read back as ***" }),
-        ),
-        ("method", preset(word(WebhookMethod::ALL), json!("POST"))),
-        ("template", text_or_null("webhook: replaces the JSON; {{name}} stands for a value")),
-        ("enabled", preset(flag("Alerts are sent to it"), json!(true))),
-        ("is_default", preset(flag("Ticked on new monitors"), json!(false))),
-    ];
-    object(all.into_iter())
+    let mut all = object(
+        [
+            ("type", word(ChannelType::ALL)),
+            ("name", text("What it is called")),
+            ("enabled", preset(flag("Alerts are sent to it"), json!(true))),
+            ("is_default", preset(flag("Ticked on new monitors"), json!(false))),
+        ]
+        .into_iter(),
+    );
+    for kind in ChannelType::ALL {
+        for field in kind.about().fields {
+            let about = channel_field(field);
+            match all[field.name]["description"].as_str() {
+                // The same name in two types: it takes what either does, and says what it is in each.
+                Some(known) => {
+                    all[field.name] = json!({ "description": format!("{known}; {kind}: {}", said(field)),
+                        "type": all[field.name]["type"] });
+                }
+                None => {
+                    all[field.name] = about;
+                    all[field.name]["description"] = json!(format!("{kind}: {}", said(field)));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What a field is, in a few words.
+fn said(field: &Field) -> String {
+    let mut words = field.label.to_owned();
+    if !field.required {
+        words.push_str(" (optional)");
+    }
+    if field.secret {
+        words.push_str(", reads back as ***");
+    }
+    words
+}
+
+fn channel_field(field: &Field) -> Value {
+    match field.shape {
+        Shape::Addresses => texts(""),
+        Shape::Headers => {
+            json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        }
+        Shape::Number => json!({ "type": ["integer", "null"], "minimum": 1 }),
+        Shape::Word(words) => preset(word(words), json!(field.default)),
+        Shape::Method => preset(word(Method::ALL), json!(field.default)),
+        _ => json!({ "type": ["string", "null"] }),
+    }
 }
 
 fn object(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {
