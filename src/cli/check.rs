@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::incident::message::short_url;
-use crate::monitor::{CheckResult, Kind, Settings, Target, Verdict};
+use crate::monitor::{CheckResult, Kind, Settings, Verdict};
 use crate::probe::{EgressRules, Prober};
 
 /// The exit status of a usage error (contract, section 1).
@@ -15,7 +15,7 @@ const USAGE: i32 = 2;
 /// What `watchbell check` takes.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// The address to check, such as https://example.com/health.
+    /// The address to check: http(s)://…, tcp://host:port, dns://name?type=A or icmp://host.
     pub url: String,
     /// Print the result as JSON.
     #[arg(long)]
@@ -38,22 +38,26 @@ pub async fn run(
     err: &mut impl Write,
 ) -> io::Result<i32> {
     let map = Map::from_iter([("url".to_owned(), Value::from(url))]);
-    let spec = match Settings::read(&map, Kind::Http, None).map(|settings| settings.target) {
-        Ok(Target::Http(spec)) => spec,
+    let target = match Settings::read(&map, Kind::of_url(url), None) {
+        Ok(settings) => settings.target,
         // The name is made of the host: when the URL is wrong, only that is the user's doing.
         Err(errors) => {
             let reason = errors.0.get("url").map_or("cannot be checked", String::as_str);
             writeln!(err, "watchbell check: the URL {reason}")?;
             return Ok(USAGE);
         }
-        Ok(Target::Heartbeat(_)) => return Ok(USAGE),
     };
     let prober = Prober::new(rules).map_err(io::Error::other)?;
-    let result = prober.check_http(&spec, "local", started_at).await;
+    // No address is a heartbeat's, so there is always a check, and a URL to show.
+    let (Some(result), Some(address)) =
+        (prober.check(&target, "local", started_at).await, target.url())
+    else {
+        return Ok(USAGE);
+    };
     if json {
         writeln!(out, "{}", serde_json::to_string(&result)?)?;
     } else {
-        write_text(&short_url(&spec.url), &result, out)?;
+        write_text(&short_url(address), &result, out)?;
     }
     Ok(match result.verdict {
         Verdict::Up | Verdict::Degraded => 0,

@@ -109,7 +109,7 @@ mod tests {
         let settings = Settings::read(map.as_object().unwrap(), Kind::Http, None).unwrap();
         match settings.target {
             Target::Http(spec) => spec,
-            Target::Heartbeat(_) => unreachable!(),
+            _ => unreachable!(),
         }
     }
 

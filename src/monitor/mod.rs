@@ -1,6 +1,8 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
 pub mod assess;
+pub mod dns_spec;
+pub mod endpoint;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
@@ -9,6 +11,7 @@ pub mod heartbeat;
 mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
+mod icmp_spec;
 pub mod pace;
 pub mod schedule;
 pub mod signal_path;
@@ -17,6 +20,7 @@ pub mod state;
 #[cfg(test)]
 mod state_tests;
 pub mod status_set;
+mod tcp_spec;
 
 use std::collections::BTreeMap;
 
@@ -24,8 +28,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+pub use dns_spec::{DnsSpec, RecordKind};
+pub use icmp_spec::IcmpSpec;
 pub use pace::Pace;
 pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
+pub use tcp_spec::TcpSpec;
 
 crate::words! {
     /// What kind of thing a monitor watches.
@@ -34,6 +41,25 @@ crate::words! {
         Http = "http",
         /// A job that pings us.
         Heartbeat = "heartbeat",
+        /// A port that is connected to.
+        Tcp = "tcp",
+        /// A name that is looked up.
+        Dns = "dns",
+        /// A host that is pinged.
+        Icmp = "icmp",
+    }
+}
+
+impl Kind {
+    /// The kind that an address is of by its scheme, `http` when the scheme says nothing.
+    pub fn of_url(url: &str) -> Self {
+        match url.trim().split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref()
+        {
+            Some("tcp") => Self::Tcp,
+            Some("dns") => Self::Dns,
+            Some("icmp") => Self::Icmp,
+            _ => Self::Http,
+        }
     }
 }
 
@@ -84,6 +110,8 @@ crate::words! {
         Status = "status",
         /// A keyword is missing, or one that must not be there is.
         Keyword = "keyword",
+        /// The answer is not the expected one.
+        Assertion = "assertion",
         /// More than ten redirects.
         TooManyRedirects = "too_many_redirects",
         /// The egress rules do not allow the address.

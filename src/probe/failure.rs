@@ -29,11 +29,29 @@ pub(super) fn failure(kind: ErrorKind, text: impl AsRef<str>) -> CheckError {
 impl From<ResolveError> for CheckError {
     fn from(error: ResolveError) -> Self {
         let kind = match error {
-            ResolveError::Unresolvable(_) => ErrorKind::Dns,
+            ResolveError::NoSuchName(_) | ResolveError::NoAnswer { .. } => ErrorKind::Dns,
             ResolveError::Blocked(_) => ErrorKind::Blocked,
             ResolveError::Internal(_) => ErrorKind::Internal,
         };
         failure(kind, error.to_string())
+    }
+}
+
+/// What the system said of a socket.
+pub(super) fn of_system(error: &io::Error) -> CheckError {
+    of_io(error)
+        .unwrap_or_else(|| failure(ErrorKind::Refused, format!("connection failed: {error}")))
+}
+
+/// That a check took its whole time, in seconds. While a name is being looked up it is the resolver that is slow, which
+/// says little about the target.
+pub(super) fn timed_out(resolving: Option<String>, seconds: u32) -> CheckError {
+    match resolving {
+        Some(name) => {
+            let why = format!("the resolver did not answer within {seconds}s");
+            ResolveError::NoAnswer { name, why }.into()
+        }
+        None => failure(ErrorKind::Timeout, format!("timeout after {seconds}s")),
     }
 }
 

@@ -9,10 +9,13 @@ use rustls::RootCertStore;
 use url::Url;
 
 use super::egress::EgressRules;
-use super::failure::{failure, of_request};
+use super::failure::{failure, of_request, timed_out};
+use super::icmp::{self, Opener};
 use super::phases::{ConnectedLayer, Marks};
+use super::plain;
 use super::redirect::{Hop, MAX_HOPS, is_redirect};
 use super::resolver::{GuardedResolver, check_literal};
+use super::system_dns::SystemDns;
 use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
@@ -25,10 +28,29 @@ const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
 #[derive(Debug, Clone)]
 pub struct Prober {
     rules: Arc<EgressRules>,
+    pub(super) resolver: GuardedResolver,
+    pub(super) icmp: Opener,
     /// For monitors whose certificate must be valid.
     strict: Client,
     /// For monitors with `verify_tls` false.
     lax: Client,
+}
+
+/// What tests put in the place of the real thing.
+pub struct Seams {
+    /// The authorities that are trusted.
+    pub roots: RootCertStore,
+    /// Where names are looked up.
+    pub dns: SystemDns,
+    /// Opens the sockets of pings.
+    pub icmp: Opener,
+}
+
+impl Seams {
+    /// Those of the system, but for the authorities.
+    pub fn with_roots(roots: RootCertStore) -> Self {
+        Self { roots, dns: SystemDns::of_system(), icmp: icmp::open_socket }
+    }
 }
 
 /// The final answer of a check.
@@ -52,10 +74,19 @@ impl Prober {
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn with_roots(rules: EgressRules, roots: RootCertStore) -> anyhow::Result<Self> {
+        Self::with_seams(rules, Seams::with_roots(roots))
+    }
+
+    /// A prober for tests.
+    ///
+    /// # Errors
+    /// The TLS library cannot be set up.
+    pub fn with_seams(rules: EgressRules, seams: Seams) -> anyhow::Result<Self> {
         let rules = Arc::new(rules);
-        let strict = client(&rules, Some(roots))?;
-        let lax = client(&rules, None)?;
-        Ok(Self { rules, strict, lax })
+        let resolver = GuardedResolver::with_system(rules.clone(), Arc::new(seams.dns));
+        let strict = client(&resolver, Some(seams.roots))?;
+        let lax = client(&resolver, None)?;
+        Ok(Self { rules, resolver, icmp: seams.icmp, strict, lax })
     }
 
     /// Checks `target` once, from `region`; `started_at` is the time that the result bears. `None` of a heartbeat, which is
@@ -66,10 +97,13 @@ impl Prober {
         region: &str,
         started_at: Timestamp,
     ) -> Option<CheckResult> {
-        match target {
-            Target::Http(spec) => Some(self.check_http(spec, region, started_at).await),
-            Target::Heartbeat(_) => None,
-        }
+        Some(match target {
+            Target::Http(spec) => self.check_http(spec, region, started_at).await,
+            Target::Tcp(spec) => plain::run(&spec.pace, region, started_at, self.tcp(spec)).await,
+            Target::Dns(spec) => plain::run(&spec.pace, region, started_at, self.dns(spec)).await,
+            Target::Icmp(spec) => plain::run(&spec.pace, region, started_at, self.icmp(spec)).await,
+            Target::Heartbeat(_) => return None,
+        })
     }
 
     /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
@@ -83,10 +117,9 @@ impl Prober {
         let marks = Marks::start();
         let limit = Duration::from_secs(spec.pace.timeout_seconds.into());
         let fetching = Arc::clone(&marks).watch(self.fetch(spec, &marks));
-        let outcome = tokio::time::timeout(limit, fetching).await.unwrap_or_else(|_| {
-            let text = format!("timeout after {}s", spec.pace.timeout_seconds);
-            Err(failure(ErrorKind::Timeout, text))
-        });
+        let outcome = tokio::time::timeout(limit, fetching)
+            .await
+            .unwrap_or_else(|_| Err(timed_out(marks.resolving(), spec.pace.timeout_seconds)));
         let phases = marks.phases();
         let assessed = match &outcome {
             Ok(answer) => assess::assess(
@@ -143,11 +176,11 @@ impl Prober {
     }
 }
 
-fn client(rules: &Arc<EgressRules>, roots: Option<RootCertStore>) -> anyhow::Result<Client> {
+fn client(resolver: &GuardedResolver, roots: Option<RootCertStore>) -> anyhow::Result<Client> {
     Ok(Client::builder()
         .user_agent(USER_AGENT)
         .tls_backend_preconfigured(trust::client_config(roots)?)
-        .dns_resolver(GuardedResolver::new(Arc::clone(rules)))
+        .dns_resolver(resolver.clone())
         .connector_layer(ConnectedLayer)
         // Every check sees a new connection: an old one that still works hides a broken listener.
         .pool_max_idle_per_host(0)

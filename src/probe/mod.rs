@@ -1,15 +1,22 @@
 //! How one check is made. The only room that measures time spans and talks to targets.
 //!
-//! [`Prober`] is made once and shared: [`Prober::check_http`] fetches a URL and says what came of it, whatever the
+//! [`Prober`] is made once and shared: [`Prober::check`] makes one check of any kind and says what came of it, whatever the
 //! target does. It never fails itself: a trouble of our own is a result too, with the verdict `unknown`.
 
+mod dns;
+mod dns_wire;
 pub mod egress;
 mod failure;
 mod http;
+pub mod icmp;
 mod phases;
+mod plain;
+mod race;
 mod redirect;
 pub mod resolver;
+pub mod system_dns;
+mod tcp;
 mod trust;
 
 pub use egress::EgressRules;
-pub use http::Prober;
+pub use http::{Prober, Seams};

@@ -1,20 +1,45 @@
-//! Names to addresses, through the system's resolver and the egress rules.
+//! Names to addresses: the system's hosts file, the system's DNS servers, and the egress rules.
+//!
+//! Asked in this process and not through the C library, whose look-ups each hold a thread while they wait, so that a
+//! hundred names of a dead zone would hold up all others; and which does not tell a name that does not exist from a server
+//! that does not answer. What only `nsswitch.conf` knows (LDAP, mDNS) is not found.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::future::{Either, select};
+use hickory_proto::op::{Message, Query, ResponseCode};
+use hickory_proto::rr::{RData, RecordType};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::time::timeout;
 use url::{Host, Url};
 
+use super::dns_wire::{AskError, ask, question};
 use super::egress::EgressRules;
 use super::phases;
+use super::system_dns::{DnsConf, SystemDns};
+use crate::monitor::ErrorKind;
+use crate::monitor::endpoint::Endpoint;
+
+/// How long the addresses of the one family are waited for when those of the other are there (RFC 8305, section 3, has
+/// 50 ms; a check has more time than a person).
+const STRAGGLER: Duration = Duration::from_millis(250);
 
 /// Why a name gave no address to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ResolveError {
-    /// The resolver knows no address of it, or did not answer.
+    /// There is no such name, or it has no address: the name's own failure.
     #[error("could not resolve {0}")]
-    Unresolvable(String),
+    NoSuchName(String),
+    /// The resolver did not answer, or could not: a **doubtful** failure, the target's or our own.
+    #[error("could not resolve {name}: {why}")]
+    NoAnswer {
+        /// What was asked for.
+        name: String,
+        /// What the resolver did.
+        why: String,
+    },
     /// It has addresses, but the egress rules allow none of them; this is the first.
     #[error("address {0} is not allowed by the egress rules")]
     Blocked(IpAddr),
@@ -23,30 +48,91 @@ pub enum ResolveError {
     Internal(String),
 }
 
-/// A resolver for reqwest that gives only addresses which the egress rules allow.
+impl ResolveError {
+    /// What a failure of the resolver says of a look-up of `name`.
+    pub(super) fn of(name: &str, error: AskError) -> Self {
+        let why = match error {
+            AskError::Unreachable(error) if error.kind == ErrorKind::Internal => {
+                return Self::Internal(error.text);
+            }
+            AskError::Silent => "the resolver did not answer".to_owned(),
+            AskError::Failed(code) => format!("the resolver answered {}", code_word(code)),
+            AskError::Malformed => "the resolver sent no valid answer".to_owned(),
+            AskError::Unreachable(error) => format!("the resolver: {}", error.text),
+        };
+        Self::NoAnswer { name: name.to_owned(), why }
+    }
+}
+
+/// A response code as people know it.
+pub(super) fn code_word(code: ResponseCode) -> String {
+    match code {
+        ResponseCode::ServFail => "SERVFAIL".to_owned(),
+        ResponseCode::Refused => "REFUSED".to_owned(),
+        ResponseCode::FormErr => "FORMERR".to_owned(),
+        ResponseCode::NotImp => "NOTIMP".to_owned(),
+        other => format!("code {}", u16::from(other)),
+    }
+}
+
+/// A resolver that gives only addresses which the egress rules allow.
 ///
 /// What it gives is what is connected to: no second look-up can give another address. reqwest does not ask it
 /// about literal addresses; for those there is [`check_literal`].
 #[derive(Debug, Clone)]
 pub struct GuardedResolver {
     rules: Arc<EgressRules>,
+    system: Arc<SystemDns>,
 }
 
 impl GuardedResolver {
-    /// A resolver that obeys `rules`.
+    /// A resolver that obeys `rules` and asks as the system does.
     pub fn new(rules: Arc<EgressRules>) -> Self {
-        Self { rules }
+        Self::with_system(rules, Arc::new(SystemDns::of_system()))
+    }
+
+    /// A resolver that obeys `rules` and asks as `system` says.
+    pub fn with_system(rules: Arc<EgressRules>, system: Arc<SystemDns>) -> Self {
+        Self { rules, system }
+    }
+
+    /// The addresses of `name` that may be contacted, the most promising first. Marks the phase `dns`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn resolve_name(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+        phases::resolving(name);
+        let addresses = look_up(&self.system.current(), name).await?;
+        phases::resolved();
+        filter(&self.rules, name, addresses)
+    }
+
+    /// The addresses of a target that may be contacted: itself if it is an address, else those of its name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub async fn addresses_of(&self, target: &Endpoint) -> Result<Vec<IpAddr>, ResolveError> {
+        match (&target.host, target.address()) {
+            (_, Some(address)) if self.rules.allows(address) => Ok(vec![address]),
+            (_, Some(address)) => Err(ResolveError::Blocked(address)),
+            (Host::Domain(name), None) => self.resolve_name(name).await,
+            (host, None) => Err(ResolveError::NoSuchName(host.to_string())),
+        }
+    }
+
+    /// What the system's servers answer now.
+    pub(super) async fn ask_system(&self, question: &Query) -> Result<Message, AskError> {
+        ask_each(&self.system.current(), question).await
     }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let rules = Arc::clone(&self.rules);
+        let this = self.clone();
         Box::pin(async move {
-            let addresses = look_up(name.as_str()).await?;
-            phases::resolved();
-            let allowed = filter(&rules, name.as_str(), addresses)?;
-            Ok(Box::new(allowed.into_iter()) as Addrs)
+            let allowed = this.resolve_name(name.as_str()).await?;
+            let with_port = allowed.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(with_port) as Addrs)
         })
     }
 }
@@ -65,27 +151,105 @@ pub fn check_literal(rules: &EgressRules, url: &Url) -> Result<(), ResolveError>
     if rules.allows(address) { Ok(()) } else { Err(ResolveError::Blocked(address)) }
 }
 
-async fn look_up(name: &str) -> Result<Vec<SocketAddr>, ResolveError> {
-    match tokio::net::lookup_host((name, 0)).await {
-        Ok(addresses) => Ok(addresses.collect()),
-        // The C library reports a lack of descriptors as an unknown name; trying to open one tells the two apart.
-        Err(_) => Err(match std::net::UdpSocket::bind((IpAddr::from([0, 0, 0, 0]), 0)) {
-            Ok(_) => ResolveError::Unresolvable(name.to_owned()),
-            Err(own) => ResolveError::Internal(own.to_string()),
-        }),
+async fn look_up(conf: &DnsConf, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
+    if let Some(known) = conf.known(name) {
+        return Ok(known);
     }
+    let none = || ResolveError::NoSuchName(name.to_owned());
+    // RFC 6761, section 6.4: nobody is asked for these.
+    if name.trim_end_matches('.').ends_with(".invalid") {
+        return Err(none());
+    }
+    let mut failed = None;
+    for candidate in conf.candidates(name) {
+        match addresses(conf, &candidate).await {
+            Ok(found) if found.is_empty() => {}
+            Ok(found) => return Ok(by_reach(found)),
+            // Another candidate may be in a zone that works.
+            Err(error @ AskError::Failed(_)) => failed = Some(error),
+            Err(error) => return Err(ResolveError::of(name, error)),
+        }
+    }
+    Err(failed.map_or_else(none, |error| ResolveError::of(name, error)))
+}
+
+/// The addresses of both families; none when the name has none or does not exist.
+async fn addresses(conf: &DnsConf, name: &str) -> Result<Vec<IpAddr>, AskError> {
+    // What is no name in DNS has no addresses in it.
+    let Some(v4) = question(name, RecordType::A) else { return Ok(Vec::new()) };
+    let Some(v6) = question(name, RecordType::AAAA) else { return Ok(Vec::new()) };
+    let either = select(Box::pin(ask_each(conf, &v4)), Box::pin(ask_each(conf, &v6))).await;
+    let (first, rest) = match either {
+        Either::Left(ended) | Either::Right(ended) => ended,
+    };
+    let first = first.map(|answer| addresses_in(&answer));
+    let second = match &first {
+        Ok(found) if !found.is_empty() => {
+            timeout(STRAGGLER, rest).await.unwrap_or(Err(AskError::Silent))
+        }
+        _ => rest.await,
+    };
+    let second = second.map(|answer| addresses_in(&answer));
+    match (first, second) {
+        (Ok(first), Ok(second)) => Ok([first, second].concat()),
+        (Ok(found), Err(_)) | (Err(_), Ok(found)) if !found.is_empty() => Ok(found),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+fn addresses_in(answer: &Message) -> Vec<IpAddr> {
+    let address = |data: &RData| match data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+        _ => None,
+    };
+    answer.answers.iter().filter_map(|record| address(&record.data)).collect()
+}
+
+/// Asks one server after the other, as the C library does: the next one when a server is silent or fails.
+async fn ask_each(conf: &DnsConf, question: &Query) -> Result<Message, AskError> {
+    let mut error = AskError::Silent;
+    for _ in 0..conf.attempts {
+        for server in &conf.servers {
+            match timeout(conf.timeout, ask(*server, question)).await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(new)) => error = new,
+                Err(_) => {}
+            }
+        }
+    }
+    Err(error)
+}
+
+/// IPv6 first where the system has a way to it, else last: RFC 6724, as far as it matters to a check.
+fn by_reach(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    let is_mixed = addresses.iter().any(IpAddr::is_ipv4) && addresses.iter().any(IpAddr::is_ipv6);
+    if is_mixed {
+        let v6_works = addresses.iter().find(|a| a.is_ipv6()).is_some_and(|a| has_route(*a));
+        addresses.sort_by_key(|address| address.is_ipv6() != v6_works);
+    }
+    addresses
+}
+
+/// Whether the system would know how to send to `address`. Sends nothing.
+fn has_route(address: IpAddr) -> bool {
+    let any = match address {
+        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    };
+    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((address, 53))).is_ok()
 }
 
 fn filter(
     rules: &EgressRules,
     name: &str,
-    addresses: Vec<SocketAddr>,
-) -> Result<Vec<SocketAddr>, ResolveError> {
-    let first = addresses.first().map(SocketAddr::ip);
-    let allowed: Vec<_> = addresses.into_iter().filter(|a| rules.allows(a.ip())).collect();
+    addresses: Vec<IpAddr>,
+) -> Result<Vec<IpAddr>, ResolveError> {
+    let first = addresses.first().copied();
+    let allowed: Vec<_> = addresses.into_iter().filter(|address| rules.allows(*address)).collect();
     match first {
         Some(first) if allowed.is_empty() => Err(ResolveError::Blocked(first)),
-        None => Err(ResolveError::Unresolvable(name.to_owned())),
+        None => Err(ResolveError::NoSuchName(name.to_owned())),
         Some(_) => Ok(allowed),
     }
 }
@@ -97,15 +261,14 @@ mod tests {
     #[test]
     fn only_allowed_addresses_are_given() {
         let rules = EgressRules::default();
-        let of = |texts: &[&str]| -> Vec<SocketAddr> {
-            texts.iter().map(|t| SocketAddr::new(t.parse().unwrap(), 0)).collect()
-        };
+        let of =
+            |texts: &[&str]| -> Vec<IpAddr> { texts.iter().map(|t| t.parse().unwrap()).collect() };
         let good = of(&["10.0.0.1"]);
         assert_eq!(filter(&rules, "x", of(&["169.254.169.254", "10.0.0.1"])), Ok(good));
         let metadata: IpAddr = "169.254.169.254".parse().unwrap();
         let blocked = filter(&rules, "x", of(&["169.254.169.254", "::"]));
         assert_eq!(blocked, Err(ResolveError::Blocked(metadata)));
-        assert_eq!(filter(&rules, "x", vec![]), Err(ResolveError::Unresolvable("x".to_owned())));
+        assert_eq!(filter(&rules, "x", vec![]), Err(ResolveError::NoSuchName("x".to_owned())));
     }
 
     #[test]

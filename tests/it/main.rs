@@ -13,6 +13,7 @@ mod beats;
 mod cli;
 mod crash;
 mod heartbeats;
+mod kinds;
 mod maintenance;
 mod pages;
 mod pausing;

@@ -8,13 +8,14 @@ use super::charts::{Point, ResponseChart, phase_bar, response_chart};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
 use super::heartbeat;
+use super::kinds::what_and_how;
 use super::monitor_head::{Head, head};
 use super::row::{self, short_cause};
 use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, CheckResult, HttpSpec, Pace, Target};
+use crate::monitor::{Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec};
 use crate::report::uptime::Tally;
 use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
@@ -125,8 +126,12 @@ pub fn found(result: &CheckResult) -> String {
 struct MonitorPage {
     shell: Shell,
     head: Head,
-    url: String,
-    method: String,
+    /// What is watched.
+    what: String,
+    /// Whether a browser can open that.
+    is_link: bool,
+    /// By what means.
+    how: String,
     every: String,
     metrics: Vec<Metric>,
     bar: Html,
@@ -152,22 +157,29 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
     let found = monitors::get(conn, &visit.state.sealer, *id).await?;
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     match &watched.monitor.settings.target {
-        Target::Http(spec) => http_page(&visit, conn, &watched, spec, &query).await,
         Target::Heartbeat(spec) => {
             heartbeat::page(&visit, conn, &watched, spec, (&query.kind, query.show)).await
+        }
+        Target::Http(HttpSpec { pace, .. })
+        | Target::Tcp(TcpSpec { pace, .. })
+        | Target::Dns(DnsSpec { pace, .. })
+        | Target::Icmp(IcmpSpec { pace, .. }) => {
+            checked_page(&visit, conn, &watched, pace, &query).await
         }
     }
 }
 
-async fn http_page(
+async fn checked_page(
     visit: &Visit,
     conn: &mut Conn<'_>,
     watched: &Watched,
-    spec: &HttpSpec,
+    pace: &Pace,
     query: &DetailQuery,
 ) -> Page {
     let viewer = visit.viewer;
     let id = watched.monitor.id;
+    let target = &watched.monitor.settings.target;
+    let (what, how) = what_and_how(target);
     let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
     let head = head(visit, conn, watched, &windows).await?;
     let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
@@ -182,9 +194,10 @@ async fn http_page(
     let more = (latest.len() as i64 == limit).then_some(limit + 50);
     show(&MonitorPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
-        url: spec.url.to_string(),
-        method: spec.method.clone(),
-        every: span(i64::from(spec.pace.check_interval_seconds) * 1000),
+        is_link: matches!(target, Target::Http(_)),
+        what,
+        how,
+        every: span(i64::from(pace.check_interval_seconds) * 1000),
         metrics,
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
@@ -193,7 +206,7 @@ async fn http_page(
         checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
         more,
         failing: failing(watched),
-        rule: rule(&spec.pace),
+        rule: rule(pace),
         head,
     })
 }

@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::error::PageError;
 use super::form::{Form, Input, Shape};
 use super::heartbeat_form;
-use super::monitor_form::INTERVALS;
+use super::kinds;
 use super::text::Viewer;
 use crate::monitor::spec::SECRET_MASK;
-use crate::monitor::{Header, HeartbeatSpec, HttpSpec, Kind, Settings};
+use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
 
 const COMMON: [(&str, Shape); 4] = [
@@ -35,7 +35,7 @@ const HTTP: [(&str, Shape); 15] = [
     ("recovery_checks", Shape::Number),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 25] = [
+pub const LABELS: [(&str, &str); 27] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
@@ -61,35 +61,37 @@ pub const LABELS: [(&str, &str); 25] = [
     ("first_ping_within_seconds", "The limit for the first ping in seconds"),
     ("allowed_methods", "The list of methods"),
     ("type", "The type"),
+    ("expected_value", "The expected value"),
+    ("resolver", "The DNS server"),
 ];
 
-/// The form of a monitor that checks a URL.
-pub fn http_form(settings: &Settings, spec: &HttpSpec) -> Form {
-    let number = |n: Option<u32>| n.map_or_else(String::new, |n| n.to_string());
-    let is_usual = INTERVALS.iter().any(|(s, _)| *s == spec.pace.check_interval_seconds);
-    let choice =
-        if is_usual { spec.pace.check_interval_seconds.to_string() } else { "other".to_owned() };
+/// The form of a monitor as it is set.
+pub fn form_of(settings: &Settings, viewer: Viewer) -> Form {
+    let form = match &settings.target {
+        Target::Http(spec) => http_form(spec),
+        Target::Heartbeat(spec) => heartbeat_form::values(spec, viewer),
+        Target::Tcp(spec) => kinds::tcp_form(spec),
+        Target::Dns(spec) => kinds::dns_form(spec),
+        Target::Icmp(spec) => kinds::icmp_form(spec),
+    };
+    form.with("name", settings.name.clone()).with("tags", settings.tags.join(", "))
+}
+
+fn http_form(spec: &HttpSpec) -> Form {
     let flag = |on: bool| if on { "on".to_owned() } else { String::new() };
-    common(
-        settings,
+    kinds::with_pace(
         Form::of([
             ("url", spec.url.to_string()),
             ("method", spec.method.clone()),
             ("headers", header_lines(&spec.headers)),
             ("body", spec.body.clone().unwrap_or_default()),
-            ("interval_choice", choice),
-            ("check_interval_seconds", spec.pace.check_interval_seconds.to_string()),
-            ("timeout_seconds", spec.pace.timeout_seconds.to_string()),
             ("expected_status", spec.expected_status.to_string()),
             ("keyword", spec.keyword.clone().unwrap_or_default()),
             ("keyword_absent", spec.keyword_absent.clone().unwrap_or_default()),
-            ("degraded_after_ms", number(spec.pace.degraded_after_ms)),
             ("follow_redirects", flag(spec.follow_redirects)),
             ("verify_tls", flag(spec.verify_tls)),
-            ("retries", spec.pace.retries.to_string()),
-            ("retry_interval_seconds", spec.pace.retry_interval_seconds.to_string()),
-            ("recovery_checks", spec.pace.recovery_checks.to_string()),
         ]),
+        &spec.pace,
     )
 }
 
@@ -101,30 +103,20 @@ fn header_lines(headers: &[Header]) -> String {
     headers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The form of a heartbeat.
-pub fn heartbeat_form(settings: &Settings, spec: &HeartbeatSpec, viewer: Viewer) -> Form {
-    common(settings, heartbeat_form::values(spec, viewer))
-}
-
-fn common(settings: &Settings, form: Form) -> Form {
-    form.with("name", settings.name.clone()).with("tags", settings.tags.join(", "))
-}
-
 /// The form of a monitor that is yet to be made.
 pub fn new_form(kind: Kind, url: &str, viewer: Viewer) -> Form {
     let form = match kind {
-        Kind::Http => Form::of([
+        Kind::Http => kinds::with_usual_pace(Form::of([
             ("url", url.to_owned()),
             ("method", "GET".to_owned()),
-            ("interval_choice", "60".to_owned()),
-            ("timeout_seconds", "10".to_owned()),
             ("expected_status", "200-299".to_owned()),
             ("follow_redirects", "on".to_owned()),
             ("verify_tls", "on".to_owned()),
-            ("retries", "1".to_owned()),
-            ("retry_interval_seconds", "5".to_owned()),
-            ("recovery_checks", "1".to_owned()),
-        ]),
+        ])),
+        Kind::Tcp | Kind::Dns | Kind::Icmp => kinds::with_usual_pace(Form::of([
+            ("url", url.to_owned()),
+            ("record_type", RecordKind::A.to_string()),
+        ])),
         Kind::Heartbeat => heartbeat_form::new_values(viewer),
     };
     form.with("channels_shown", "1")
@@ -143,9 +135,11 @@ pub async fn fields(
     map.append(&mut match kind {
         Kind::Http => input.to_json(&HTTP),
         Kind::Heartbeat => heartbeat_form::fields(input),
+        Kind::Tcp | Kind::Icmp => input.to_json(&kinds::PACE),
+        Kind::Dns => input.to_json(&[&kinds::PACE[..], &kinds::DNS[..]].concat()),
     });
-    if kind == Kind::Http {
-        map.insert("url".to_owned(), with_scheme(input.get("url")));
+    if kind != Kind::Heartbeat {
+        map.insert("url".to_owned(), kinds::url(kind, input));
         if let Ok(seconds) = input.get("interval_choice").parse::<u32>() {
             map.insert("check_interval_seconds".to_owned(), json!(seconds));
         }
@@ -157,25 +151,4 @@ pub async fn fields(
         map.insert("channel_ids".to_owned(), Value::Null);
     }
     Ok(map)
-}
-
-/// People paste hosts; a browser would try https too.
-pub fn with_scheme(url: &str) -> Value {
-    match url {
-        "" => Value::Null,
-        url if url.contains("://") => json!(url),
-        url => json!(format!("https://{url}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pasted_host_is_tried_with_https() {
-        assert_eq!(with_scheme("example.com/health"), json!("https://example.com/health"));
-        assert_eq!(with_scheme("http://example.com"), json!("http://example.com"));
-        assert_eq!(with_scheme(""), Value::Null);
-    }
 }
