@@ -231,7 +231,8 @@ impl Engine {
         Ok(window)
     }
 
-    /// Ends a window now; one that has ended stays as it is, one that has not begun never opens.
+    /// Ends a window now; one that has ended stays as it is, one that has not begun never opens, and one that repeats opens again
+    /// as planned.
     ///
     /// # Errors
     /// When there is none.
@@ -239,9 +240,10 @@ impl Engine {
         let now = self.clock.now();
         let mut tx = self.db.begin().await?;
         let mut window = windows::get(&mut tx.conn(), id).await?.ok_or(EngineError::NotFound)?;
-        if window.ends_at > now {
-            window.ends_at = now;
-            window.starts_at = window.starts_at.min(now);
+        let before = window.clone();
+        let over = window.end(now);
+        if window != before {
+            windows::add_past(&mut tx.conn(), id, &over).await?;
             windows::update(&mut tx.conn(), &window).await?;
         }
         tx.commit().await?;

@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod ingest;
+mod presence;
 pub mod queue;
 pub mod run;
 pub mod watch;

@@ -3,6 +3,8 @@
 //! Deadlines are in the database, so nothing is lost by a restart: this task only sleeps until the next of them and asks the
 //! writer to look. A ping that moved the deadline meanwhile wins there.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -11,6 +13,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::ingest::{Ingest, Work};
+use super::presence::Presence;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
 use crate::incident::maintenance::active_window;
@@ -23,8 +26,8 @@ use crate::store::{self, Db, incidents, monitors, windows};
 pub const ALIVE_EVERY_MS: i64 = 10_000;
 /// An absence longer than this is a gap in the history, in ms; a shorter one is a quick restart.
 const GAP_MS: i64 = 3 * ALIVE_EVERY_MS;
-/// A clock that goes back by less than this is being trimmed, not set, in ms.
-const SET_BACK_MS: i64 = 1_000;
+/// How often the clock is looked at during work, in ms.
+const TICK_MS: i64 = 1_000;
 /// How long to wait after a trouble with the database, in ms.
 const RETRY_MS: i64 = 1_000;
 /// How many deadlines are looked at in one go.
@@ -94,42 +97,24 @@ impl Watcher {
 
     /// Watches until `stop`.
     pub async fn run(self, stop: CancellationToken) {
-        let mut looked_at = self.clock.now();
-        let mut alive_at = looked_at;
-        let mut planned = looked_at;
+        let mut presence = Presence::new(self.clock.now());
+        let (mut looked_at, mut alive_at) = (presence.seen(), presence.seen());
         loop {
             // Registered before the database is read, so that no change in between is missed.
             let woken = self.wake.notified();
             let now = self.clock.now();
-            let passed_ms = now.since(looked_at);
-            let limit_ms = self.clock.lateness_limit_ms();
-            // No sleep is longer than the time between two signs of life.
-            let was_long = passed_ms > limit_ms.saturating_add(ALIVE_EVERY_MS);
-            let was_late = now.since(planned) > limit_ms;
-            if was_long || was_late || passed_ms < -SET_BACK_MS {
-                tracing::warn!(passed_ms, "the process was stopped or the clock was set");
-                if let Err(error) = self.was_away(looked_at, now).await {
-                    tracing::error!(%error, "the absence could not be accounted for");
-                }
-                // The checker is gone only when the server stops.
-                let _ = self.commands.send(Command::Replan);
-                alive_at = now;
-            } else if now.since(alive_at) >= ALIVE_EVERY_MS {
-                if let Err(error) = self.sign_of_life(now).await {
-                    tracing::error!(%error, "the sign of life could not be written");
-                }
-                alive_at = now;
-            }
-            let next = match self.look(looked_at, now).await {
-                Ok(next) => next.min(alive_at.plus_ms(ALIVE_EVERY_MS)),
-                Err(error) => {
-                    tracing::error!(%error, "deadlines could not be read");
-                    now.plus_ms(RETRY_MS)
-                }
-            };
+            // What is set meanwhile may be missed by the queries below, but no sleep is longer than this.
+            self.wakes_at.store(now.plus_ms(ALIVE_EVERY_MS).0, Ordering::Release);
+            presence.note(now, self.clock.lateness_limit_ms());
+            let absence = presence.take_absence();
+            let round = self.round(absence, looked_at, &mut alive_at, now);
+            let next = self.present_during(round, &mut presence).await;
             looked_at = now;
-            // The sleep begins now: a look that took long, on a slow disk, is no absence.
-            planned = next.max(self.clock.now());
+            if presence.was_away() {
+                // Windows must move before anything else is looked at.
+                continue;
+            }
+            presence.promise(next);
             self.wakes_at.store(next.0, Ordering::Release);
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -142,8 +127,58 @@ impl Watcher {
         }
     }
 
+    /// Waits for `work` and looks at the clock meanwhile: work that is slow, on a slow disk, is no absence, but a process that
+    /// was stopped in the middle of it was away.
+    async fn present_during<T>(&self, work: impl Future<Output = T>, presence: &mut Presence) -> T {
+        let mut work = pin!(work);
+        loop {
+            let tick = presence.seen().plus_ms(TICK_MS);
+            presence.promise(tick);
+            let done = tokio::select! {
+                done = &mut work => Some(done),
+                () = self.clock.sleep_until(tick) => None,
+            };
+            presence.note(self.clock.now(), self.clock.lateness_limit_ms());
+            if let Some(done) = done {
+                return done;
+            }
+        }
+    }
+
+    /// Accounts for an absence, gives a sign of life, and does what is due; says when to look again.
+    async fn round(
+        &self,
+        absence: Option<Timestamp>,
+        looked_at: Timestamp,
+        alive_at: &mut Timestamp,
+        now: Timestamp,
+    ) -> Timestamp {
+        if let Some(from) = absence {
+            tracing::warn!(from = %from, "the process was stopped or the clock was set");
+            if let Err(error) = self.was_away(from, now).await {
+                tracing::error!(%error, "the absence could not be accounted for");
+            }
+            // The checker is gone only when the server stops.
+            let _ = self.commands.send(Command::Replan);
+            *alive_at = now;
+        } else if now.since(*alive_at) >= ALIVE_EVERY_MS {
+            if let Err(error) = self.sign_of_life(now).await {
+                tracing::error!(%error, "the sign of life could not be written");
+            }
+            *alive_at = now;
+        }
+        match self.look(looked_at, now).await {
+            Ok(next) => next.min(alive_at.plus_ms(ALIVE_EVERY_MS)),
+            Err(error) => {
+                tracing::error!(%error, "deadlines could not be read");
+                now.plus_ms(RETRY_MS)
+            }
+        }
+    }
+
     /// Does what is due at `now` and says when to look again.
     async fn look(&self, looked_at: Timestamp, now: Timestamp) -> store::Result<Timestamp> {
+        self.move_windows_on(now).await?;
         let (passed, late) = {
             let mut reader = self.db.read().await?;
             let conn = &mut reader.conn();
@@ -167,6 +202,23 @@ impl Watcher {
         let conn = &mut reader.conn();
         let edges = [monitors::next_edge(conn, now).await?, windows::next_edge(conn, now).await?];
         Ok(edges.into_iter().flatten().min().unwrap_or(now.plus_ms(ALIVE_EVERY_MS)))
+    }
+
+    /// Repeating windows whose time is over go on to the next.
+    async fn move_windows_on(&self, now: Timestamp) -> store::Result<()> {
+        let mut reader = self.db.read().await?;
+        let ended = windows::to_move_on(&mut reader.conn(), now).await?;
+        drop(reader);
+        if ended.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.db.begin().await?;
+        for mut window in ended {
+            let over = window.move_on(now);
+            windows::add_past(&mut tx.conn(), window.id, &over).await?;
+            windows::update(&mut tx.conn(), &window).await?;
+        }
+        tx.commit().await
     }
 
     /// Alerts held by a window that is over go out after a fresh failing check; a heartbeat's at once.

@@ -59,6 +59,7 @@ fn window(monitor_id: i64) -> MaintenanceWindow {
         tags: Vec::new(),
         starts_at: NOW,
         ends_at: Timestamp(i64::MAX),
+        repeats: None,
     }
 }
 

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use super::maintenance::MaintenanceWindow;
+use super::maintenance::{MaintenanceWindow, Repeats};
 use crate::clock::Timestamp;
 use crate::fields::{FieldErrors, Fields};
+use crate::monitor::heartbeat_fields::read_cron;
 
 /// The longest window: a year.
 const MINUTES_MAX: u32 = 366 * 24 * 60;
@@ -36,17 +37,81 @@ impl MaintenanceWindow {
         if monitor_ids.is_empty() && tags.is_empty() {
             fields.wrong("monitor_ids", "covers nothing: give monitor_ids or tags");
         }
-        let starts_at =
-            fields.read("starts_at", now, current.map(|window| window.starts_at), parse_time);
-        let ends_at = read_end(&mut fields, starts_at, current);
-        let is_new = current.is_none();
-        if is_new && ends_at <= now {
-            fields.wrong("ends_at", "is in the past: give a later time");
-        }
+        let old = current.and_then(|window| window.repeats.as_ref());
+        let keeps_cron = old.is_some() && fields.raw("cron").is_none();
+        let (starts_at, ends_at, repeats) = if fields.given("cron") || keeps_cron {
+            read_repeating(&mut fields, current, now)
+        } else {
+            let (starts_at, ends_at) = read_once(&mut fields, current, now);
+            (starts_at, ends_at, None)
+        };
         fields.finish()?;
         let id = current.map_or(0, |window| window.id);
-        Ok(Self { id, name, monitor_ids, tags, starts_at, ends_at })
+        Ok(Self { id, name, monitor_ids, tags, starts_at, ends_at, repeats })
     }
+}
+
+fn read_once(
+    fields: &mut Fields<'_>,
+    current: Option<&MaintenanceWindow>,
+    now: Timestamp,
+) -> (Timestamp, Timestamp) {
+    if fields.given("timezone") {
+        fields.wrong("timezone", "goes with cron only; times have their offset in them");
+    }
+    let starts_at =
+        fields.read("starts_at", now, current.map(|window| window.starts_at), parse_time);
+    let ends_at = read_end(fields, starts_at, current);
+    if current.is_none() && ends_at <= now {
+        fields.wrong("ends_at", "is in the past: give a later time");
+    }
+    (starts_at, ends_at)
+}
+
+/// A window that repeats. The span that is open stays open as long as the schedule is the same; its end may be moved by `ends_at`.
+fn read_repeating(
+    fields: &mut Fields<'_>,
+    current: Option<&MaintenanceWindow>,
+    now: Timestamp,
+) -> (Timestamp, Timestamp, Option<Repeats>) {
+    let old = current.and_then(|window| window.repeats.as_ref());
+    let starts_at = fields.read("starts_at", None, None, |value| parse_time(value).map(Some));
+    if starts_at.is_some() && starts_at != current.map(|window| window.starts_at) {
+        fields.wrong("starts_at", "cannot stand beside cron, which says when it starts");
+    }
+    let had_minutes = old.is_some() && fields.raw("duration_minutes").is_none();
+    if !had_minutes && !fields.given("duration_minutes") {
+        fields.wrong("duration_minutes", "is missing: give the minutes that it stays open");
+    }
+    let duration_minutes = fields.integer(
+        "duration_minutes",
+        1..=MINUTES_MAX,
+        60,
+        old.map(|repeats| repeats.duration_minutes),
+    );
+    let ends_at = fields.read("ends_at", None, None, |value| parse_time(value).map(Some));
+    // Stands for nothing when the expression was wrong: that was noted.
+    let Some(schedule) = read_cron(fields, old.map(|repeats| &repeats.schedule)) else {
+        return (now, now, None);
+    };
+    let repeats = Repeats { schedule, duration_minutes };
+    let open =
+        current.filter(|window| window.is_active(now) && window.repeats.as_ref() == Some(&repeats));
+    let (starts_at, planned_end) =
+        open.map_or_else(|| repeats.span_at(now), |window| (window.starts_at, window.ends_at));
+    let is_shown = ends_at == current.map(|window| window.ends_at);
+    let ends_at = match ends_at {
+        Some(given) if open.is_some() && given > now => given,
+        Some(_) if !is_shown => {
+            fields.wrong(
+                "ends_at",
+                "moves the end of a repeating window only while it is open, to a time to come; give duration_minutes",
+            );
+            planned_end
+        }
+        _ => planned_end,
+    };
+    (starts_at, ends_at, Some(repeats))
 }
 
 /// The end, given as `ends_at` or as `duration_minutes` after the start.
@@ -120,8 +185,8 @@ mod tests {
 
     #[test]
     fn every_mistake_is_named() {
-        let wrong = json!({"tags": [1], "starts_at": "soon", "cron": "0 3 * * *", "name": 7});
-        let named = ["cron", "ends_at", "monitor_ids", "name", "starts_at", "tags"];
+        let wrong = json!({"tags": [1], "starts_at": "soon", "timezone": "UTC", "name": 7});
+        let named = ["ends_at", "monitor_ids", "name", "starts_at", "tags", "timezone"];
         assert_eq!(read(wrong, None).unwrap_err(), named);
         let both = json!({"tags": ["a"], "ends_at": "2031-01-01T00:00:00Z", "duration_minutes": 5});
         assert_eq!(read(both, None).unwrap_err(), ["duration_minutes"]);

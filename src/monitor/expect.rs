@@ -99,6 +99,8 @@ impl PartialEq for CronSchedule {
     }
 }
 
+impl Eq for CronSchedule {}
+
 impl CronSchedule {
     /// Reads five fields, or `@hourly` and the like.
     ///

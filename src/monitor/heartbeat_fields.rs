@@ -61,7 +61,7 @@ fn read_expected(fields: &mut Fields<'_>, current: Option<&Expected>) -> Expecte
     // Null takes away what was there.
     let keeps_cron = old_cron.is_some() && fields.raw("cron").is_none() && !has_period;
     if has_cron || keeps_cron {
-        return read_cron(fields, old_cron);
+        return read_cron(fields, old_cron).map_or(UNREAD, Expected::At);
     }
     if has_timezone {
         fields.wrong("timezone", "goes with cron only; leave it out with period_seconds");
@@ -78,7 +78,11 @@ fn read_expected(fields: &mut Fields<'_>, current: Option<&Expected>) -> Expecte
     }
 }
 
-fn read_cron(fields: &mut Fields<'_>, old: Option<&CronSchedule>) -> Expected {
+/// Reads `cron` and `timezone` (UTC unless given); `None` when they are wrong, which is then noted.
+pub(crate) fn read_cron(
+    fields: &mut Fields<'_>,
+    old: Option<&CronSchedule>,
+) -> Option<CronSchedule> {
     let timezone =
         fields.read("timezone", Tz::UTC, old.map(CronSchedule::timezone), parse_timezone);
     let schedule = fields.read("cron", None, old.cloned().map(Some), |value| {
@@ -86,16 +90,13 @@ fn read_cron(fields: &mut Fields<'_>, old: Option<&CronSchedule>) -> Expected {
         CronSchedule::parse(text, timezone).map(Some)
     });
     match schedule {
-        Some(schedule) if schedule.timezone() == timezone => Expected::At(schedule),
         // The expression stays and the zone is another one.
-        Some(schedule) => match CronSchedule::parse(schedule.expression(), timezone) {
-            Ok(schedule) => Expected::At(schedule),
-            Err(reason) => {
-                fields.wrong("cron", reason);
-                UNREAD
-            }
-        },
-        None => UNREAD,
+        Some(schedule) if schedule.timezone() != timezone => {
+            CronSchedule::parse(schedule.expression(), timezone)
+                .map_err(|reason| fields.wrong("cron", reason))
+                .ok()
+        }
+        read => read,
     }
 }
 

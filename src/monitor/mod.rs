@@ -8,7 +8,7 @@ pub mod expect;
 mod expect_tests;
 pub mod health_body;
 pub mod heartbeat;
-mod heartbeat_fields;
+pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
 mod icmp_spec;

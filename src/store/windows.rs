@@ -2,9 +2,10 @@
 
 use sqlx::types::Json;
 
-use super::{Conn, Result, on, run};
+use super::{Conn, Error, Result, on, run};
 use crate::clock::Timestamp;
-use crate::incident::maintenance::MaintenanceWindow;
+use crate::incident::maintenance::{MaintenanceWindow, Repeats, Span};
+use crate::monitor::expect::CronSchedule;
 
 #[derive(sqlx::FromRow)]
 struct Row {
@@ -14,36 +15,77 @@ struct Row {
     tags: Json<Vec<String>>,
     starts_at: Timestamp,
     ends_at: Timestamp,
+    cron: Option<String>,
+    timezone: Option<String>,
+    duration_minutes: Option<i64>,
 }
 
-impl From<Row> for MaintenanceWindow {
-    fn from(row: Row) -> Self {
-        Self {
+impl TryFrom<Row> for MaintenanceWindow {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let repeats = match (row.cron, row.timezone, row.duration_minutes) {
+            (Some(cron), Some(timezone), Some(minutes)) => Some(
+                repeats(&cron, &timezone, minutes).map_err(|e| sqlx::Error::Decode(e.into()))?,
+            ),
+            _ => None,
+        };
+        Ok(Self {
             id: row.id,
             name: row.name,
             monitor_ids: row.monitor_ids.0,
             tags: row.tags.0,
             starts_at: row.starts_at,
             ends_at: row.ends_at,
-        }
+            repeats,
+        })
     }
+}
+
+fn repeats(cron: &str, timezone: &str, minutes: i64) -> std::result::Result<Repeats, String> {
+    let of = |error: &dyn std::fmt::Display| {
+        format!("a maintenance window's {cron} {timezone}: {error}")
+    };
+    let timezone = timezone.parse().map_err(|error| of(&error))?;
+    let schedule = CronSchedule::parse(cron, timezone).map_err(|error| of(&error))?;
+    let duration_minutes = u32::try_from(minutes).map_err(|error| of(&error))?;
+    Ok(Repeats { schedule, duration_minutes })
+}
+
+fn read_all(rows: Vec<Row>) -> Result<Vec<MaintenanceWindow>> {
+    rows.into_iter().map(MaintenanceWindow::try_from).collect()
+}
+
+/// How a window repeats, as its three columns.
+fn columns(window: &MaintenanceWindow) -> (Option<&str>, Option<&'static str>, Option<i64>) {
+    let repeats = window.repeats.as_ref();
+    (
+        repeats.map(|r| r.schedule.expression()),
+        repeats.map(|r| r.schedule.timezone().name()),
+        repeats.map(|r| i64::from(r.duration_minutes)),
+    )
 }
 
 /// Adds a window; its `id` is ignored, the new one is given back.
 pub async fn insert(conn: &mut Conn<'_>, window: &MaintenanceWindow) -> Result<i64> {
+    let (cron, timezone, minutes) = columns(window);
     on!(conn, c => sqlx::query_scalar(
-        "INSERT INTO maintenance_windows (name, monitor_ids, tags, starts_at, ends_at)
-         VALUES ($1, $2, $3, $4, $5) RETURNING id")
+        "INSERT INTO maintenance_windows
+            (name, monitor_ids, tags, starts_at, ends_at, cron, timezone, duration_minutes)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id")
         .bind(&window.name).bind(Json(&window.monitor_ids)).bind(Json(&window.tags))
-        .bind(window.starts_at).bind(window.ends_at).fetch_one(c).await)
+        .bind(window.starts_at).bind(window.ends_at).bind(cron).bind(timezone).bind(minutes)
+        .fetch_one(c).await)
 }
 
 /// Writes a window anew.
 pub async fn update(conn: &mut Conn<'_>, window: &MaintenanceWindow) -> Result<()> {
+    let (cron, timezone, minutes) = columns(window);
     run!(
         conn,
         sqlx::query(
-            "UPDATE maintenance_windows SET name = $2, monitor_ids = $3, tags = $4, starts_at = $5, ends_at = $6
+            "UPDATE maintenance_windows SET name = $2, monitor_ids = $3, tags = $4, starts_at = $5,
+                ends_at = $6, cron = $7, timezone = $8, duration_minutes = $9
              WHERE id = $1"
         )
         .bind(window.id)
@@ -52,8 +94,36 @@ pub async fn update(conn: &mut Conn<'_>, window: &MaintenanceWindow) -> Result<(
         .bind(Json(&window.tags))
         .bind(window.starts_at)
         .bind(window.ends_at)
+        .bind(cron)
+        .bind(timezone)
+        .bind(minutes)
     )?;
     Ok(())
+}
+
+/// Keeps the times that a repeating window was open.
+pub async fn add_past(conn: &mut Conn<'_>, id: i64, spans: &[Span]) -> Result<()> {
+    for (starts_at, ends_at) in spans {
+        run!(
+            conn,
+            sqlx::query(
+                "INSERT INTO past_windows (window_id, starts_at, ends_at) VALUES ($1, $2, $3)
+                 ON CONFLICT (window_id, starts_at) DO UPDATE SET ends_at = EXCLUDED.ends_at"
+            )
+            .bind(id)
+            .bind(starts_at)
+            .bind(ends_at)
+        )?;
+    }
+    Ok(())
+}
+
+/// The repeating windows whose time is over at `now`.
+pub async fn to_move_on(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<MaintenanceWindow>> {
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
+        "SELECT * FROM maintenance_windows WHERE ends_at <= $1 AND cron IS NOT NULL")
+        .bind(now).fetch_all(c).await)?;
+    read_all(rows)
 }
 
 /// Removes a window; gives whether it was there.
@@ -65,15 +135,21 @@ pub async fn delete(conn: &mut Conn<'_>, id: i64) -> Result<bool> {
 pub async fn get(conn: &mut Conn<'_>, id: i64) -> Result<Option<MaintenanceWindow>> {
     let row: Option<Row> = on!(conn, c => sqlx::query_as("SELECT * FROM maintenance_windows WHERE id = $1")
         .bind(id).fetch_optional(c).await)?;
-    Ok(row.map(MaintenanceWindow::from))
+    row.map(MaintenanceWindow::try_from).transpose()
 }
 
-/// The windows that end after `since`: with `now`, those that are open or still to come.
+/// The windows that end after `since`: with `now`, those that are open or still to come. The past times of one that repeats are
+/// windows of their own here.
 pub async fn ending_after(conn: &mut Conn<'_>, since: Timestamp) -> Result<Vec<MaintenanceWindow>> {
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
-        "SELECT * FROM maintenance_windows WHERE ends_at > $1 ORDER BY starts_at, id")
+        "SELECT id, name, monitor_ids, tags, starts_at, ends_at, cron, timezone, duration_minutes
+            FROM maintenance_windows WHERE ends_at > $1
+         UNION ALL
+         SELECT w.id, w.name, w.monitor_ids, w.tags, p.starts_at, p.ends_at, NULL, NULL, NULL
+            FROM past_windows p JOIN maintenance_windows w ON w.id = p.window_id WHERE p.ends_at > $1
+         ORDER BY starts_at, id")
         .bind(since).fetch_all(c).await)?;
-    Ok(rows.into_iter().map(MaintenanceWindow::from).collect())
+    read_all(rows)
 }
 
 /// One page of all windows, the latest start first.
@@ -81,7 +157,7 @@ pub async fn list(conn: &mut Conn<'_>, limit: i64, offset: i64) -> Result<Vec<Ma
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
         "SELECT * FROM maintenance_windows ORDER BY starts_at DESC, id DESC LIMIT $1 OFFSET $2")
         .bind(limit).bind(offset).fetch_all(c).await)?;
-    Ok(rows.into_iter().map(MaintenanceWindow::from).collect())
+    read_all(rows)
 }
 
 /// How many windows there are.

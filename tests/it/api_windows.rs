@@ -40,8 +40,13 @@ async fn what_does_not_fit_is_named() {
             vec!["duration_minutes"],
         ),
         (
-            json!({"tags": ["a"], "duration_minutes": 5, "cron": "0 3 * * *", "timezone": "UTC"}),
-            vec!["cron", "timezone"],
+            json!({"tags": ["a"], "cron": "0 3 * *", "timezone": "Mars/Base"}),
+            vec!["cron", "duration_minutes", "timezone"],
+        ),
+        (
+            json!({"tags": ["a"], "duration_minutes": 5, "cron": "0 3 * * *",
+                "starts_at": "2031-01-01T00:00:00Z", "ends_at": "2031-01-01T01:00:00Z"}),
+            vec!["ends_at", "starts_at"],
         ),
         (json!({"tags": ["a"], "ends_at": "2031-01-01 00:00"}), vec!["ends_at"]),
     ] {
@@ -80,4 +85,38 @@ async fn a_window_outlives_its_monitors() {
     assert_eq!((&renamed["name"], &renamed["monitor_ids"]), (&json!("v3"), &json!([kept])));
     let unknown = api.admin("PATCH", &path, Some(json!({"monitor_ids": [kept, gone]}))).await;
     assert_eq!(unknown.wrong_fields(), ["monitor_ids"], "named anew, it is a mistake");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_that_repeats_is_made_ended_and_changed() {
+    let api = Api::start().await;
+    let fields = json!({"tags": ["db"], "cron": "30 23 * * *", "timezone": "Europe/Riga",
+        "duration_minutes": 60});
+    let made = api.admin("POST", "/api/v1/maintenance-windows", Some(fields)).await.data(201);
+    assert_eq!(made["starts_at"], "2030-01-01T21:30:00.000+00:00");
+    assert_eq!(made["next_starts_at"], made["starts_at"]);
+    assert_eq!((&made["is_active"], &made["duration_minutes"]), (&json!(false), &json!(60)));
+    let path = format!("/api/v1/maintenance-windows/{}", made["id"]);
+    let same = api.admin("PATCH", &path, Some(made.clone())).await;
+    assert_eq!(same.wrong_fields(), ["id", "is_active", "next_starts_at"], "as of any window");
+    api.clock.advance_ms((21 * 60 + 40) * 60_000);
+    let open = api.admin("GET", &path, None).await.data(200);
+    assert_eq!(open["is_active"], true);
+    assert_eq!(open["next_starts_at"], "2030-01-02T21:30:00.000+00:00");
+    let longer = json!({"ends_at": "2030-01-01T23:00:00Z"});
+    let longer = api.admin("PATCH", &path, Some(longer)).await.data(200);
+    assert_eq!(longer["ends_at"], "2030-01-01T23:00:00.000+00:00");
+    let ended = api.admin("POST", &format!("{path}/end"), None).await.data(200);
+    assert_eq!(
+        (&ended["is_active"], &ended["starts_at"]),
+        (&json!(false), &open["next_starts_at"])
+    );
+    let moved = api.admin("PATCH", &path, Some(json!({"timezone": "UTC"}))).await.data(200);
+    assert_eq!(moved["starts_at"], "2030-01-01T23:30:00.000+00:00");
+    let once = json!({"cron": null, "duration_minutes": 5});
+    let once = api.admin("PATCH", &path, Some(once)).await.data(200);
+    assert_eq!(
+        (&once["cron"], &once["ends_at"]),
+        (&Value::Null, &json!("2030-01-01T23:35:00.000+00:00"))
+    );
 }

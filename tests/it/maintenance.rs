@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use watchbell::monitor::Status;
 
+use crate::support::api::START;
 use crate::support::app::{TestApp, spawn_app};
 use crate::support::stub::{Stub, Told};
 
@@ -96,6 +97,35 @@ async fn the_end_of_an_outage_from_before_the_window_is_told_to_who_was_told() {
     target.answer(200, "");
     app.checks(id, 1).await;
     assert!(receiver.wait_for_texts(2).await[1].contains("back online"));
+    app.stop().await;
+}
+
+/// The clock of the tests starts at midnight.
+#[tokio::test]
+async fn a_window_that_repeats_holds_each_time() {
+    let (app, target, receiver) = (spawn_app().await, Stub::start().await, Stub::start().await);
+    app.webhook(&receiver).await;
+    let id = app.monitor(&target, json!({"retries": 0})).await;
+    let nightly = json!({"monitor_ids": [id], "cron": "0 3 * * *", "duration_minutes": 60});
+    window(&app, nightly).await;
+    for day in 0..2 {
+        let opens = START.plus_ms((day * 24 + 3) * 3_600_000);
+        app.clock.advance_ms(opens.plus_ms(60_000).since(app.now()));
+        target.answer(500, "");
+        // A check may have been on its way.
+        app.checks(id, 2).await;
+        app.until(id, |w| w.state.status == Status::Down).await;
+        let told = 2 * day as usize;
+        assert_eq!(app.deliveries().await.len(), told, "held");
+        // It closes, and a fresh check fails.
+        app.clock.advance_ms(opens.plus_ms(3_600_000).since(app.now()));
+        assert_eq!(receiver.wait_for(told + 1).await[told].json()["event"], "monitor.down");
+        target.answer(200, "");
+        app.checks(id, 2).await;
+        assert_eq!(receiver.wait_for(told + 2).await[told + 1].json()["event"], "monitor.up");
+    }
+    let past = app.get("/maintenance-windows").await;
+    assert_eq!(past[0]["starts_at"], "2030-01-03T03:00:00.000+00:00");
     app.stop().await;
 }
 

@@ -29,7 +29,7 @@ pub fn schemas() -> Map<String, Value> {
     add("ChannelFields", channel_settings());
     add("TestOutcome", test_outcome());
     add("Delivery", delivery());
-    add("MaintenanceWindow", joined(&[window_fields(), window()]));
+    add("MaintenanceWindow", joined(&[window_fields(), window_duration(), window()]));
     add("MaintenanceWindowFields", joined(&[window_fields(), window_duration()]));
     add("Token", joined(&[token_fields(), token()]));
     add("NewToken", joined(&[token_fields(), token(), json!({ "token": text("The secret") })]));
@@ -185,12 +185,14 @@ fn window_fields() -> Value {
         "tags": texts("It covers monitors with one of these tags too"),
         "starts_at": time(),
         "ends_at": time(),
+        "cron": text_or_null("When it opens again and again: five fields; starts_at and ends_at are then the time that is open or comes next"),
+        "timezone": text_or_null("The zone whose wall clock cron follows"),
     })
 }
 
 fn window_duration() -> Value {
-    json!({ "duration_minutes": { "type": "integer", "minimum": 1, "maximum": 527_040,
-        "description": "Instead of ends_at" } })
+    json!({ "duration_minutes": { "type": ["integer", "null"], "minimum": 1, "maximum": 527_040,
+        "description": "Instead of ends_at; with cron, how long it stays open each time" } })
 }
 
 fn window() -> Value {

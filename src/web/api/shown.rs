@@ -196,7 +196,7 @@ pub fn incident(incident: &Incident, now: Timestamp) -> Map<String, Value> {
 
 /// A maintenance window.
 pub fn window(window: &MaintenanceWindow, now: Timestamp) -> Value {
-    let is_to_come = window.starts_at > now;
+    let repeats = window.repeats.as_ref();
     json!({
         "id": window.id,
         "name": window.name,
@@ -205,6 +205,9 @@ pub fn window(window: &MaintenanceWindow, now: Timestamp) -> Value {
         "starts_at": window.starts_at,
         "ends_at": window.ends_at,
         "is_active": window.is_active(now),
-        "next_starts_at": is_to_come.then_some(window.starts_at),
+        "next_starts_at": window.next_starts_at(now),
+        "cron": repeats.map(|r| r.schedule.expression()),
+        "timezone": repeats.map(|r| r.schedule.timezone().name()),
+        "duration_minutes": repeats.map(|r| r.duration_minutes),
     })
 }

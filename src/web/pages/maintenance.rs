@@ -3,19 +3,18 @@
 use actix_web::http::StatusCode;
 use actix_web::web;
 use askama::Template;
-use chrono::{NaiveDateTime, TimeZone};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
 
 use super::actions::confirm;
 use super::error::{Page, PageError, show, show_as};
-use super::form::{Form, Input, Shape};
+use super::form::{Form, Input};
 use super::text::{Html, Viewer, plural, span};
 use super::visit::{Shell, Visit, see_other};
+use super::window_form::{LABELS, edit_form, fields, new_form};
 use crate::account::Permission;
 use crate::checker::EngineError;
 use crate::clock::Timestamp;
-use crate::incident::maintenance::MaintenanceWindow;
+use crate::incident::maintenance::{MaintenanceWindow, Repeats};
 use crate::incident::message::one_line;
 use crate::store::monitors::Filter;
 use crate::store::{Conn, monitors, windows};
@@ -25,14 +24,8 @@ const WINDOWS: i64 = 100;
 /// Monitors that are listed to be ticked; beyond, tags choose better.
 const LISTED: i64 = 200;
 
-const LABELS: [(&str, &str); 6] = [
-    ("name", "The name"),
-    ("monitor_ids", "The choice of monitors or tags"),
-    ("tags", "The list of tags"),
-    ("starts_at", "The start"),
-    ("ends_at", "The end"),
-    ("duration_minutes", "The length"),
-];
+/// By how much "Extend" moves the end of an open window, in ms.
+const EXTENSION_MS: i64 = 30 * 60_000;
 
 /// A window in the list.
 pub struct WindowRow {
@@ -46,6 +39,8 @@ pub struct WindowRow {
     pub relative: Html,
     /// What it covers.
     pub covers: String,
+    /// How it repeats; empty for once.
+    pub repeats: String,
 }
 
 impl WindowRow {
@@ -74,8 +69,15 @@ impl WindowRow {
             when: format!("{} to {end_words}", viewer.day_hour(start)),
             relative,
             covers: covers.join(" and "),
+            repeats: window.repeats.as_ref().map(repeats).unwrap_or_default(),
         }
     }
+}
+
+/// How a window repeats, in words: `At 04:00 in Europe/Berlin`.
+fn repeats(repeats: &Repeats) -> String {
+    let schedule = &repeats.schedule;
+    format!("{} in {}", schedule.describe().trim_end_matches('.'), schedule.timezone())
 }
 
 #[derive(Template)]
@@ -172,10 +174,7 @@ async fn show_form(
 /// `GET /maintenance/new`.
 pub async fn new_page(visit: Visit) -> Page {
     let start = Timestamp(visit.viewer.now.0 / 300_000 * 300_000 + 300_000);
-    let form = Form::of([
-        ("starts_at", visit.viewer.field(start)),
-        ("ends_at", visit.viewer.field(start.plus_seconds(3600))),
-    ]);
+    let form = new_form(start, visit.viewer);
     let mut reader = visit.state.db.read().await?;
     show_form(&visit, &mut reader.conn(), StatusCode::OK, None, form, &[]).await
 }
@@ -185,57 +184,12 @@ pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
     let window = find(conn, *id).await?;
-    let form = Form::of([
-        ("name", window.name.clone()),
-        ("tags", window.tags.join(", ")),
-        ("starts_at", visit.viewer.field(window.starts_at)),
-        ("ends_at", visit.viewer.field(window.ends_at)),
-    ]);
+    let form = edit_form(&window, visit.viewer);
     show_form(&visit, conn, StatusCode::OK, Some(*id), form, &window.monitor_ids).await
 }
 
 async fn find(conn: &mut Conn<'_>, id: i64) -> Result<MaintenanceWindow, PageError> {
     windows::get(conn, id).await?.ok_or_else(|| PageError::no_such("maintenance window"))
-}
-
-/// What was posted, as the API would be sent it: wall times of the viewer's zone become moments.
-///
-/// A time that stands as it was shown keeps its moment: the field has no seconds, and does not tell apart the two hours
-/// that the clocks repeat.
-fn fields(
-    input: &Input,
-    viewer: Viewer,
-    current: Option<&MaintenanceWindow>,
-) -> Map<String, Value> {
-    let mut map = input.to_json(&[
-        ("name", Shape::Text),
-        ("monitor_ids", Shape::Ids),
-        ("tags", Shape::Words),
-    ]);
-    let shown = [
-        ("starts_at", current.map(|window| window.starts_at)),
-        ("ends_at", current.map(|window| window.ends_at)),
-    ];
-    for (name, kept) in shown {
-        let posted = match kept {
-            Some(at) if input.get(name) == viewer.field(at) => json!(at),
-            _ => moment(input.get(name), viewer),
-        };
-        map.insert(name.to_owned(), posted);
-    }
-    map
-}
-
-fn moment(text: &str, viewer: Viewer) -> Value {
-    let formats = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M"];
-    let wall = formats.iter().find_map(|format| NaiveDateTime::parse_from_str(text, format).ok());
-    // A wall time that the clocks skip is none; one that they repeat is the first of the two.
-    let local = wall.and_then(|wall| viewer.zone.from_local_datetime(&wall).earliest());
-    match local {
-        Some(local) => json!(Timestamp(local.timestamp_millis())),
-        None if text.is_empty() => Value::Null,
-        None => json!(text),
-    }
 }
 
 /// `POST /maintenance`.
@@ -289,6 +243,20 @@ pub async fn end(visit: Visit, id: web::Path<i64>) -> Page {
     Ok(see_other("/maintenance"))
 }
 
+/// `POST /maintenance/{id}/extend`: an open one ends half an hour later.
+pub async fn extend(visit: Visit, id: web::Path<i64>) -> Page {
+    visit.must_be_allowed(Permission::Edit)?;
+    let mut reader = visit.state.db.read().await?;
+    let mut window = find(&mut reader.conn(), *id).await?;
+    drop(reader);
+    if window.is_active(visit.viewer.now) {
+        window.ends_at = window.ends_at.plus_ms(EXTENSION_MS);
+        let extended = visit.state.engine.update_window(window).await;
+        extended.map_err(|error| PageError::of_engine(error, "maintenance window"))?;
+    }
+    Ok(see_other("/maintenance"))
+}
+
 /// `GET /maintenance/{id}/delete`.
 pub async fn delete_page(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
@@ -315,45 +283,4 @@ pub async fn delete(visit: Visit, id: web::Path<i64>) -> Page {
     let deleted = visit.state.engine.delete_window(*id).await;
     deleted.map_err(|error| PageError::of_engine(error, "maintenance window"))?;
     Ok(see_other("/maintenance"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wall_times_are_those_of_the_viewer() {
-        let viewer = Viewer::new(Timestamp(0), Some("Europe/Berlin"));
-        assert_eq!(moment("2026-11-20T22:00", viewer), json!("2026-11-20T21:00:00.000+00:00"));
-        assert_eq!(
-            moment("2026-10-25T02:30", viewer),
-            json!("2026-10-25T00:30:00.000+00:00"),
-            "the first of two"
-        );
-        assert_eq!(
-            moment("2026-03-29T02:30", viewer),
-            json!("2026-03-29T02:30"),
-            "skipped by the clocks"
-        );
-        assert_eq!(moment("", viewer), Value::Null);
-    }
-
-    #[test]
-    fn a_time_that_was_not_touched_keeps_its_moment() {
-        let viewer = Viewer::new(Timestamp(0), Some("Europe/Berlin"));
-        let second = Timestamp::parse_rfc3339("2026-10-25T01:30:17.250Z").unwrap();
-        let window = MaintenanceWindow {
-            id: 1,
-            name: "w".to_owned(),
-            monitor_ids: vec![],
-            tags: vec![],
-            starts_at: Timestamp(0),
-            ends_at: second,
-        };
-        let posted = [("starts_at", "1970-01-01T02:00"), ("ends_at", "2026-10-25T02:30")];
-        let posted = posted.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let map = fields(&Input(posted.to_vec()), viewer, Some(&window));
-        assert_eq!(map["starts_at"], json!("1970-01-01T01:00:00.000+00:00"), "another one");
-        assert_eq!(map["ends_at"], json!(second), "the second of the two");
-    }
 }

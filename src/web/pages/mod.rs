@@ -29,6 +29,7 @@ pub mod text;
 pub mod tokens;
 pub mod visit;
 pub mod window;
+mod window_form;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -119,6 +120,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(post().to(maintenance::update)),
         )
         .route("/maintenance/{id}/end", post().to(maintenance::end))
+        .route("/maintenance/{id}/extend", post().to(maintenance::extend))
         .service(
             resource("/maintenance/{id}/delete")
                 .route(get().to(maintenance::delete_page))

@@ -4,6 +4,7 @@
 mod absence;
 mod bodies;
 mod forms;
+mod killed;
 mod oracle;
 mod raw;
 mod runs;

@@ -1,4 +1,5 @@
-use watchbell::incident::maintenance::MaintenanceWindow;
+use watchbell::incident::maintenance::{MaintenanceWindow, Repeats};
+use watchbell::monitor::expect::CronSchedule;
 use watchbell::store::windows;
 
 use super::{NONE, NOW, odd_names, on_each, read, write};
@@ -11,6 +12,7 @@ fn window(from: i64, to: i64) -> MaintenanceWindow {
         tags: odd_names(),
         starts_at: NOW.plus_ms(from),
         ends_at: NOW.plus_ms(to),
+        repeats: None,
     }
 }
 
@@ -57,6 +59,33 @@ async fn what_is_open_or_to_come_is_found_with_its_next_edge() {
         assert_eq!(list.iter().map(|row| row.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
         assert_eq!(read!(db, c => windows::list(c, 2, 2))[0].id, ids[0]);
         assert_eq!(read!(db, c => windows::count(c)), 3);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_repeating_window_is_kept_with_its_past() {
+    on_each(async |db| {
+        let schedule = CronSchedule::parse("0 4 * * 0", chrono_tz::Europe::Berlin).unwrap();
+        let repeats = Some(Repeats { schedule, duration_minutes: 90 });
+        let mut made = MaintenanceWindow { repeats, ..window(200, 300) };
+        made.id = write!(db, c => windows::insert(c, &made)).unwrap();
+        assert_eq!(read!(db, c => windows::get(c, made.id)), Some(made.clone()));
+        write!(db, c => windows::insert(c, &window(0, 10))).unwrap();
+        let to_move_on = async |at| {
+            let rows = read!(db, c => windows::to_move_on(c, NOW.plus_ms(at)));
+            rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+        };
+        assert_eq!(to_move_on(299).await, NONE);
+        assert_eq!(to_move_on(300).await, [made.id], "and not the one that is once");
+        let spans = [(100, 120), (20, 30), (20, 40)];
+        let spans = spans.map(|(from, to)| (NOW.plus_ms(from), NOW.plus_ms(to)));
+        write!(db, c => windows::add_past(c, made.id, &spans)).unwrap();
+        let found = read!(db, c => windows::ending_after(c, NOW.plus_ms(39)));
+        let found: Vec<_> = found.iter().map(|w| (w.id, w.ends_at.since(NOW))).collect();
+        assert_eq!(found, [(made.id, 40), (made.id, 120), (made.id, 300)]);
+        write!(db, c => windows::delete(c, made.id)).unwrap();
+        assert_eq!(read!(db, c => windows::ending_after(c, NOW.plus_ms(10))), []);
     })
     .await;
 }
