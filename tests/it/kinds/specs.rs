@@ -51,7 +51,7 @@ fn a_wrong_address_is_named_with_the_way_to_write_it() {
         (Kind::Tcp, "tcp://db", "has no port"),
         (Kind::Tcp, "tcp://db:0", "has the port 0"),
         (Kind::Tcp, "tcp://db:99999", "is not an address: invalid port number"),
-        (Kind::Tcp, "tcp://:80", "is not an address"),
+        (Kind::Tcp, "tcp://:80", "has no host"),
         (Kind::Tcp, "tcp://a:b@db:5432", "has a user or password"),
         (Kind::Tcp, "tcp://db:5432/x", "has more than a host"),
         (Kind::Tcp, "tcp://db:5432?x", "has more than a host and a port"),
