@@ -7,9 +7,8 @@ use serde_json::Value;
 use url::{Host, Url};
 
 use super::endpoint::{Endpoint, parse_url, read_url};
-use super::{CheckError, ErrorKind, Pace};
+use super::{ErrorKind, Pace};
 use crate::fields::{Fields, parse_text};
-use crate::incident::message::one_line;
 
 const EXAMPLE: &str = "dns://example.com?type=A";
 /// The port that DNS servers listen on.
@@ -92,12 +91,11 @@ impl DnsSpec {
         Some((server, port))
     }
 
-    /// What is wrong with `answers`, each as a zone file writes it, if anything is.
-    pub fn judge(&self, answers: &[String]) -> Option<CheckError> {
+    /// What is wrong with `answers`, each as a zone file writes it, if anything is: in a word and in a sentence part.
+    pub fn judge(&self, answers: &[String]) -> Option<(ErrorKind, String)> {
         let kind = self.record_kind();
         if answers.is_empty() {
-            let text = one_line(&format!("{} has no {kind} record", self.name()));
-            return Some(CheckError { kind: ErrorKind::Dns, text });
+            return Some((ErrorKind::Dns, format!("{} has no {kind} record", self.name())));
         }
         let expected = self.expected_value.as_deref()?;
         if answers.iter().any(|answer| is_same(kind, expected, answer)) {
@@ -107,8 +105,7 @@ impl DnsSpec {
         if answers.len() > NAMED {
             got.push("…");
         }
-        let text = one_line(&format!("expected {expected}, got {}", got.join(", ")));
-        Some(CheckError { kind: ErrorKind::Assertion, text })
+        Some((ErrorKind::Assertion, format!("expected {expected}, got {}", got.join(", "))))
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::spec::DAY;
-use super::{CheckError, ErrorKind, Verdict};
+use super::{ErrorKind, Verdict};
 use crate::fields::Fields;
 
 /// The rhythm of a monitor that is checked (contract, section 4).
@@ -61,9 +61,9 @@ impl Pace {
     }
 
     /// What a check means that either works or does not: `error` is why it did not, `total_ms` how long it took.
-    pub fn verdict(&self, error: Option<&CheckError>, total_ms: u32) -> Verdict {
+    pub fn verdict(&self, error: Option<ErrorKind>, total_ms: u32) -> Verdict {
         match error {
-            Some(error) if error.kind == ErrorKind::Internal => Verdict::Unknown,
+            Some(ErrorKind::Internal) => Verdict::Unknown,
             Some(_) => Verdict::Down,
             None if self.degraded_after_ms.is_some_and(|limit| total_ms > limit) => {
                 Verdict::Degraded
@@ -91,8 +91,7 @@ mod tests {
         pace.degraded_after_ms = Some(100);
         assert_eq!(pace.verdict(None, 100), Verdict::Up);
         assert_eq!(pace.verdict(None, 101), Verdict::Degraded);
-        let error = |kind| CheckError { kind, text: String::new() };
-        assert_eq!(pace.verdict(Some(&error(ErrorKind::Refused)), 1), Verdict::Down);
-        assert_eq!(pace.verdict(Some(&error(ErrorKind::Internal)), 500), Verdict::Unknown);
+        assert_eq!(pace.verdict(Some(ErrorKind::Refused), 1), Verdict::Down);
+        assert_eq!(pace.verdict(Some(ErrorKind::Internal), 500), Verdict::Unknown);
     }
 }

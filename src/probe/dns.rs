@@ -29,7 +29,10 @@ impl Prober {
         if answer.metadata.response_code == ResponseCode::NXDomain {
             return Err(failure(ErrorKind::Dns, format!("{} does not exist", spec.name())));
         }
-        spec.judge(&values(&answer, record)).map_or(Ok(()), Err)
+        match spec.judge(&values(&answer, record)) {
+            Some((kind, text)) => Err(failure(kind, text)),
+            None => Ok(()),
+        }
     }
 
     /// What the servers of the system say. That they say nothing may be our own trouble.

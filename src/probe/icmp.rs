@@ -71,7 +71,7 @@ fn open(opener: Opener, address: IpAddr) -> Result<EchoSocket, CheckError> {
     match opener(domain, Type::RAW, protocol) {
         Ok(socket) => Ok(EchoSocket { socket, with_header: address.is_ipv4() }),
         Err(error) if error.kind() == Io::PermissionDenied => {
-            Err(CheckError { kind: ErrorKind::Internal, text: NOT_ALLOWED.to_owned() })
+            Err(failure(ErrorKind::Internal, NOT_ALLOWED))
         }
         // No descriptors, no such family: a trouble of our own all the same.
         Err(error) => Err(failure(ErrorKind::Internal, format!("cannot check from here: {error}"))),

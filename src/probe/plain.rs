@@ -27,7 +27,8 @@ pub(super) async fn run(
     CheckResult {
         region: region.to_owned(),
         started_at,
-        verdict: pace.verdict(error.as_ref(), phases.total.unwrap_or_default()),
+        verdict: pace
+            .verdict(error.as_ref().map(|error| error.kind), phases.total.unwrap_or_default()),
         phases,
         status_code: None,
         error,

@@ -13,9 +13,9 @@ pub fn words(kind: &Kind) -> (&'static str, &'static str) {
     match kind {
         Kind::Http => ("HTTP", "We request a URL on a schedule"),
         Kind::Heartbeat => ("Heartbeat", "Your job pings us when it runs"),
-        Kind::Tcp => ("TCP port", "We connect to a database, mail server, …"),
-        Kind::Dns => ("DNS record", "We look a name up and compare the answer"),
-        Kind::Icmp => ("Ping (ICMP)", "We ping a router, a host, …"),
+        Kind::Tcp => ("TCP port", "We connect to a port"),
+        Kind::Dns => ("DNS record", "We look a name up"),
+        Kind::Icmp => ("Ping (ICMP)", "We ping a host"),
     }
 }
 
