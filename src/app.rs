@@ -22,7 +22,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Checked, Config};
 use crate::notify::carrier::ATTEMPT_LIMIT;
 use crate::notify::outbox::{Sender, SenderConfig};
-use crate::probe::Prober;
+use crate::probe::{GuardedResolver, Prober};
 use crate::report::retention::Retention;
 use crate::seal::Sealer;
 use crate::store::open::ServerLock;
@@ -96,10 +96,7 @@ impl App {
             sealer: sealer.clone(),
             clock: seams.clock.clone(),
             supervisor: supervisor.clone(),
-            allows: {
-                let egress = checked.egress.clone();
-                Arc::new(move |address| egress.allows(address))
-            },
+            resolver: GuardedResolver::new(Arc::new(checked.egress.clone())),
             base_url: {
                 let base_url = base_url.clone();
                 Arc::new(move || base_url.get())

@@ -5,8 +5,10 @@
 
 use serde_json::{Map, Value};
 
-use super::FailedChecks;
+use super::{FailedChecks, json};
 
+/// What reading a body may take, in bytes: a hundred times what health bodies need.
+const MEMORY_MAX: usize = 8 << 20;
 /// The most parts that are named; who reads more than these looks at the body.
 const MOST: usize = 20;
 /// The longest text of a part, in characters.
@@ -25,8 +27,8 @@ pub fn failed_checks(body: &[u8]) -> FailedChecks {
     if body.trim_ascii_start().first() != Some(&b'{') {
         return FailedChecks::new();
     }
-    match serde_json::from_slice::<Value>(body) {
-        Ok(Value::Object(body)) => in_checks(&body),
+    match json::parse(body, MEMORY_MAX) {
+        Some(Value::Object(body)) => in_checks(&body),
         _ => FailedChecks::new(),
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
 mod icmp_spec;
+pub mod json;
 pub mod pace;
 pub mod schedule;
 pub mod signal_path;

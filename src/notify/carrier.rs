@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::attempt::{Attempt, Outgoing, timeout_words};
 use super::config::ChannelConfig;
-use super::egress::{Allows, EgressClient};
+use super::egress::EgressClient;
 use super::smtp::SmtpSettings;
 use super::{email, webhook};
 use crate::clock::SharedClock;
 use crate::incident::message::Alert;
+use crate::probe::GuardedResolver;
 
 /// How long an attempt may take (contract, section 6).
 pub const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
@@ -32,13 +33,13 @@ impl Carrier {
     /// # Errors
     /// When TLS cannot be set up.
     pub fn new(
-        allows: Allows,
+        resolver: GuardedResolver,
         limit: Duration,
         clock: SharedClock,
         base_url: Setting<String>,
         smtp: Setting<Option<SmtpSettings>>,
     ) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: EgressClient::new(allows, limit)?, clock, base_url, smtp })
+        Ok(Self { client: EgressClient::new(resolver, limit)?, clock, base_url, smtp })
     }
 
     /// Sends an alert and says what came of it, and how long it took in milliseconds. `key` names the delivery to the far end.
@@ -81,7 +82,8 @@ mod tests {
     async fn carry(url: &str, limit: Duration) -> Attempt {
         let clock = ManualClock::new(Timestamp(0));
         let (base_url, smtp) = (Arc::new(String::new) as Setting<String>, Arc::new(|| None));
-        let carrier = Carrier::new(Arc::new(|_| true), limit, clock, base_url, smtp).unwrap();
+        let resolver = GuardedResolver::new(Arc::default());
+        let carrier = Carrier::new(resolver, limit, clock, base_url, smtp).unwrap();
         let config = ChannelConfig::Slack { url: url.parse().unwrap() };
         carrier.carry(&config, &test_alert(), "msg_1".to_owned()).await.0
     }

@@ -1,35 +1,28 @@
 //! The HTTP client that channels are called with: no proxy, no redirects, and only addresses that may be contacted.
 
-use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::redirect::Policy;
-use url::{Host, Url};
+use url::Url;
 
-/// Whether an address may be contacted (`WATCHBELL_EGRESS_DENY` and `_ALLOW`).
-pub type Allows = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
-
-/// Why a request could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("the address {0} is blocked by the egress rules (WATCHBELL_EGRESS_DENY)")]
-pub struct Blocked(String);
+use crate::probe::GuardedResolver;
+use crate::probe::resolver::ResolveError;
 
 /// An HTTP client that contacts only what the egress rules allow.
 #[derive(Clone)]
 pub struct EgressClient {
     client: reqwest::Client,
-    allows: Allows,
+    resolver: GuardedResolver,
     limit: Duration,
 }
 
 impl EgressClient {
-    /// A client whose requests take at most `limit`, from name resolution to the last byte.
+    /// A client whose requests take at most `limit`, from name resolution to the last byte, and obey the rules of `resolver`.
     ///
     /// # Errors
     /// When TLS cannot be set up, such as without any root certificates.
-    pub fn new(allows: Allows, limit: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(resolver: GuardedResolver, limit: Duration) -> Result<Self, reqwest::Error> {
         // Fails when it was done before, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -39,9 +32,9 @@ impl EgressClient {
             // Alerts are rare: a connection kept from the last one has mostly been closed by the far end.
             .pool_max_idle_per_host(0)
             .user_agent(concat!("Watchbell/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(FilteringResolver(Arc::clone(&allows))))
+            .dns_resolver(Arc::new(resolver.clone()))
             .build()?;
-        Ok(Self { client, allows, limit })
+        Ok(Self { client, resolver, limit })
     }
 
     /// The longest that a request may take.
@@ -57,34 +50,54 @@ impl EgressClient {
         &self,
         method: reqwest::Method,
         url: &Url,
-    ) -> Result<reqwest::RequestBuilder, Blocked> {
-        let literal = match url.host() {
-            Some(Host::Ipv4(ip)) => Some(IpAddr::V4(ip)),
-            Some(Host::Ipv6(ip)) => Some(IpAddr::V6(ip)),
-            _ => None,
-        };
-        match literal {
-            Some(ip) if !(self.allows)(ip) => Err(Blocked(ip.to_string())),
-            _ => Ok(self.client.request(method, url.clone())),
-        }
+    ) -> Result<reqwest::RequestBuilder, ResolveError> {
+        self.resolver.check_literal(url)?;
+        Ok(self.client.request(method, url.clone()))
     }
 }
 
-/// The system's resolver, less the addresses that may not be contacted.
-struct FilteringResolver(Allows);
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, TcpListener};
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-impl Resolve for FilteringResolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let allows = Arc::clone(&self.0);
-        Box::pin(async move {
-            let found: Vec<SocketAddr> =
-                tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
-            let allowed: Vec<SocketAddr> =
-                found.iter().copied().filter(|a| allows(a.ip())).collect();
-            if let (Some(first), true) = (found.first(), allowed.is_empty()) {
-                return Err(Blocked(format!("{} of {}", first.ip(), name.as_str())).into());
-            }
-            Ok(Box::new(allowed.into_iter()) as Addrs)
-        })
+    use super::*;
+    use crate::notify::testing::{Receiver, Reply};
+    use crate::probe::EgressRules;
+    use crate::probe::resolver::Names;
+
+    const FORBIDDEN: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+    /// Gives an address that is allowed and one that is not, in turn.
+    #[derive(Debug, Default)]
+    struct Turning(AtomicUsize);
+
+    impl Names for Turning {
+        fn addresses(&self, _: &str) -> Vec<IpAddr> {
+            let allowed = self.0.fetch_add(1, Ordering::Relaxed).is_multiple_of(2);
+            vec![if allowed { Ipv4Addr::LOCALHOST } else { FORBIDDEN }.into()]
+        }
+    }
+
+    #[tokio::test]
+    async fn a_channel_whose_name_turns_never_leads_to_a_forbidden_address() {
+        let receiver = Receiver::start(|_, _| Reply::status(200)).await;
+        let port = Url::parse(&receiver.url).unwrap().port().unwrap();
+        let forbidden = TcpListener::bind((FORBIDDEN, port)).unwrap();
+        let rules = Arc::new(EgressRules::parse("127.0.0.2", "").unwrap());
+        let resolver = GuardedResolver::with_names(rules, Arc::new(Turning::default()));
+        let client = EgressClient::new(resolver, Duration::from_secs(60)).unwrap();
+        let url = Url::parse(&format!("http://hooks.example:{port}/")).unwrap();
+        for turn in 0..100 {
+            let sent = client.request(reqwest::Method::POST, &url).unwrap().send().await;
+            assert_eq!(sent.is_ok(), turn % 2 == 0, "{turn}: {sent:?}");
+        }
+        for literal in ["http://127.0.0.2/", "http://2130706434/", "http://[::ffff:127.0.0.2]/"] {
+            let blocked = client.request(reqwest::Method::POST, &Url::parse(literal).unwrap());
+            assert!(matches!(blocked, Err(ResolveError::Blocked(_))), "{literal}");
+        }
+        forbidden.set_nonblocking(true).unwrap();
+        let contact = forbidden.accept().map(|_| ()).map_err(|error| error.kind());
+        assert_eq!(contact, Err(std::io::ErrorKind::WouldBlock), "somebody connected");
     }
 }

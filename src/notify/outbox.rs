@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Answer, Attempt};
 use super::carrier::{Carrier, Setting};
-use super::egress::Allows;
 use super::retry::RetrySchedule;
 use super::settle::{Outcome, Settler, What};
 use super::smtp::SmtpSettings;
 use super::{Channel, ChannelId};
 use crate::clock::{SharedClock, Timestamp};
 use crate::incident::message::Alert;
+use crate::probe::GuardedResolver;
 use crate::seal::{Sealer, random_token};
 use crate::store::outbox::Claimed;
 use crate::store::{self, Db};
@@ -46,8 +46,8 @@ pub struct SenderConfig {
     pub clock: SharedClock,
     /// Runs the sends.
     pub supervisor: Supervisor,
-    /// The egress rules.
-    pub allows: Allows,
+    /// Looks names up, by the egress rules.
+    pub resolver: GuardedResolver,
     /// What links start with.
     pub base_url: Setting<String>,
     /// The mail server, if there is one.
@@ -108,7 +108,7 @@ impl Sender {
     pub fn new(config: SenderConfig) -> Result<Self, reqwest::Error> {
         let SenderConfig { db, sealer, clock, supervisor, .. } = config;
         let carrier = Carrier::new(
-            config.allows,
+            config.resolver,
             config.attempt_limit,
             Arc::clone(&clock),
             config.base_url,

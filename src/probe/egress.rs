@@ -124,9 +124,16 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     if o[..12] == [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0] {
         found.push(v4(12));
     }
-    // NAT64 of local use, RFC 8215: a /96 within it, or the /48 form of RFC 6052, section 2.2.
+    // NAT64 of local use, RFC 8215: which of the forms of RFC 6052, section 2.2 (/48, /56, /64, /96), only the gateway
+    // knows. What reads as 0.0.0.0/8, which no gateway sends to, is another form's padding.
     if o[..6] == [0, 0x64, 0xff, 0x9b, 0, 1] {
-        found.extend([v4(12), Ipv4Addr::new(o[6], o[7], o[9], o[10])]);
+        let forms = [
+            Ipv4Addr::new(o[6], o[7], o[9], o[10]),
+            Ipv4Addr::new(o[7], o[9], o[10], o[11]),
+            v4(9),
+            v4(12),
+        ];
+        found.extend(forms.into_iter().filter(|form| form.octets()[0] != 0));
     }
     // 6to4, RFC 3056, section 2.
     if o[..2] == [0x20, 0x02] {
@@ -164,7 +171,8 @@ mod tests {
         let blocked = "169.254.169.254 169.254.170.2 169.254.170.23 fd00:ec2::254 fd00:ec2::23
             fd20:ce::254 100.100.100.200 168.63.129.16 192.0.0.192
             ::ffff:169.254.169.254 ::169.254.169.254 64:ff9b::169.254.169.254 64:ff9b::a9fe:a9fe
-            64:ff9b:1::169.254.169.254 64:ff9b:1:a9fe:a9:fe00:: 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1
+            64:ff9b:1::169.254.169.254 64:ff9b:1:a9fe:a9:fe00::
+            64:ff9b:1:a9:fe:a9fe:: 64:ff9b:1:77:a9:fea9:fe00:: 2002:a9fe:a9fe:: 2002:a9fe:a9fe::1
             2001:0:a9fe:a9fe::1 2001:0:808:808:0:0:5601:5601 2001:db8::5efe:a9fe:a9fe
             fe80::5efe:a9fe:a9fe 2001:db8::200:5efe:169.254.169.254
             ::ffff:100.100.100.200 64:ff9b::100.100.100.200 2002:6464:64c8:: ::ffff:168.63.129.16
@@ -184,7 +192,8 @@ mod tests {
     #[test]
     fn the_default_allows_the_rest() {
         let allowed = "1.1.1.1 93.184.216.34 10.0.0.1 192.168.1.1 127.0.0.1 ::1 100.100.100.201
-            2606:4700::1111 fd00::1 64:ff9b::8.8.8.8 2002:808:808:: ::ffff:10.0.0.1 169.253.255.255
+            2606:4700::1111 fd00::1 64:ff9b::8.8.8.8 64:ff9b:1::8.8.8.8
+            64:ff9b:1:808:8:800:: 2002:808:808:: ::ffff:10.0.0.1 169.253.255.255
             169.255.0.0 223.255.255.255 fec0::1 2001:0:808:808:0:0:f7f7:f7f7";
         verdicts(&EgressRules::default(), allowed, true);
     }

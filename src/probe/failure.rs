@@ -12,11 +12,15 @@ use crate::monitor::{CheckError, ErrorKind};
 /// Why a request to `host` failed.
 pub(super) fn of_request(error: &reqwest::Error, host: &str) -> CheckError {
     let chain = chain(error);
+    if error.is_builder() {
+        return failure(ErrorKind::InvalidResponse, "the address cannot be requested");
+    }
     chain
         .iter()
         .find_map(|cause| of_resolver(*cause).or_else(|| of_tls(*cause, host)))
         // The innermost says what the system said; what is around it only repeats or hides that.
         .or_else(|| chain.iter().rev().find_map(|cause| of_http(*cause)))
+        .or_else(|| of_decoder(error, &chain))
         .or_else(|| chain.iter().rev().find_map(|cause| of_io(*cause)))
         .unwrap_or_else(|| other(error, chain.last().copied().unwrap_or(error)))
 }
@@ -126,30 +130,50 @@ fn certificate(why: &CertificateError, host: &str) -> String {
 
 fn of_http(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
     if let Some(error) = cause.downcast_ref::<h2::Error>() {
-        // An error of the connection below it is told by its io::Error.
-        let kind = if error.is_remote() { ErrorKind::Reset } else { ErrorKind::InvalidResponse };
-        return (!error.is_io()).then(|| failure(kind, format!("HTTP/2: {error}")));
+        return Some(of_http_2(error));
     }
     let error = cause.downcast_ref::<hyper::Error>()?;
     if error.is_incomplete_message() {
         return Some(failure(ErrorKind::Reset, CUT_SHORT));
+    }
+    // hyper has no question for these on the client's side; the tests hold its words.
+    let words = error.to_string();
+    if words == "received unexpected message from connection" {
+        return Some(failure(ErrorKind::InvalidResponse, "the server spoke before it was asked"));
     }
     if !error.is_parse() {
         return None;
     }
     Some(failure(
         ErrorKind::InvalidResponse,
-        match error.to_string().as_str() {
-            // hyper has no question for these on the client's side; the tests hold its words.
+        match words.as_str() {
             "message head is too large" => "the header of the answer is too large",
             "invalid HTTP header parsed" => "the header of the answer is not HTTP",
             "invalid content-length parsed" => "the content-length of the answer is not valid",
             "unexpected transfer-encoding parsed" => {
                 "the transfer-encoding of the answer is not valid"
             }
+            "invalid HTTP status-code parsed" => "the status code of the answer is not valid",
             _ => "the answer is not HTTP",
         },
     ))
+}
+
+fn of_http_2(error: &h2::Error) -> CheckError {
+    match error.get_io() {
+        Some(io) => of_io(io).unwrap_or_else(|| failure(ErrorKind::Reset, io.to_string())),
+        None if error.is_remote() => failure(ErrorKind::Reset, format!("HTTP/2: {error}")),
+        None => failure(ErrorKind::InvalidResponse, format!("HTTP/2: {error}")),
+    }
+}
+
+/// A body that came whole, but is not whole inside: without an error of the connection, an early end is the decoder's.
+fn of_decoder(error: &reqwest::Error, chain: &[&(dyn StdError + 'static)]) -> Option<CheckError> {
+    let by_connection =
+        |cause: &&(dyn StdError + 'static)| cause.is::<hyper::Error>() || cause.is::<h2::Error>();
+    let own = error.is_decode() && !chain.iter().any(by_connection);
+    let cause = chain.last().filter(|_| own)?;
+    Some(failure(ErrorKind::InvalidResponse, format!("the body cannot be read: {cause}")))
 }
 
 const CUT_SHORT: &str = "connection closed before the answer was complete";
@@ -157,6 +181,10 @@ const CUT_SHORT: &str = "connection closed before the answer was complete";
 fn of_io(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
     let error = cause.downcast_ref::<io::Error>()?;
     let (kind, text) = match error.kind() {
+        // Not the system's: what h2 makes of a connection that was closed.
+        Io::BrokenPipe if error.raw_os_error().is_none() => {
+            (ErrorKind::Reset, CUT_SHORT.to_owned())
+        }
         Io::ConnectionRefused => (ErrorKind::Refused, "connection refused".to_owned()),
         Io::ConnectionReset | Io::ConnectionAborted | Io::BrokenPipe | Io::NotConnected => {
             (ErrorKind::Reset, "connection reset".to_owned())

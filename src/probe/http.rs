@@ -14,8 +14,7 @@ use super::icmp::{self, Opener};
 use super::phases::{ConnectedLayer, Marks};
 use super::plain;
 use super::redirect::{Hop, MAX_HOPS, is_redirect};
-use super::resolver::{GuardedResolver, check_literal};
-use super::system_dns::SystemDns;
+use super::resolver::GuardedResolver;
 use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
@@ -24,33 +23,18 @@ use crate::monitor::{CheckError, CheckResult, ErrorKind, HttpSpec, Target};
 /// What checks say they are.
 const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
 
+/// What a server may send over HTTP/2 before it has been read, in bytes.
+const HTTP_2_WINDOW: u32 = 1 << 18;
+
 /// Makes checks. Cheap to clone; it keeps no connection and no state between checks.
 #[derive(Debug, Clone)]
 pub struct Prober {
-    rules: Arc<EgressRules>,
     pub(super) resolver: GuardedResolver,
     pub(super) icmp: Opener,
     /// For monitors whose certificate must be valid.
     strict: Client,
     /// For monitors with `verify_tls` false.
     lax: Client,
-}
-
-/// What tests put in the place of the real thing.
-pub struct Seams {
-    /// The authorities that are trusted.
-    pub roots: RootCertStore,
-    /// Where names are looked up.
-    pub dns: SystemDns,
-    /// Opens the sockets of pings.
-    pub icmp: Opener,
-}
-
-impl Seams {
-    /// Those of the system, but for the authorities.
-    pub fn with_roots(roots: RootCertStore) -> Self {
-        Self { roots, dns: SystemDns::of_system(), icmp: icmp::open_socket }
-    }
 }
 
 /// The final answer of a check.
@@ -74,19 +58,22 @@ impl Prober {
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn with_roots(rules: EgressRules, roots: RootCertStore) -> anyhow::Result<Self> {
-        Self::with_seams(rules, Seams::with_roots(roots))
+        Self::with_resolver(GuardedResolver::new(Arc::new(rules)), roots)
     }
 
-    /// A prober for tests.
+    /// A prober that looks names up by `resolver`, obeys its rules, and trusts `roots`.
     ///
     /// # Errors
     /// The TLS library cannot be set up.
-    pub fn with_seams(rules: EgressRules, seams: Seams) -> anyhow::Result<Self> {
-        let rules = Arc::new(rules);
-        let resolver = GuardedResolver::with_system(rules.clone(), Arc::new(seams.dns));
-        let strict = client(&resolver, Some(seams.roots))?;
+    pub fn with_resolver(resolver: GuardedResolver, roots: RootCertStore) -> anyhow::Result<Self> {
+        let strict = client(&resolver, Some(roots))?;
         let lax = client(&resolver, None)?;
-        Ok(Self { rules, resolver, icmp: seams.icmp, strict, lax })
+        Ok(Self { resolver, icmp: icmp::open_socket, strict, lax })
+    }
+
+    /// The same, with pings by way of the sockets that `opener` opens.
+    pub fn with_icmp(self, opener: Opener) -> Self {
+        Self { icmp: opener, ..self }
     }
 
     /// Checks `target` once, from `region`; `started_at` is the time that the result bears. `None` of a heartbeat, which is
@@ -165,7 +152,7 @@ impl Prober {
     }
 
     async fn send(&self, client: &Client, hop: &Hop) -> Result<Response, CheckError> {
-        check_literal(&self.rules, &hop.url)?;
+        self.resolver.check_literal(&hop.url)?;
         let method = Method::from_bytes(hop.method.as_bytes())
             .map_err(|_| failure(ErrorKind::Internal, "the method cannot be sent"))?;
         let mut request = client.request(method, hop.url.clone()).headers(headers(hop)?);
@@ -184,11 +171,16 @@ fn client(resolver: &GuardedResolver, roots: Option<RootCertStore>) -> anyhow::R
         .connector_layer(ConnectedLayer)
         // Every check sees a new connection: an old one that still works hides a broken listener.
         .pool_max_idle_per_host(0)
+        // A check reads a mebibyte: what an HTTP/2 server may send unasked is a part of that.
+        .http2_initial_stream_window_size(HTTP_2_WINDOW)
+        .http2_initial_connection_window_size(HTTP_2_WINDOW)
         // Redirects are followed above, where each hop passes the egress rules.
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         // A check is one look; re-checks are the monitor's affair.
         .retry(reqwest::retry::never())
+        // RFC 9112, section 5.2: whoever asks reads a field over two lines as if it stood on one.
+        .http1_allow_obsolete_multiline_headers_in_responses(true)
         .no_proxy()
         .build()?)
 }

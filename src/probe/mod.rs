@@ -12,6 +12,7 @@ pub mod icmp;
 mod phases;
 mod plain;
 mod race;
+mod reach;
 mod redirect;
 pub mod resolver;
 pub mod system_dns;
@@ -19,4 +20,5 @@ mod tcp;
 mod trust;
 
 pub use egress::EgressRules;
-pub use http::{Prober, Seams};
+pub use http::Prober;
+pub use resolver::GuardedResolver;

@@ -4,7 +4,7 @@
 //! hundred names of a dead zone would hold up all others; and which does not tell a name that does not exist from a server
 //! that does not answer. What only `nsswitch.conf` knows (LDAP, mDNS) is not found.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use url::{Host, Url};
 use super::dns_wire::{AskError, ask, question};
 use super::egress::EgressRules;
 use super::phases;
+use super::reach::reachable;
 use super::system_dns::{DnsConf, SystemDns};
 use crate::monitor::ErrorKind;
 use crate::monitor::endpoint::Endpoint;
@@ -78,11 +79,19 @@ pub(super) fn code_word(code: ResponseCode) -> String {
 /// A resolver that gives only addresses which the egress rules allow.
 ///
 /// What it gives is what is connected to: no second look-up can give another address. reqwest does not ask it
-/// about literal addresses; for those there is [`check_literal`].
+/// about literal addresses; for those there is [`GuardedResolver::check_literal`].
 #[derive(Debug, Clone)]
 pub struct GuardedResolver {
     rules: Arc<EgressRules>,
     system: Arc<SystemDns>,
+    /// `None`: the system.
+    names: Option<Arc<dyn Names>>,
+}
+
+/// Says what the addresses of a name are, in place of the system: tests make it as hostile as a name server can be.
+pub trait Names: std::fmt::Debug + Send + Sync {
+    /// The addresses of `name` at this moment.
+    fn addresses(&self, name: &str) -> Vec<IpAddr>;
 }
 
 impl GuardedResolver {
@@ -93,7 +102,20 @@ impl GuardedResolver {
 
     /// A resolver that obeys `rules` and asks as `system` says.
     pub fn with_system(rules: Arc<EgressRules>, system: Arc<SystemDns>) -> Self {
-        Self { rules, system }
+        Self { rules, system, names: None }
+    }
+
+    /// A resolver that obeys `rules` and asks `names`.
+    pub fn with_names(rules: Arc<EgressRules>, names: Arc<dyn Names>) -> Self {
+        Self { names: Some(names), ..Self::new(rules) }
+    }
+
+    /// Whether the rules allow the host of `url`, if that is a literal address, which is never looked up.
+    ///
+    /// # Errors
+    /// [`ResolveError::Blocked`].
+    pub fn check_literal(&self, url: &Url) -> Result<(), ResolveError> {
+        check_literal(&self.rules, url)
     }
 
     /// The addresses of `name` that may be contacted, the most promising first. Marks the phase `dns`.
@@ -102,9 +124,12 @@ impl GuardedResolver {
     /// There is none.
     pub async fn resolve_name(&self, name: &str) -> Result<Vec<IpAddr>, ResolveError> {
         phases::resolving(name);
-        let addresses = look_up(&self.system.current(), name).await?;
+        let addresses = match &self.names {
+            Some(names) => names.addresses(name),
+            None => look_up(&self.system.current(), name).await?,
+        };
         phases::resolved();
-        filter(&self.rules, name, addresses)
+        filter(&self.rules, name, addresses).map(reachable)
     }
 
     /// The addresses of a target that may be contacted: itself if it is an address, else those of its name.
@@ -137,12 +162,8 @@ impl Resolve for GuardedResolver {
     }
 }
 
-/// Whether the egress rules allow the host of `url`, if that is a literal address; names pass, since
-/// [`GuardedResolver`] sees them.
-///
-/// # Errors
-/// [`ResolveError::Blocked`].
-pub fn check_literal(rules: &EgressRules, url: &Url) -> Result<(), ResolveError> {
+/// Names pass, since [`GuardedResolver`] sees them.
+fn check_literal(rules: &EgressRules, url: &Url) -> Result<(), ResolveError> {
     let address = match url.host() {
         Some(Host::Ipv4(address)) => IpAddr::V4(address),
         Some(Host::Ipv6(address)) => IpAddr::V6(address),
@@ -164,7 +185,7 @@ async fn look_up(conf: &DnsConf, name: &str) -> Result<Vec<IpAddr>, ResolveError
     for candidate in conf.candidates(name) {
         match addresses(conf, &candidate).await {
             Ok(found) if found.is_empty() => {}
-            Ok(found) => return Ok(by_reach(found)),
+            Ok(found) => return Ok(by_family(found)),
             // Another candidate may be in a zone that works.
             Err(error @ AskError::Failed(_)) => failed = Some(error),
             Err(error) => return Err(ResolveError::of(name, error)),
@@ -221,23 +242,10 @@ async fn ask_each(conf: &DnsConf, question: &Query) -> Result<Message, AskError>
     Err(error)
 }
 
-/// IPv6 first where the system has a way to it, else last: RFC 6724, as far as it matters to a check.
-fn by_reach(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
-    let is_mixed = addresses.iter().any(IpAddr::is_ipv4) && addresses.iter().any(IpAddr::is_ipv6);
-    if is_mixed {
-        let v6_works = addresses.iter().find(|a| a.is_ipv6()).is_some_and(|a| has_route(*a));
-        addresses.sort_by_key(|address| address.is_ipv6() != v6_works);
-    }
+/// IPv6 first, as RFC 6724 has it; what this machine has no way to is left out later.
+fn by_family(mut addresses: Vec<IpAddr>) -> Vec<IpAddr> {
+    addresses.sort_by_key(IpAddr::is_ipv4);
     addresses
-}
-
-/// Whether the system would know how to send to `address`. Sends nothing.
-fn has_route(address: IpAddr) -> bool {
-    let any = match address {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
-    };
-    UdpSocket::bind((any, 0)).and_then(|socket| socket.connect((address, 53))).is_ok()
 }
 
 fn filter(

@@ -1,6 +1,7 @@
 //! Everything that is tested from outside, in one binary: each further one would link the whole crate again.
 
 mod account;
+mod addresses;
 mod alerts;
 mod api_admin;
 mod api_channels;
@@ -13,6 +14,7 @@ mod beats;
 mod cli;
 mod crash;
 mod heartbeats;
+mod hostile;
 mod kinds;
 mod maintenance;
 mod pages;

@@ -8,6 +8,7 @@ use crate::incident::message::AlertEvent;
 use crate::incident::{IncidentId, TimelineKind};
 use crate::notify::testing::{Receiver, Reply, down_alert};
 use crate::notify::{ChannelSettings, Delivery, DeliveryState, NewDelivery};
+use crate::probe::{EgressRules, GuardedResolver};
 use crate::store::deliveries::{self, Filter};
 use crate::store::{channels, testing, timeline};
 
@@ -25,7 +26,7 @@ struct Stage {
 }
 
 impl Stage {
-    async fn new(db: Db, now: Timestamp, allows: Allows) -> Self {
+    async fn new(db: Db, now: Timestamp, resolver: GuardedResolver) -> Self {
         let clock = ManualClock::new(now);
         let supervisor = Supervisor::new(CancellationToken::new());
         let sender = Sender::new(SenderConfig {
@@ -33,7 +34,7 @@ impl Stage {
             sealer: Sealer::from_text("key"),
             clock: clock.clone(),
             supervisor: supervisor.clone(),
-            allows,
+            resolver,
             base_url: Arc::new(|| "http://bell.example".to_owned()),
             smtp: Arc::new(|| None),
             schedule: RetrySchedule::default(),
@@ -114,8 +115,8 @@ impl Stage {
     }
 }
 
-fn anywhere() -> Allows {
-    Arc::new(|_| true)
+fn anywhere() -> GuardedResolver {
+    GuardedResolver::new(Arc::new(EgressRules::default()))
 }
 
 async fn stage() -> (Stage, tempfile::TempDir) {
@@ -290,7 +291,8 @@ async fn a_disabled_channel_fails_quietly() {
 #[tokio::test]
 async fn addresses_that_are_not_allowed_are_not_contacted() {
     let (db, _folder) = testing::sqlite().await;
-    let mut stage = Stage::new(db, START, Arc::new(|ip| !ip.is_loopback())).await;
+    let rules = EgressRules::parse("loopback", "").unwrap();
+    let mut stage = Stage::new(db, START, GuardedResolver::new(Arc::new(rules))).await;
     let mut receiver = Receiver::start(|_, _| Reply::status(200)).await;
     let named = receiver.url.replace("127.0.0.1", "localhost");
     let (literal, named) = (stage.webhook(&receiver.url).await, stage.webhook(&named).await);
@@ -300,7 +302,7 @@ async fn addresses_that_are_not_allowed_are_not_contacted() {
     stage.settled(2).await;
     for row in stage.deliveries().await {
         let error = row.last_error.unwrap();
-        assert!(error.contains("blocked by the egress rules"), "{error}");
+        assert!(error.contains("not allowed by the egress rules"), "{error}");
     }
     assert!(receiver.none_yet());
 }

@@ -44,8 +44,7 @@ struct Job {
 
 impl Job {
     /// Signals at random, each with its number as body, until the server is gone.
-    async fn signal(mut self, base: String, mut chance: Chance) -> Self {
-        let client = Client::builder().no_proxy().build().unwrap();
+    async fn signal(mut self, client: Client, base: String, mut chance: Chance) -> Self {
         loop {
             let suffix = ["", "/fail", "/0", "/7", "/start", "/log"][chance.below(6) as usize];
             self.sent += 1;
@@ -125,12 +124,17 @@ async fn signals_and_alerts_outlive_kills_at_random_moments() {
     let hook = json!({"type": "webhook", "url": receiver.url("/hook"), "is_default": true});
     server.api(&token, "POST", "/channels", hook).await.data(201);
     let mut jobs = make_jobs(&server, &token).await;
+    // Made once: on a busy machine that takes longer than the server lives.
+    let client = Client::builder().no_proxy().build().unwrap();
     for round in 0..KILLS {
         let mut chance = Chance(round);
         let signalling: Vec<_> = jobs
             .drain(..)
             .zip(1..)
-            .map(|(job, n)| tokio::spawn(job.signal(server.base.clone(), Chance(100 * round + n))))
+            .map(|(job, n)| {
+                let (client, base) = (client.clone(), server.base.clone());
+                tokio::spawn(job.signal(client, base, Chance(100 * round + n)))
+            })
             .collect();
         // The moment of the kill is random, and nothing depends on it.
         tokio::time::sleep(Duration::from_millis(chance.below(150))).await;

@@ -2,10 +2,9 @@
 
 use std::io;
 
-use rustls::RootCertStore;
 use serde_json::json;
 use watchbell::monitor::{ErrorKind, Verdict};
-use watchbell::probe::{EgressRules, Prober, Seams};
+use watchbell::probe::Prober;
 
 use super::{check, down, prober, prober_with, up};
 
@@ -61,9 +60,8 @@ async fn an_address_that_is_not_allowed_is_not_pinged() {
     }
 }
 
-fn with_opener(icmp: watchbell::probe::icmp::Opener) -> Prober {
-    let seams = Seams { icmp, ..Seams::with_roots(RootCertStore::empty()) };
-    Prober::with_seams(EgressRules::default(), seams).unwrap()
+fn with_opener(opener: watchbell::probe::icmp::Opener) -> Prober {
+    prober().with_icmp(opener)
 }
 
 #[tokio::test(flavor = "multi_thread")]

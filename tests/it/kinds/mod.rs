@@ -15,6 +15,7 @@ mod tcp;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::RootCertStore;
@@ -22,7 +23,7 @@ use serde_json::{Map, Value, json};
 use watchbell::clock::Timestamp;
 use watchbell::monitor::{CheckResult, ErrorKind, Kind, Settings, Verdict};
 use watchbell::probe::system_dns::{DnsConf, SystemDns};
-use watchbell::probe::{EgressRules, Prober, Seams};
+use watchbell::probe::{EgressRules, GuardedResolver, Prober};
 
 /// When the checks of these tests say that they began.
 const STARTED: Timestamp = Timestamp(1_700_000_000_000);
@@ -40,8 +41,9 @@ fn conf(servers: Vec<SocketAddr>) -> DnsConf {
 }
 
 fn prober_with(conf: DnsConf, deny: &str) -> Prober {
-    let seams = Seams { dns: SystemDns::given(conf), ..Seams::with_roots(RootCertStore::empty()) };
-    Prober::with_seams(EgressRules::parse(deny, "").expect("rules"), seams).expect("set up")
+    let rules = Arc::new(EgressRules::parse(deny, "").expect("rules"));
+    let resolver = GuardedResolver::with_system(rules, Arc::new(SystemDns::given(conf)));
+    Prober::with_resolver(resolver, RootCertStore::empty()).expect("set up")
 }
 
 fn prober() -> Prober {

@@ -16,8 +16,11 @@ fn resolver(conf: DnsConf) -> GuardedResolver {
     GuardedResolver::with_system(Arc::new(EgressRules::default()), Arc::new(SystemDns::given(conf)))
 }
 
+/// The addresses, without those of IPv6 where this machine has none: they are then left out.
 fn addresses(texts: &[&str]) -> Vec<IpAddr> {
-    texts.iter().map(|text| text.parse().unwrap()).collect()
+    let v6_works = std::net::UdpSocket::bind("[::1]:0").is_ok();
+    let all = texts.iter().map(|text| text.parse().unwrap());
+    all.filter(|address: &IpAddr| address.is_ipv4() || v6_works).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]

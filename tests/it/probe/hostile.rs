@@ -139,7 +139,7 @@ async fn what_is_not_http_is_an_invalid_response() {
         ("SSH-2.0-OpenSSH_9.6\r\n", "the answer is not HTTP"),
         ("\x16\x03\x01\x02\0\x01\0\0", "the answer is not HTTP"),
         ("<html>HTTP/0.9</html>", "the answer is not HTTP"),
-        ("HTTP/1.1 abc\r\n\r\n", "the answer is not HTTP"),
+        ("HTTP/1.1 abc\r\n\r\n", "the status code of the answer is not valid"),
         ("HTTP/3.7 200 OK\r\n\r\n", "the answer is not HTTP"),
         ("HTTP/1.1 200 OK\r\nA: \0\r\n\r\n", "the header of the answer is not HTTP"),
         ("HTTP/1.1 200 OK\r\nA b: c\r\n\r\n", "the header of the answer is not HTTP"),

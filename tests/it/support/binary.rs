@@ -44,6 +44,7 @@ pub struct Binary {
     /// What it prints after its first line.
     printed: Receiver<String>,
     child: Child,
+    http: Client,
 }
 
 /// A server's command on `database` with a fixed key.
@@ -78,7 +79,10 @@ pub fn spawn_binary(command: &mut Command) -> Binary {
             let _ = sender.send(line);
         }
     });
-    let mut binary = Binary { base: base.to_owned(), printed, child };
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    // Nothing is kept open, so that the server's connections are those that it made itself.
+    let http = Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap();
+    let mut binary = Binary { base: base.to_owned(), printed, child, http };
     let address = binary.base.trim_start_matches("http://").to_owned();
     // The port is bound before the first line is printed, so this waits for an answer and not for luck.
     while !answers(&address) {
@@ -111,6 +115,21 @@ impl Binary {
         assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
     }
 
+    /// What the system says of its memory in kB: `VmRSS` now, `VmHWM` at the most.
+    pub fn memory_kb(&self, what: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+
+    /// How many sockets it has open.
+    pub fn sockets(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let target =
+            |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
+        open.filter_map(target).filter(|path| path.to_string_lossy().starts_with("socket:")).count()
+    }
+
     /// Kills it at once, as a power cut would.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
@@ -125,11 +144,9 @@ impl Binary {
 
     /// A request to the API with a token.
     pub async fn api(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder().no_proxy().build().unwrap();
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request =
-            client.request(method, format!("{}/api/v1{path}", self.base)).bearer_auth(token);
+            self.http.request(method, format!("{}/api/v1{path}", self.base)).bearer_auth(token);
         if !body.is_null() {
             request = request.json(&body);
         }

@@ -1,0 +1,54 @@
+//! All targets at once, as monitors of the real program: what each says there, and what it costs.
+
+use watchbell::account::{Role, api_token};
+
+use crate::support::api::START;
+use crate::support::binary::{Binary, file, serve, spawn_binary};
+use crate::support::database::TestDatabase;
+use crate::support::{CAP, eventually};
+
+use super::*;
+
+/// The most that all of them may take beyond the idle server, in kB (64 MiB).
+const MOST_KB: u64 = 64 * 1024;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_targets_at_once_cost_little_memory_and_leave_no_connection() {
+    let targets = start().await;
+    let database = TestDatabase::new().await;
+    let authority = file(database.folder(), "authority.pem", &targets.authority);
+    let mut command = serve(&database);
+    command.env("SSL_CERT_FILE", authority).env_remove("SSL_CERT_DIR");
+    let server = spawn_binary(&mut command);
+    let db = database.open().await;
+    let (_, token) = api_token::create(&db, "test", Role::Admin, START).await.unwrap();
+    // One that is well, so that what every check takes at first is not counted as theirs.
+    let good = targets.cases.iter().position(|case| case.name == "a good certificate").unwrap();
+    check(&server, &token, &targets.cases[good]).await;
+    let (idle, sockets) = (server.memory_kb("VmRSS"), server.sockets());
+    let checks = targets.cases.iter().map(|case| check(&server, &token, case));
+    let results = futures_util::future::join_all(checks).await;
+    let mut faults = Vec::new();
+    for (case, result) in targets.cases.iter().zip(results) {
+        let error = result["error_kind"].as_str().zip(result["error"].as_str());
+        if !case.expected.is(error) {
+            faults.push(format!("{}: {result}, not {:?}", case.name, case.expected));
+        }
+    }
+    let peak = server.memory_kb("VmHWM");
+    faults.sort();
+    println!("{} targets: {} kB over {idle} kB", targets.cases.len(), peak.saturating_sub(idle));
+    assert!(faults.is_empty(), "of {}:\n{}", targets.cases.len(), faults.join("\n"));
+    assert!(peak < idle + MOST_KB, "{peak} kB at the most, {idle} kB idle");
+    eventually(CAP, || async { (server.sockets() <= sockets).then_some(()) }).await;
+}
+
+/// Makes a monitor of a target and checks it.
+async fn check(server: &Binary, token: &str, case: &Case) -> Value {
+    let mut fields = case.fields.clone();
+    fields["url"] = json!(case.url);
+    fields["channel_ids"] = json!([]);
+    let made = server.api(token, "POST", "/monitors", fields).await.data(201);
+    let path = format!("/monitors/{}/check", made["id"]);
+    server.api(token, "POST", &path, Value::Null).await.data(200)
+}
