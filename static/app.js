@@ -180,6 +180,45 @@ if (meaning) {
   $("[data-preview]").hidden = true;
 }
 
+// Assertions of a monitor: a button adds a row, and each row has one that takes it away. Without script there are empty rows instead.
+const assertions = $("#assertions");
+if (assertions) {
+  const add = $("[data-add-assertion]", assertions);
+  const empty = $("[data-empty-assertion]", assertions).cloneNode(true);
+  // A field that the choice has no use for goes away, and what was in it too, as it would be refused.
+  const hide = (field, gone) => {
+    field.classList.toggle("gone", gone);
+    if (gone) field.value = "";
+  };
+  const fit = (row) => {
+    const [source, op] = $$("select", row);
+    const [path, value] = $$("input", row);
+    hide(path, source.value !== "json" && source.value !== "header");
+    hide(value, op.value === "exists" || op.value === "absent");
+    path.placeholder = source.value === "header" ? "content-type" : "$.status";
+    value.placeholder = source.value === "status" ? "200" : source.value === "response_ms" ? "500" : "ok";
+    $("[data-remove-assertion]", row).hidden = false;
+  };
+  for (const row of $$("[data-empty-assertion]", assertions)) row.remove();
+  $$(".assertion", assertions).forEach(fit);
+  add.hidden = false;
+  add.addEventListener("click", () => {
+    const row = empty.cloneNode(true);
+    const number = $$(".assertion", assertions).length + 1;
+    for (const part of $$("[aria-label]", row)) part.setAttribute("aria-label", part.getAttribute("aria-label").replace(/\d+/, number));
+    fit(row);
+    add.parentElement.before(row);
+    $("input", row).focus();
+  });
+  assertions.addEventListener("change", (event) => event.target.matches("select") && fit(event.target.closest(".assertion")));
+  assertions.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-remove-assertion]");
+    if (!button) return;
+    button.closest(".assertion").remove();
+    add.focus();
+  });
+}
+
 // Keys. Ignored while one types.
 let prefix = "";
 document.addEventListener("keydown", (event) => {

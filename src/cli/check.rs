@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::incident::message::short_url;
@@ -15,7 +15,7 @@ const USAGE: i32 = 2;
 /// What `watchbell check` takes.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// The address to check: http(s)://…, tcp://host:port, dns://name?type=A or icmp://host.
+    /// The address to check: http(s)://…, tcp://host:port, tls://host:port, dns://name?type=A or icmp://host.
     pub url: String,
     /// Print the result as JSON.
     #[arg(long)]
@@ -55,9 +55,11 @@ pub async fn run(
         return Ok(USAGE);
     };
     if json {
-        writeln!(out, "{}", serde_json::to_string(&result)?)?;
+        let mut shown = serde_json::to_value(&result)?;
+        shown["certificate"] = json!(result.certificate.as_ref().map(|c| c.shown(started_at)));
+        writeln!(out, "{shown}")?;
     } else {
-        write_text(&short_url(address), &result, out)?;
+        write_text(&short_url(address), &result, started_at, out)?;
     }
     Ok(match result.verdict {
         Verdict::Up | Verdict::Degraded => 0,
@@ -65,7 +67,12 @@ pub async fn run(
     })
 }
 
-fn write_text(subject: &str, result: &CheckResult, out: &mut impl Write) -> io::Result<()> {
+fn write_text(
+    subject: &str,
+    result: &CheckResult,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> io::Result<()> {
     write!(out, "{subject} is {}", result.verdict.as_str().to_uppercase())?;
     match &result.error {
         Some(error) => writeln!(out, ": {}", error.text)?,
@@ -88,6 +95,17 @@ fn write_text(subject: &str, result: &CheckResult, out: &mut impl Write) -> io::
         if let Some(ms) = ms {
             writeln!(out, "  {name:<12}{ms} ms")?;
         }
+    }
+    if let Some(certificate) = &result.certificate {
+        let (until, issuer) = (certificate.not_after.to_utc(), &certificate.issuer);
+        let left = match certificate.days_left(now) {
+            _ if certificate.has_ended(now) => "expired".to_owned(),
+            1 => "1 day left".to_owned(),
+            days => format!("{days} days left"),
+        };
+        writeln!(out, "  {:<12}{}, {left}", "certificate", until.format("%Y-%m-%d %H:%M UTC"))?;
+        writeln!(out, "  {:<12}{}", "subject", certificate.title())?;
+        writeln!(out, "  {:<12}{issuer}", "issuer")?;
     }
     Ok(())
 }

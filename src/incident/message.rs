@@ -1,5 +1,7 @@
 //! The words of an alert (contract, section 6), and the alert as it waits in the outbox. Pure.
 
+mod certificate;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -16,6 +18,8 @@ crate::words! {
         MonitorUp = "monitor.up",
         /// A monitor is slow.
         MonitorDegraded = "monitor.degraded",
+        /// A certificate ends soon.
+        CertificateExpiring = "certificate.expiring",
         /// A channel cannot be reached; told on the monitor's other channels.
         ChannelFailed = "channel.failed",
         /// Somebody pressed "Send test".

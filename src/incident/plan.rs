@@ -5,7 +5,7 @@ use super::message::{self, AlertEvent, Message};
 use super::{Incident, TimelineKind};
 use crate::clock::Timestamp;
 use crate::monitor::state::Fact;
-use crate::monitor::{Cause, CheckResult, Monitor, NotifyOn};
+use crate::monitor::{Cause, Certificate, CheckResult, Monitor, NotifyOn};
 
 /// What decides who is told.
 #[derive(Debug, Clone, Default)]
@@ -52,7 +52,7 @@ pub struct Notice {
     pub channel_ids: Vec<i64>,
     /// The words.
     pub message: Message,
-    /// Whether it belongs to the incident (`degraded` has none).
+    /// Whether it belongs to the incident (`degraded` and certificates have none).
     pub of_incident: bool,
 }
 
@@ -86,6 +86,9 @@ pub fn plan(
             Fact::Recovered { started_at } => planner.recovered(*started_at),
             Fact::Degraded => planner.degraded(),
             Fact::NoLongerDegraded { since, told } => planner.no_longer_degraded(*since, *told),
+            Fact::CertificateExpiring { certificate, .. } => {
+                planner.certificate_expiring(certificate);
+            }
             Fact::WatchingStopped { why, started_at } => planner.watching_stopped(why, *started_at),
         }
     }
@@ -181,6 +184,15 @@ impl Planner<'_> {
             let message = Message::no_longer_degraded(self.monitor, check, self.now.since(since));
             let channel_ids = self.routing.channel_ids.clone();
             self.notify(AlertEvent::MonitorUp, channel_ids, message, false);
+        }
+    }
+
+    /// Told in a maintenance window too: it is no outage, so nothing of what is being worked on, and it would not come again.
+    fn certificate_expiring(&mut self, certificate: &Certificate) {
+        if self.wants(NotifyOn::Certificate) {
+            let message = Message::certificate_expiring(self.monitor, certificate, self.now);
+            let channel_ids = self.routing.channel_ids.clone();
+            self.notify(AlertEvent::CertificateExpiring, channel_ids, message, false);
         }
     }
 

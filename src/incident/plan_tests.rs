@@ -3,6 +3,7 @@
 mod story;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -13,7 +14,8 @@ use super::{Incident, TimelineKind};
 use crate::clock::Timestamp;
 use crate::monitor::state::Fact;
 use crate::monitor::{
-    Cause, CheckError, CheckResult, ErrorKind, Kind, Monitor, Phases, Settings, Verdict,
+    Cause, Certificate, CheckError, CheckResult, ErrorKind, Kind, Monitor, Phases, Settings,
+    Verdict,
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -39,6 +41,7 @@ fn check(at: Timestamp, verdict: Verdict) -> CheckResult {
         status_code: Some(if error.is_some() { 500 } else { 200 }),
         error,
         failed_checks: BTreeMap::new(),
+        certificate: None,
         verdict,
     }
 }
@@ -186,5 +189,33 @@ fn slowness_is_told_on_its_own_and_only_outside_a_window() {
         let fact = Fact::NoLongerDegraded { since: NOW.plus_ms(-60_000), told };
         let plan = plan(&monitor, &[fact], Some(&result), &routing, NOW);
         assert_eq!(plan.notices.len(), usize::from(told));
+    }
+}
+
+#[test]
+fn a_certificate_that_ends_is_told_on_its_own_and_in_a_window_too() {
+    let certificate = Arc::new(Certificate {
+        subject: "shop.example.com".to_owned(),
+        issuer: "R11 (Let's Encrypt)".to_owned(),
+        names: Vec::new(),
+        not_before: NOW,
+        not_after: NOW.plus_ms(6 * 86_400_000),
+        fingerprint: String::new(),
+    });
+    let open_window = window(7);
+    let open = incident(NOW, status_500(), true);
+    let ends = Fact::CertificateExpiring { certificate, days_left: 6, threshold: 7 };
+    let result = check(NOW, Verdict::Up);
+    let everybody = vec![(AlertEvent::CertificateExpiring, vec![1, 2])];
+    for (fields, window, incident, expected) in [
+        (json!({}), None, None, everybody.clone()),
+        (json!({}), Some(&open_window), Some(&open), everybody),
+        (json!({"notify_on": ["down", "up", "degraded"]}), None, None, vec![]),
+    ] {
+        let routing = Routing { channel_ids: vec![1, 2], told: vec![], window, incident };
+        let plan = plan(&site(fields), std::slice::from_ref(&ends), Some(&result), &routing, NOW);
+        assert_eq!(told(&plan), expected);
+        assert_eq!((plan.incident, plan.timeline), (None, vec![]));
+        assert!(plan.notices.iter().all(|notice| !notice.of_incident));
     }
 }

@@ -1,7 +1,10 @@
 //! What an answer means: observation and expectations in, verdict out. Pure.
 
+use super::assertion::Answer;
+use super::body::Body;
 use super::health_body::failed_checks;
-use super::{CheckError, ErrorKind, FailedChecks, HttpSpec, Verdict};
+use super::line::one_line;
+use super::{CheckError, ErrorKind, FailedChecks, Header, HttpSpec, Verdict};
 
 /// How much of a decoded body is looked at, in bytes (contract, section 4).
 pub const BODY_MAX: usize = 1 << 20;
@@ -11,6 +14,8 @@ pub const BODY_MAX: usize = 1 << 20;
 pub struct Observation<'a> {
     /// The status code of the final answer.
     pub status: u16,
+    /// Its headers; those that no assertion asks for may be missing.
+    pub headers: &'a [Header],
     /// The decoded body, as far as it was read; only its first [`BODY_MAX`] bytes are judged.
     pub body: &'a [u8],
     /// The whole time of the check, in ms.
@@ -43,10 +48,12 @@ impl Assessment {
     }
 }
 
-/// Judges an answer: by its status code, then its keywords, then its time.
+/// Judges an answer: by its status code, then its keywords, then what is asserted of it, then its time.
 pub fn assess(spec: &HttpSpec, seen: &Observation<'_>) -> Assessment {
-    let body = seen.body.get(..BODY_MAX).unwrap_or(seen.body);
-    let error = wrong_status(spec, seen.status).or_else(|| wrong_keyword(spec, body));
+    let body = Body::new(seen.body);
+    let error = wrong_status(spec, seen.status)
+        .or_else(|| wrong_keyword(spec, &body))
+        .or_else(|| failed_assertion(spec, seen, &body));
     let slow = spec.pace.degraded_after_ms.is_some_and(|limit| seen.total_ms > limit);
     Assessment {
         verdict: match (&error, slow) {
@@ -55,7 +62,7 @@ pub fn assess(spec: &HttpSpec, seen: &Observation<'_>) -> Assessment {
             (None, false) => Verdict::Up,
         },
         error,
-        failed_checks: failed_checks(body),
+        failed_checks: failed_checks(&body),
     }
 }
 
@@ -67,30 +74,29 @@ fn status_error(code: u16) -> CheckError {
     CheckError { kind: ErrorKind::Status, text: format!("status {code}") }
 }
 
-fn wrong_keyword(spec: &HttpSpec, body: &[u8]) -> Option<CheckError> {
-    if spec.keyword.is_none() && spec.keyword_absent.is_none() {
-        return None;
-    }
-    let body = String::from_utf8_lossy(body);
-    let missing = spec.keyword.as_deref().filter(|word| !body.contains(word));
-    let unwanted = spec.keyword_absent.as_deref().filter(|word| body.contains(word));
+fn wrong_keyword(spec: &HttpSpec, body: &Body<'_>) -> Option<CheckError> {
+    let missing = spec.keyword.as_deref().filter(|word| !body.text().contains(word));
+    let unwanted = spec.keyword_absent.as_deref().filter(|word| body.text().contains(word));
     let text = match (missing, unwanted) {
-        (Some(word), _) => format!("keyword \"{}\" is missing", shown(word)),
-        (None, Some(word)) => format!("keyword \"{}\" is in the body", shown(word)),
+        (Some(word), _) => format!("keyword \"{}\" is missing", one_line(word, SHOWN)),
+        (None, Some(word)) => format!("keyword \"{}\" is in the body", one_line(word, SHOWN)),
         (None, None) => return None,
     };
     Some(CheckError { kind: ErrorKind::Keyword, text })
 }
 
-/// A keyword as a message shows it: on one line, and short enough to leave room for the message.
-fn shown(word: &str) -> String {
-    const LONGEST: usize = 100;
-    let mut shown: String =
-        word.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if word.chars().nth(LONGEST).is_some() {
-        shown.push('…');
-    }
-    shown
+/// The longest keyword in a message, in characters.
+const SHOWN: usize = 100;
+
+fn failed_assertion(
+    spec: &HttpSpec,
+    seen: &Observation<'_>,
+    body: &Body<'_>,
+) -> Option<CheckError> {
+    let Observation { status, headers, total_ms, .. } = *seen;
+    let answer = Answer { status, headers, body, total_ms };
+    let text = spec.assertions.iter().find_map(|assertion| assertion.failure(&answer))?;
+    Some(CheckError { kind: ErrorKind::Assertion, text })
 }
 
 #[cfg(test)]
@@ -114,7 +120,7 @@ mod tests {
     }
 
     fn judge(extra: Value, status: u16, body: &[u8], total_ms: u32) -> (Verdict, String) {
-        let assessed = assess(&spec(extra), &Observation { status, body, total_ms });
+        let assessed = assess(&spec(extra), &Observation { status, headers: &[], body, total_ms });
         (
             assessed.verdict,
             assessed.error.map(|e| format!("{}: {}", e.kind, e.text)).unwrap_or_default(),
@@ -157,7 +163,8 @@ mod tests {
     fn failed_checks_are_named_and_never_change_the_verdict() {
         let body = br#"{"status":"error","checks":{"database":"error: full","redis":"ok"}}"#;
         for (status, verdict) in [(200, Verdict::Up), (503, Verdict::Down)] {
-            let assessed = assess(&spec(json!({})), &Observation { status, body, total_ms: 1 });
+            let assessed =
+                assess(&spec(json!({})), &Observation { status, headers: &[], body, total_ms: 1 });
             assert_eq!(assessed.verdict, verdict);
             let failed: Vec<_> = assessed.failed_checks.into_iter().collect();
             assert_eq!(failed, [("checks.database".to_owned(), "error: full".to_owned())]);

@@ -113,6 +113,22 @@ pub(super) fn parse_url(value: &Value, scheme: &str, example: &str) -> Result<Ur
     Ok(url)
 }
 
+/// Reads `scheme://host` or `scheme://host:port` and nothing more.
+pub(super) fn parse_host_and_port(
+    value: &Value,
+    scheme: &str,
+    example: &str,
+) -> Result<Url, String> {
+    let url = parse_url(value, scheme, example)?;
+    if url.query().is_some() {
+        return Err(format!("has more than a host and a port: write it as {example}"));
+    }
+    if url.port() == Some(0) {
+        return Err("has the port 0, which nobody can listen on".to_owned());
+    }
+    Ok(url)
+}
+
 /// Reads the field `url` with `parse`; `None` when it is wrong or missing, which is then noted.
 pub(super) fn read_url(
     fields: &mut Fields<'_>,

@@ -1,6 +1,11 @@
 //! What is watched: monitors, their settings, what a check found, and what follows for their state. Pure.
 
+pub mod assertion;
 pub mod assess;
+pub mod body;
+pub mod certificate;
+#[cfg(test)]
+mod certificate_tests;
 pub mod dns_spec;
 pub mod endpoint;
 pub mod expect;
@@ -13,7 +18,11 @@ pub(crate) mod heartbeat_fields;
 mod heartbeat_tests;
 mod icmp_spec;
 pub mod json;
+pub mod json_path;
+mod line;
 pub mod pace;
+pub mod pattern;
+mod policy;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;
@@ -22,18 +31,22 @@ pub mod state;
 mod state_tests;
 pub mod status_set;
 mod tcp_spec;
+mod tls_spec;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
+pub use certificate::Certificate;
 pub use dns_spec::{DnsSpec, RecordKind};
 pub use icmp_spec::IcmpSpec;
 pub use pace::Pace;
 pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
 pub use tcp_spec::TcpSpec;
+pub use tls_spec::TlsSpec;
 
 crate::words! {
     /// What kind of thing a monitor watches.
@@ -46,6 +59,8 @@ crate::words! {
         Tcp = "tcp",
         /// A name that is looked up.
         Dns = "dns",
+        /// A TLS handshake and its certificate.
+        Tls = "tls",
         /// A host that is pinged.
         Icmp = "icmp",
     }
@@ -58,9 +73,15 @@ impl Kind {
         {
             Some("tcp") => Self::Tcp,
             Some("dns") => Self::Dns,
+            Some("tls") => Self::Tls,
             Some("icmp") => Self::Icmp,
             _ => Self::Http,
         }
+    }
+
+    /// Whether its checks may see a certificate, which then is kept and warned of.
+    pub fn has_certificate(self) -> bool {
+        matches!(self, Self::Http | Self::Tls)
     }
 }
 
@@ -111,7 +132,7 @@ crate::words! {
         Status = "status",
         /// A keyword is missing, or one that must not be there is.
         Keyword = "keyword",
-        /// The answer is not the expected one.
+        /// Something that is asserted of the answer is not so, or it is not the expected value.
         Assertion = "assertion",
         /// More than ten redirects.
         TooManyRedirects = "too_many_redirects",
@@ -216,6 +237,9 @@ pub struct CheckResult {
     pub error: Option<CheckError>,
     /// The parts of a health body that are not well.
     pub failed_checks: FailedChecks,
+    /// The certificate that the server showed, also of a handshake that failed by it. Of several (redirects) the one that ends
+    /// first. `None` without TLS, and of stored results.
+    pub certificate: Option<Arc<Certificate>>,
     /// What it means.
     pub verdict: Verdict,
 }

@@ -4,12 +4,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
+use super::assertion::{Assertion, parse_assertions};
+use super::certificate::{read_expiry_days, usual_expiry_days};
 use super::endpoint::{missing, read_url};
 use super::expect::Expected;
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
-use super::{DnsSpec, IcmpSpec, Kind, NotifyOn, TcpSpec};
+use super::{DnsSpec, IcmpSpec, Kind, NotifyOn, TcpSpec, TlsSpec};
 use crate::fields::{FieldErrors, Fields, parse_text};
 
 /// What people set of a monitor.
@@ -40,6 +42,8 @@ pub enum Target {
     Tcp(TcpSpec),
     /// A name that is looked up.
     Dns(DnsSpec),
+    /// A TLS handshake and its certificate.
+    Tls(TlsSpec),
     /// A host that is pinged.
     Icmp(IcmpSpec),
 }
@@ -52,6 +56,7 @@ impl Target {
             Self::Heartbeat(_) => Kind::Heartbeat,
             Self::Tcp(_) => Kind::Tcp,
             Self::Dns(_) => Kind::Dns,
+            Self::Tls(_) => Kind::Tls,
             Self::Icmp(_) => Kind::Icmp,
         }
     }
@@ -72,6 +77,7 @@ impl Target {
             Kind::Heartbeat => Some(Self::Heartbeat(read_heartbeat(fields, current!(Heartbeat)))),
             Kind::Tcp => TcpSpec::read(fields, current!(Tcp)).map(Self::Tcp),
             Kind::Dns => DnsSpec::read(fields, current!(Dns)).map(Self::Dns),
+            Kind::Tls => TlsSpec::read(fields, current!(Tls)).map(Self::Tls),
             Kind::Icmp => IcmpSpec::read(fields, current!(Icmp)).map(Self::Icmp),
         }
     }
@@ -82,6 +88,7 @@ impl Target {
             Self::Http(spec) => Some(&spec.pace),
             Self::Tcp(spec) => Some(&spec.pace),
             Self::Dns(spec) => Some(&spec.pace),
+            Self::Tls(spec) => Some(&spec.pace),
             Self::Icmp(spec) => Some(&spec.pace),
             Self::Heartbeat(_) => None,
         }
@@ -93,8 +100,18 @@ impl Target {
             Self::Http(spec) => Some(&spec.url),
             Self::Tcp(spec) => Some(&spec.url),
             Self::Dns(spec) => Some(&spec.url),
+            Self::Tls(spec) => Some(&spec.url),
             Self::Icmp(spec) => Some(&spec.url),
             Self::Heartbeat(_) => None,
+        }
+    }
+
+    /// The days before the end of a certificate at which it is warned of; empty of what has none.
+    pub fn tls_expiry_days(&self) -> &[u32] {
+        match self {
+            Self::Http(spec) => &spec.tls_expiry_days,
+            Self::Tls(spec) => &spec.tls_expiry_days,
+            Self::Heartbeat(_) | Self::Tcp(_) | Self::Dns(_) | Self::Icmp(_) => &[],
         }
     }
 }
@@ -152,10 +169,16 @@ pub struct HttpSpec {
     pub keyword: Option<String>,
     /// Must not be in the body.
     pub keyword_absent: Option<String>,
+    /// What else must be true of the answer, in the order of judging.
+    #[serde(default)]
+    pub assertions: Vec<Assertion>,
     /// Whether redirects are followed, ten at most.
     pub follow_redirects: bool,
     /// Whether the certificate must be valid.
     pub verify_tls: bool,
+    /// The days before the end of the certificate at which it is warned of.
+    #[serde(default = "usual_expiry_days")]
+    pub tls_expiry_days: Vec<u32>,
 }
 
 /// When a job is expected to ping (contract, section 3).
@@ -236,12 +259,19 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Http
             10_000,
             current.map(|c| c.keyword_absent.clone()),
         ),
+        assertions: fields.read(
+            "assertions",
+            Vec::new(),
+            current.map(|c| c.assertions.clone()),
+            parse_assertions,
+        ),
         follow_redirects: fields.boolean(
             "follow_redirects",
             true,
             current.map(|c| c.follow_redirects),
         ),
         verify_tls: fields.boolean("verify_tls", true, current.map(|c| c.verify_tls)),
+        tls_expiry_days: read_expiry_days(fields, current.map(|c| c.tls_expiry_days.clone())),
         // Last, so that the other fields have been read, and their mistakes noted, when it is missing.
         url: url?,
     })

@@ -3,10 +3,14 @@
 //! [`step`] is the only way in which a state changes. Checks are handled here; pings and deadlines in
 //! [`heartbeat`](super::heartbeat).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
+use super::certificate::{self, Certificate, Warned};
 use super::heartbeat::{self, Beat, Signal};
-use super::{Cause, CheckError, CheckResult, ErrorKind, HeartbeatSpec, Status, Target, Verdict};
+pub use super::policy::Policy;
+use super::{Cause, CheckError, CheckResult, ErrorKind, Status, Verdict};
 use crate::clock::Timestamp;
 
 /// What is known of a monitor now.
@@ -28,6 +32,12 @@ pub struct State {
     pub degraded_told: bool,
     /// The last check, for the list and the recovery's words.
     pub last_check: Option<LastCheck>,
+    /// The certificate that was seen last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<Arc<Certificate>>,
+    /// The certificates whose coming end was told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warned: Vec<Warned>,
     /// A heartbeat's window.
     pub beat: Beat,
 }
@@ -66,6 +76,8 @@ impl State {
             cause: None,
             degraded_told: false,
             last_check: None,
+            certificate: None,
+            warned: Vec::new(),
             beat: Beat::default(),
         };
         heartbeat::begin(&mut state.beat, policy, now);
@@ -74,7 +86,7 @@ impl State {
 
     /// Stands in for the state of a check whose result could not be stored: the next one comes as planned.
     pub fn unknown(now: Timestamp) -> Self {
-        Self::new(&Policy { retries: 0, recovery_checks: 1, heartbeat: None }, now)
+        Self::new(&Policy::plain(), now)
     }
 
     /// Whether it failed and is being re-checked.
@@ -131,30 +143,6 @@ pub enum Event<'a> {
     WasAway(Timestamp),
 }
 
-/// What decides beside the state.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy<'a> {
-    /// Re-checks before `down`.
-    pub retries: u32,
-    /// Successes in a row before `up` again.
-    pub recovery_checks: u32,
-    /// The window of a heartbeat.
-    pub heartbeat: Option<&'a HeartbeatSpec>,
-}
-
-impl<'a> Policy<'a> {
-    /// What a monitor's settings say.
-    pub fn of(target: &'a Target) -> Self {
-        let (retries, recovery_checks) =
-            target.pace().map_or((0, 1), |pace| (pace.retries, pace.recovery_checks));
-        let heartbeat = match target {
-            Target::Heartbeat(spec) => Some(spec),
-            _ => None,
-        };
-        Self { retries, recovery_checks, heartbeat }
-    }
-}
-
 /// What follows from an event. `plan` turns facts into incidents and alerts.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fact {
@@ -193,6 +181,15 @@ pub enum Fact {
         /// Whether that was told.
         told: bool,
     },
+    /// Its certificate ends soon, or has ended, and that was not told yet.
+    CertificateExpiring {
+        /// Which.
+        certificate: Arc<Certificate>,
+        /// The days until then, rounded up.
+        days_left: i64,
+        /// The nearest threshold that has passed, in days.
+        threshold: u32,
+    },
     /// It was down and is not watched any more.
     WatchingStopped {
         /// `paused` or `deleted`.
@@ -212,7 +209,7 @@ pub fn step(
     let mut next = state.clone();
     let mut facts = Vec::new();
     match event {
-        Event::Checked(result) => checked(&mut next, result, policy, &mut facts),
+        Event::Checked(result) => checked(&mut next, result, policy, now, &mut facts),
         Event::Signalled(signal) => heartbeat::signalled(&mut next, signal, policy, &mut facts),
         Event::DeadlinePassed => heartbeat::deadline_passed(&mut next, policy, now, &mut facts),
         Event::Paused => stop(&mut next, "paused", now, &mut facts),
@@ -229,7 +226,13 @@ pub fn step(
     (next, facts)
 }
 
-fn checked(state: &mut State, result: &CheckResult, policy: &Policy<'_>, facts: &mut Vec<Fact>) {
+fn checked(
+    state: &mut State,
+    result: &CheckResult,
+    policy: &Policy<'_>,
+    now: Timestamp,
+    facts: &mut Vec<Fact>,
+) {
     if state.status == Status::Paused || result.started_at < state.watched_since {
         return;
     }
@@ -248,6 +251,7 @@ fn checked(state: &mut State, result: &CheckResult, policy: &Policy<'_>, facts: 
             check_passed(state, Status::Degraded, result.started_at, policy, facts);
         }
     }
+    certificate::seen(state, result, policy, now, facts);
 }
 
 fn check_failed(
@@ -367,6 +371,8 @@ fn edit(state: &mut State, window_changed: bool, policy: &Policy<'_>, now: Times
         state.cause = None;
     }
     if window_changed {
+        // That of another address says nothing of this one.
+        state.certificate = None;
         heartbeat::edited(state, policy, now);
     }
 }

@@ -15,12 +15,13 @@ fn result(at: i64, verdict: Verdict) -> CheckResult {
         error: (verdict == Verdict::Down)
             .then(|| CheckError { kind: ErrorKind::Status, text: "status 503".to_owned() }),
         failed_checks: FailedChecks::new(),
+        certificate: None,
         verdict,
     }
 }
 
 fn http(retries: u32, recovery_checks: u32) -> Policy<'static> {
-    Policy { retries, recovery_checks, heartbeat: None }
+    Policy { retries, recovery_checks, heartbeat: None, tls_expiry_days: &[] }
 }
 
 /// Runs verdicts one second apart and gives the last state and all facts but the changes of status.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::Pace;
-use super::endpoint::{Endpoint, parse_url, read_url};
+use super::endpoint::{Endpoint, parse_host_and_port, read_url};
 use crate::fields::Fields;
 
 const EXAMPLE: &str = "tcp://db.internal:5432";
@@ -35,12 +35,8 @@ impl TcpSpec {
 }
 
 fn parse(value: &Value) -> Result<Url, String> {
-    let url = parse_url(value, "tcp", EXAMPLE)?;
-    if url.query().is_some() {
-        return Err(format!("has more than a host and a port: write it as {EXAMPLE}"));
-    }
+    let url = parse_host_and_port(value, "tcp", EXAMPLE)?;
     match url.port() {
-        Some(0) => Err("has the port 0, which nobody can listen on".to_owned()),
         Some(_) => Ok(url),
         None => Err(format!("has no port: write it as {EXAMPLE}")),
     }

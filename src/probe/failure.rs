@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind as Io};
 
 use rustls::{AlertDescription, CertificateError, Error as Tls, PeerIncompatible};
 
+use super::certs::Fault;
 use super::resolver::ResolveError;
 use crate::incident::message::one_line;
 use crate::monitor::{CheckError, ErrorKind};
@@ -23,6 +24,16 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str) -> CheckError {
         .or_else(|| of_decoder(error, &chain))
         .or_else(|| chain.iter().rev().find_map(|cause| of_io(*cause)))
         .unwrap_or_else(|| other(error, chain.last().copied().unwrap_or(error)))
+}
+
+/// Why a TLS handshake with `host` did not come about.
+pub(super) fn of_handshake(error: &io::Error, host: &str) -> CheckError {
+    let chain = chain(error);
+    chain
+        .iter()
+        .find_map(|cause| of_tls(*cause, host))
+        .or_else(|| chain.iter().rev().find_map(|cause| of_io(*cause)))
+        .unwrap_or_else(|| of_system(error))
 }
 
 /// A failure of `kind` that says `text`.
@@ -105,7 +116,6 @@ fn of_tls(cause: &(dyn StdError + 'static), host: &str) -> Option<CheckError> {
 }
 
 fn certificate(why: &CertificateError, host: &str) -> String {
-    const UNTRUSTED: &str = "certificate is not trusted (self-signed or unknown issuer)";
     match why {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "certificate has expired".to_owned()
@@ -116,14 +126,12 @@ fn certificate(why: &CertificateError, host: &str) -> String {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             format!("certificate is not valid for host {host}")
         }
-        // A bad signature is one by an authority that only bears the name of a trusted one.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => UNTRUSTED.to_owned(),
         CertificateError::Revoked => "certificate has been revoked".to_owned(),
         CertificateError::BadEncoding => "certificate cannot be read".to_owned(),
-        // What `openssl req -x509` makes: its own authority, which webpki names by this and not as unknown.
-        CertificateError::Other(inner) if format!("{inner:?}").contains("CaUsedAsEndEntity") => {
-            UNTRUSTED.to_owned()
-        }
+        CertificateError::Other(inner) => match inner.0.downcast_ref::<Fault>() {
+            Some(fault) => fault.to_string(),
+            None => format!("certificate is not valid: {inner}"),
+        },
         other => format!("certificate is not valid: {other}"),
     }
 }

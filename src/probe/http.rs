@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response};
-use rustls::RootCertStore;
+use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
+use super::certs;
 use super::egress::EgressRules;
 use super::failure::{failure, of_request, timed_out};
 use super::icmp::{self, Opener};
@@ -15,10 +16,12 @@ use super::phases::{ConnectedLayer, Marks};
 use super::plain;
 use super::redirect::{Hop, MAX_HOPS, is_redirect};
 use super::resolver::GuardedResolver;
+use super::tls::Handshaker;
 use super::trust;
 use crate::clock::Timestamp;
+use crate::monitor::assertion::Source;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
-use crate::monitor::{CheckError, CheckResult, ErrorKind, HttpSpec, Target};
+use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target};
 
 /// What checks say they are.
 const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
@@ -35,11 +38,15 @@ pub struct Prober {
     strict: Client,
     /// For monitors with `verify_tls` false.
     lax: Client,
+    /// For monitors of TLS alone.
+    pub(super) handshaker: Handshaker,
 }
 
 /// The final answer of a check.
 struct Answer {
     status: u16,
+    /// The headers that assertions ask for.
+    headers: Vec<Header>,
     /// The decoded body, up to [`BODY_MAX`].
     body: Vec<u8>,
 }
@@ -66,9 +73,15 @@ impl Prober {
     /// # Errors
     /// The TLS library cannot be set up.
     pub fn with_resolver(resolver: GuardedResolver, roots: RootCertStore) -> anyhow::Result<Self> {
-        let strict = client(&resolver, Some(roots))?;
-        let lax = client(&resolver, None)?;
-        Ok(Self { resolver, icmp: icmp::open_socket, strict, lax })
+        let strict = trust::client_config(Some(roots))?;
+        let lax = trust::client_config(None)?;
+        Ok(Self {
+            strict: client(&resolver, strict.clone())?,
+            lax: client(&resolver, lax.clone())?,
+            handshaker: Handshaker::new(strict, lax),
+            icmp: icmp::open_socket,
+            resolver,
+        })
     }
 
     /// The same, with pings by way of the sockets that `opener` opens.
@@ -88,6 +101,7 @@ impl Prober {
             Target::Http(spec) => self.check_http(spec, region, started_at).await,
             Target::Tcp(spec) => plain::run(&spec.pace, region, started_at, self.tcp(spec)).await,
             Target::Dns(spec) => plain::run(&spec.pace, region, started_at, self.dns(spec)).await,
+            Target::Tls(spec) => plain::run(&spec.pace, region, started_at, self.tls(spec)).await,
             Target::Icmp(spec) => plain::run(&spec.pace, region, started_at, self.icmp(spec)).await,
             Target::Heartbeat(_) => return None,
         })
@@ -113,6 +127,7 @@ impl Prober {
                 spec,
                 &Observation {
                     status: answer.status,
+                    headers: &answer.headers,
                     body: &answer.body,
                     total_ms: phases.total.unwrap_or_default(),
                 },
@@ -126,6 +141,7 @@ impl Prober {
             status_code: marks.status(),
             error: assessed.error,
             failed_checks: assessed.failed_checks,
+            certificate: certs::first_to_end(&marks.take_certificates()),
             verdict: assessed.verdict,
         }
     }
@@ -143,8 +159,9 @@ impl Prober {
                 Some(location) => hop = hop.next(status, &location)?,
                 None => {
                     marks.answered(status);
+                    let headers = asserted_headers(spec, &response);
                     let body = read_body(response, host(&hop.url)).await?;
-                    return Ok(Answer { status, body });
+                    return Ok(Answer { status, headers, body });
                 }
             }
         }
@@ -163,10 +180,11 @@ impl Prober {
     }
 }
 
-fn client(resolver: &GuardedResolver, roots: Option<RootCertStore>) -> anyhow::Result<Client> {
+fn client(resolver: &GuardedResolver, mut tls: ClientConfig) -> anyhow::Result<Client> {
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Client::builder()
         .user_agent(USER_AGENT)
-        .tls_backend_preconfigured(trust::client_config(roots)?)
+        .tls_backend_preconfigured(tls)
         .dns_resolver(resolver.clone())
         .connector_layer(ConnectedLayer)
         // Every check sees a new connection: an old one that still works hides a broken listener.
@@ -197,6 +215,19 @@ fn headers(hop: &Hop) -> Result<HeaderMap, CheckError> {
         map.append(name, value);
     }
     Ok(map)
+}
+
+/// The headers that assertions ask for; the others are not copied.
+fn asserted_headers(spec: &HttpSpec, response: &Response) -> Vec<Header> {
+    let asserted = |name: &HeaderName| {
+        let mut names = spec.assertions.iter().filter(|a| a.source() == Source::Header);
+        names.any(|a| a.path().is_some_and(|path| path.eq_ignore_ascii_case(name.as_str())))
+    };
+    let copied = |(name, value): (&HeaderName, &HeaderValue)| Header {
+        name: name.as_str().to_owned(),
+        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    };
+    response.headers().iter().filter(|(name, _)| asserted(name)).map(copied).collect()
 }
 
 fn location(response: &Response) -> Option<String> {

@@ -3,6 +3,7 @@
 //! [`Prober`] is made once and shared: [`Prober::check`] makes one check of any kind and says what came of it, whatever the
 //! target does. It never fails itself: a trouble of our own is a result too, with the verdict `unknown`.
 
+mod certs;
 mod dns;
 mod dns_wire;
 pub mod egress;
@@ -17,6 +18,7 @@ mod redirect;
 pub mod resolver;
 pub mod system_dns;
 mod tcp;
+mod tls;
 mod trust;
 
 pub use egress::EgressRules;

@@ -38,6 +38,8 @@ struct Times {
     first_byte: Option<Duration>,
     /// The status code of the final answer.
     status: Option<u16>,
+    /// The certificate of each handshake, in DER.
+    certificates: Vec<Vec<u8>>,
 }
 
 impl Marks {
@@ -53,6 +55,7 @@ impl Marks {
             tls: None,
             first_byte: None,
             status: None,
+            certificates: Vec::new(),
         };
         Arc::new(Self { start, times: Mutex::new(times) })
     }
@@ -87,6 +90,11 @@ impl Marks {
     /// The name that is being looked up now, if one is.
     pub(super) fn resolving(&self) -> Option<String> {
         self.times().resolving.clone()
+    }
+
+    /// The certificates that servers showed of themselves, in DER and in order. To be asked once.
+    pub(super) fn take_certificates(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.times().certificates)
     }
 
     /// The completed phases, and the total until now.
@@ -153,7 +161,12 @@ pub(super) fn answered() {
     mark(|times| times.end(|t| &mut t.first_byte));
 }
 
-/// The connection is ready for use.
+/// A server has shown its certificate.
+pub(super) fn certificate_came(der: &[u8]) {
+    mark(|times| times.certificates.push(der.to_vec()));
+}
+
+/// The connection is ready: after TCP, or after TLS if there is any.
 pub(super) fn connected() {
     mark(|times| {
         if std::mem::take(&mut times.tls_runs) {

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::certs;
 use super::failure::timed_out;
 use super::phases::Marks;
 use crate::clock::Timestamp;
@@ -33,5 +34,6 @@ pub(super) async fn run(
         status_code: None,
         error,
         failed_checks: FailedChecks::new(),
+        certificate: certs::first_to_end(&marks.take_certificates()),
     }
 }

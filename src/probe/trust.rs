@@ -1,4 +1,4 @@
-//! TLS as checks use it: which certificates are trusted, and full handshakes only.
+//! TLS as checks use it: which certificates are trusted, full handshakes only, and every certificate is noted.
 
 use std::sync::Arc;
 
@@ -6,13 +6,15 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::client::{
     ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
-use rustls::crypto::{CryptoProvider, ring};
+use rustls::crypto::{
+    WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature,
+};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
     ClientConfig, DigitallySignedStruct, Error, NamedGroup, RootCertStore, SignatureScheme,
 };
 
-use super::phases;
+use super::{certs, phases};
 
 /// The authorities that the system trusts (`SSL_CERT_FILE` and `SSL_CERT_DIR` are honoured), so that an own
 /// authority counts; in an image without any, the Mozilla list that is built in.
@@ -31,56 +33,66 @@ pub(super) fn system_roots() -> RootCertStore {
 /// None that depend on input: the provider lacks a suite for the protocol versions.
 pub(super) fn client_config(roots: Option<RootCertStore>) -> Result<ClientConfig, Error> {
     let provider = Arc::new(ring::default_provider());
-    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
-    let mut config = match roots {
-        Some(roots) => builder.with_root_certificates(roots).with_no_client_auth(),
-        None => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-            .with_no_client_auth(),
-    };
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let algorithms = provider.signature_verification_algorithms;
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Witness { roots, algorithms }))
+        .with_no_client_auth();
     config.resumption = Resumption::store(Arc::new(NoSessions));
     Ok(config)
 }
 
-/// Accepts every certificate: the person who set `verify_tls` to false said so.
+/// Notes the certificate of each handshake, then judges its chain.
 #[derive(Debug)]
-struct AcceptAny(Arc<CryptoProvider>);
+struct Witness {
+    /// `None` accepts every certificate: the person who set `verify_tls` to false said so.
+    roots: Option<RootCertStore>,
+    algorithms: WebPkiSupportedAlgorithms,
+}
 
-impl ServerCertVerifier for AcceptAny {
+impl ServerCertVerifier for Witness {
     fn verify_server_cert(
         &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
+        leaf: &CertificateDer<'_>,
+        sent: &[CertificateDer<'_>],
+        server: &ServerName<'_>,
         _: &[u8],
-        _: UnixTime,
+        now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
+        phases::certificate_came(leaf);
+        if let Some(roots) = &self.roots {
+            certs::judge(leaf, sent, roots, server, &self.algorithms, now)?;
+        }
         Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        match self.roots {
+            Some(_) => verify_tls12_signature(message, leaf, signature, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn verify_tls13_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        leaf: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
+        match self.roots {
+            Some(_) => verify_tls13_signature(message, leaf, signature, &self.algorithms),
+            None => Ok(HandshakeSignatureValid::assertion()),
+        }
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.algorithms.supported_schemes()
     }
 }
 

@@ -77,6 +77,7 @@ impl From<ResultRow> for StoredResult {
                     .error_kind
                     .map(|kind| CheckError { kind, text: row.error_text.unwrap_or_default() }),
                 failed_checks: row.failed_checks.map(|json| json.0).unwrap_or_default(),
+                certificate: None,
                 verdict: row.verdict,
             },
         }

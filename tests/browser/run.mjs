@@ -102,6 +102,36 @@ await test("the monitor's form keeps what was typed and names each wrong field",
   assert.equal(await text("h1"), "Shop");
 });
 
+await test("assertions are added and taken away by buttons, a wrong one says so in its row, and they are kept", async () => {
+  await open("/monitors/1/edit");
+  await page.getByText("What counts as up").click();
+  const rows = page.locator(".assertion");
+  assert.equal(await rows.count(), 0, "the empty rows are for people without script");
+  const fill = async (n, source, path, op, value) => {
+    await press("Add assertion");
+    const [select, input] = [rows.nth(n).locator("select"), rows.nth(n).locator("input")];
+    await select.first().selectOption(source);
+    await select.nth(1).selectOption(op);
+    if (path) await input.first().fill(path);
+    if (value) await input.nth(1).fill(value);
+  };
+  await fill(0, "json", "$.status", "eq", "ok");
+  await fill(1, "json", "status", "eq", "ok");
+  await fill(2, "header", "content-type", "contains", "json");
+  await fill(3, "response_ms", "", "lt", "9000");
+  assert.equal(await rows.nth(3).locator("input").first().isVisible(), false, "a time has no path");
+  await press("Save");
+  await sees("Path must start with $, as $.status.");
+  assert.equal(await rows.count(), 4);
+  await page.getByRole("button", { name: "Remove assertion 2" }).click();
+  await press("Save");
+  await page.waitForURL(/\/monitors\/1$/);
+  await sees('$.status equals "ok", header content-type contains "json" and the response time in ms is less than 9000');
+  await open("/monitors/1/edit");
+  await sees("3 assertions");
+  assert.equal(await rows.nth(1).locator("input").nth(1).inputValue(), "json");
+});
+
 await test("a heartbeat shows its URL, and its first ping appears by itself", async () => {
   await open("/monitors/new?type=heartbeat");
   await page.fill("#name", `Nightly ${HOSTILE}`);
@@ -315,7 +345,7 @@ await test("the theme changes at once and stays", async () => {
 
 await test("no page scrolls sideways at 375 px", async () => {
   await page.setViewportSize({ width: 375, height: 800 });
-  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/channels", "/channels/new/slack", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
+  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/monitors/new?type=tls", "/channels", "/channels/new/slack", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
     await open(path);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${path} is ${over} px too wide`);

@@ -1,6 +1,7 @@
 //! Pages as a browser, or whoever asks for one, gets them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use serde_json::json;
 use watchbell::account::{Role, session, user};
 
 use crate::support::api::{Api, START};
@@ -49,4 +50,59 @@ async fn a_page_answers_head_without_a_body() {
     assert_eq!(nobody.status, 200);
     let stream = Api::answer(api.request("HEAD", "/events").header("cookie", &cookie)).await;
     assert!(!stream.status.is_success(), "it would never end");
+}
+
+/// What a browser sends of a form: its rows in the order of the page.
+fn posted(pairs: &[(&str, &str)]) -> String {
+    let url = reqwest::Url::parse_with_params("http://x/", pairs).unwrap();
+    url.query().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_form_makes_assertions_keeps_them_and_says_which_row_is_wrong() {
+    let api = Api::start().await;
+    let cookie = signed_in(&api).await;
+    let id = api.monitor(json!({})).await;
+    let edit = format!("/monitors/{id}/edit");
+    let get = async |path: &str| {
+        Api::answer(api.request("GET", path).header("cookie", &cookie)).await.text
+    };
+    let form = "application/x-www-form-urlencoded";
+    let post = async |rows: &[[&str; 4]]| {
+        let mut pairs =
+            vec![("type", "http"), ("url", "http://127.0.0.1:1/"), ("notify_on", "down")];
+        for [source, path, op, value] in rows {
+            pairs.extend([("assertion_source", *source), ("assertion_path", *path)]);
+            pairs.extend([("assertion_op", *op), ("assertion_value", *value)]);
+        }
+        let request = api.request("POST", &format!("/monitors/{id}")).header("cookie", &cookie);
+        Api::answer(request.header("content-type", form).body(posted(&pairs))).await
+    };
+    let empty = ["json", "", "eq", ""];
+    let rows = |page: &str| page.matches("name=\"assertion_path\"").count();
+    assert_eq!(rows(&get(&edit).await), 3, "some empty rows, as there may be no script");
+
+    let answer =
+        post(&[["json", "$.status", "eq", "ok"], empty, ["status", "", "lt", "300"]]).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+    let stored = api.admin("GET", &format!("/api/v1/monitors/{id}"), None).await.data(200);
+    assert_eq!(stored["assertions"][0]["value"], "ok");
+    assert_eq!(stored["assertions"].as_array().unwrap().len(), 2);
+    let page = get(&edit).await;
+    assert_eq!(rows(&page), 5);
+    assert!(page.contains("value=\"$.status\"") && page.contains("2 assertions"));
+    let page = get(&format!("/monitors/{id}")).await;
+    let words = "A check passes when the status is 200-299, $.status equals &#34;ok&#34; and the status code is \
+        less than 300.";
+    assert!(page.contains(words), "{page}");
+
+    let answer =
+        post(&[["json", "$.status", "eq", "ok"], empty, ["json", "status", "eq", "<b>"]]).await;
+    assert_eq!(answer.status, 422);
+    assert!(answer.text.contains("id=\"assertion-2-error\""), "{}", answer.text);
+    assert!(answer.text.contains("Path must start with $, as $.status."));
+    assert!(
+        answer.text.contains("value=\"&#60;b&#62;\"")
+            && answer.text.contains("href=\"#assertions\"")
+    );
 }

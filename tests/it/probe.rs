@@ -7,6 +7,7 @@
 )]
 
 mod answers;
+mod handshakes;
 mod hostile;
 mod redirects;
 mod tls;

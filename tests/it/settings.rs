@@ -79,6 +79,7 @@ fn the_defaults_are_those_of_the_contract() {
         ("expected_status", json!("200-299")),
         ("keyword", Value::Null),
         ("keyword_absent", Value::Null),
+        ("assertions", json!([])),
         ("degraded_after_ms", Value::Null),
         ("follow_redirects", json!(true)),
         ("verify_tls", json!(true)),

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::*;
 use crate::monitor::expect::Expected;
-use crate::monitor::{CheckError, Phases, Settings, Verdict};
+use crate::monitor::{Certificate, CheckError, Phases, Settings, Verdict};
 
 const START: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -42,6 +42,7 @@ fn result(code: u16, total_ms: u32) -> CheckResult {
         status_code: Some(code),
         error: None,
         failed_checks: BTreeMap::new(),
+        certificate: None,
         verdict: Verdict::Up,
     }
 }
@@ -197,4 +198,32 @@ proptest! {
         let breaks = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
         prop_assert!(!line.contains(breaks));
     }
+}
+
+#[test]
+fn the_end_of_a_certificate_is_told_in_days_then_in_hours() {
+    let certificate = |issuer: &str| Certificate {
+        subject: "*.example.com".to_owned(),
+        issuer: issuer.to_owned(),
+        names: Vec::new(),
+        not_before: START,
+        not_after: START.plus_ms(30 * 86_400_000),
+        fingerprint: String::new(),
+    };
+    let told = |days: i64, hours: i64, issuer: &str| {
+        let now = certificate("").not_after.plus_ms(-(days * 24 + hours) * 3_600_000);
+        Message::certificate_expiring(&site("https://shop.example.com/"), &certificate(issuer), now)
+            .text()
+    };
+    assert_eq!(
+        told(13, 20, "R11 (Let's Encrypt)"),
+        "🟠 *shop.example.com* certificate expires in 14 days\nExpires: 2023-12-14 22:13 UTC\n\
+         Certificate: *.example.com, issued by R11 (Let's Encrypt)"
+    );
+    let first = |days, hours| told(days, hours, "").lines().next().unwrap().to_owned();
+    assert_eq!(first(1, 1), "🟠 *shop.example.com* certificate expires in 2 days");
+    assert_eq!(first(1, 0), "🟠 *shop.example.com* certificate expires in 1d");
+    assert_eq!(first(0, 5), "🟠 *shop.example.com* certificate expires in 5h");
+    assert_eq!(first(0, -1), "🟠 *shop.example.com* certificate has expired");
+    assert!(told(1, 0, "").ends_with("\nCertificate: *.example.com"));
 }

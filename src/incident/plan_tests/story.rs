@@ -33,7 +33,7 @@ enum Act {
 
 fn act(kind: Kind) -> impl Strategy<Value = Act> {
     let happens = match kind {
-        Kind::Http | Kind::Tcp | Kind::Dns | Kind::Icmp => {
+        Kind::Http | Kind::Tcp | Kind::Dns | Kind::Tls | Kind::Icmp => {
             prop::sample::select(Verdict::ALL).prop_map(Act::Check).boxed()
         }
         Kind::Heartbeat => prop_oneof![

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::schemas::{flag, ids, text, text_or_null, texts, word};
 use crate::monitor::NotifyOn;
+use crate::monitor::assertion::{self, Op, Source};
+use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::notify::ChannelType;
 use crate::notify::config::WebhookMethod;
 
@@ -19,13 +21,13 @@ fn common() -> [(&'static str, Value); 4] {
     ]
 }
 
-/// The settings of an HTTP monitor.
+/// The settings of an HTTP monitor. Those of the other kinds that are checked are among them.
 pub fn http_settings() -> Value {
     let own = [
         (
             "url",
             json!({ "type": "string", "format": "uri",
-            "description": "By type: http(s)://…, tcp://host:port, dns://name?type=A, icmp://host" }),
+            "description": "By type: http(s)://…, tcp://host:port, dns://name?type=A, tls://host:port, icmp://host" }),
         ),
         ("method", preset(text("Any HTTP method"), json!("GET"))),
         (
@@ -44,6 +46,7 @@ pub fn http_settings() -> Value {
         ),
         ("keyword", text_or_null("Must be in the body")),
         ("keyword_absent", text_or_null("Must not be in the body")),
+        ("assertions", assertions()),
         (
             "degraded_after_ms",
             json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 120_000,
@@ -51,6 +54,11 @@ pub fn http_settings() -> Value {
         ),
         ("follow_redirects", preset(flag("Ten at most"), json!(true))),
         ("verify_tls", preset(flag("The certificate must be valid"), json!(true))),
+        (
+            "tls_expiry_days",
+            json!({ "type": "array", "items": { "type": "integer", "minimum": 0, "maximum": 1000 },
+            "default": EXPIRY_DAYS, "description": "One warning at each, before the certificate ends" }),
+        ),
         ("retries", whole(0, 100, 1, "Checks again before it is down")),
         ("retry_interval_seconds", whole(1, DAY, 5, "From a failed check to the next try")),
         ("recovery_checks", whole(1, 100, 1, "Successes in a row before it is up")),
@@ -68,6 +76,18 @@ pub fn dns_settings() -> Value {
         ("resolver", text_or_null("dns: the server to ask, as host:port; absent: the system's")),
     ];
     object(own.into_iter())
+}
+
+fn assertions() -> Value {
+    json!({ "type": "array", "maxItems": assertion::MOST, "default": [],
+        "description": "What else must be true of the answer: all of them",
+        "items": { "type": "object", "required": ["source", "op"], "additionalProperties": false,
+            "properties": {
+                "source": word(Source::ALL),
+                "path": text_or_null("json: a JSONPath (RFC 9535); header: its name; else null"),
+                "op": word(Op::ALL),
+                "value": { "description": "What is compared with; with exists, false: it is not there" },
+            } } })
 }
 
 /// The settings of a heartbeat.

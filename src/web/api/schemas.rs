@@ -16,7 +16,7 @@ pub fn schemas() -> Map<String, Value> {
         all.insert(name.to_owned(), json!({ "type": "object", "properties": properties }));
     };
     let settings = joined(&[http_settings(), dns_settings(), heartbeat_settings()]);
-    add("Monitor", joined(&[monitor(), settings.clone(), heartbeat()]));
+    add("Monitor", joined(&[monitor(), settings.clone(), certificate(), heartbeat()]));
     add("MonitorFields", joined(&[kind(), settings]));
     add("Heartbeat", joined(&[monitor(), heartbeat_settings(), heartbeat()]));
     add("HeartbeatFields", joined(&[kind(), heartbeat_settings()]));
@@ -76,6 +76,22 @@ fn monitor() -> Value {
         "created_at": time(),
         "updated_at": time(),
     })
+}
+
+fn certificate() -> Value {
+    json!({ "certificate": {
+        "type": ["object", "null"],
+        "description": "The one that was seen last; not of heartbeats. In the detail only",
+        "properties": {
+            "subject": text("Whom it was made out to"),
+            "issuer": text("Who made it"),
+            "names": texts("What it is valid for"),
+            "not_before": time(),
+            "not_after": time(),
+            "fingerprint": text("SHA-256, hexadecimal"),
+            "days_left": whole(),
+        },
+    }})
 }
 
 fn kind() -> Value {

@@ -70,9 +70,13 @@ impl Beside {
         shown
     }
 
-    /// A monitor with its request headers, secret ones masked.
+    /// A monitor with its request headers, secret ones masked, and its certificate.
     pub fn detail(&self, watched: &Watched) -> Map<String, Value> {
         let mut shown = self.summary(watched);
+        if watched.monitor.settings.target.pace().is_some() {
+            let certificate = watched.state.certificate.as_ref();
+            shown.insert("certificate".to_owned(), json!(certificate.map(|c| c.shown(self.now))));
+        }
         if let Target::Http(spec) = &watched.monitor.settings.target {
             shown.insert("headers".to_owned(), headers(&spec.headers));
         }

@@ -170,6 +170,7 @@ fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::MonitorDown => "down",
         AlertEvent::MonitorUp => "up again",
         AlertEvent::MonitorDegraded => "degraded",
+        AlertEvent::CertificateExpiring => "certificate",
         AlertEvent::ChannelFailed => "channel failed",
         AlertEvent::ChannelTest => "test",
     }

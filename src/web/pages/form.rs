@@ -24,6 +24,8 @@ pub enum Shape {
     Flag,
     /// Words between commas or on lines of their own.
     Words,
+    /// Whole numbers between commas.
+    Numbers,
     /// Tick boxes that are ids.
     Ids,
     /// Tick boxes that are words.
@@ -59,6 +61,7 @@ impl Input {
             }
             Shape::Choices => json!(self.all(name).collect::<Vec<_>>()),
             Shape::Words => json!(words(text)),
+            Shape::Numbers => Value::Array(words(text).into_iter().map(number).collect()),
             Shape::Verbatim => {
                 let text = self.all(name).next().unwrap_or_default().replace("\r\n", "\n");
                 if text.trim().is_empty() { Value::Null } else { json!(text) }
@@ -203,6 +206,7 @@ mod tests {
             ("bad", "two"),
             ("on", "on"),
             ("tags", "a, b\n\nc,"),
+            ("days", "30, 7,x"),
             ("ids", "1"),
             ("ids", "2"),
             ("headers", "Accept: */*\nX-Key:  a:b \n"),
@@ -220,6 +224,8 @@ mod tests {
             ("on", Shape::Flag, json!(true)),
             ("off", Shape::Flag, json!(false)),
             ("tags", Shape::Words, json!(["a", "b", "c"])),
+            ("days", Shape::Numbers, json!([30, 7, "x"])),
+            ("none", Shape::Numbers, json!([])),
             ("ids", Shape::Ids, json!([1, 2])),
             ("none", Shape::Ids, json!([])),
             ("headers", Shape::Headers, json!({"Accept": "*/*", "X-Key": "a:b"})),

@@ -6,7 +6,7 @@ use super::form::{Form, Input, Shape};
 use super::monitor_form::INTERVALS;
 use crate::incident::message::short_url;
 use crate::monitor::endpoint::Endpoint;
-use crate::monitor::{DnsSpec, IcmpSpec, Kind, Pace, RecordKind, Target, TcpSpec};
+use crate::monitor::{DnsSpec, IcmpSpec, Kind, Pace, RecordKind, Target, TcpSpec, TlsSpec};
 
 /// What people call a kind, and what is done to watch one, for the choice on top of the form.
 pub fn words(kind: &Kind) -> (&'static str, &'static str) {
@@ -15,6 +15,7 @@ pub fn words(kind: &Kind) -> (&'static str, &'static str) {
         Kind::Heartbeat => ("Heartbeat", "Your job pings us when it runs"),
         Kind::Tcp => ("TCP port", "We connect to a port"),
         Kind::Dns => ("DNS record", "We look a name up"),
+        Kind::Tls => ("TLS certificate", "We look at a certificate"),
         Kind::Icmp => ("Ping (ICMP)", "We ping a host"),
     }
 }
@@ -28,6 +29,9 @@ pub const PACE: [(&str, Shape); 6] = [
     ("retry_interval_seconds", Shape::Number),
     ("recovery_checks", Shape::Number),
 ];
+/// The fields of the kinds that see a certificate.
+pub const CERTIFICATE: [(&str, Shape); 2] =
+    [("verify_tls", Shape::Flag), ("tls_expiry_days", Shape::Numbers)];
 /// The fields that only a DNS monitor has.
 pub const DNS: [(&str, Shape); 2] = [("expected_value", Shape::Text), ("resolver", Shape::Text)];
 
@@ -56,6 +60,17 @@ pub fn with_usual_pace(form: Form) -> Form {
         .with("recovery_checks", "1")
 }
 
+/// Adds to a form what is expected of a certificate, and when its end is warned of.
+pub fn with_certificate(form: Form, verify_tls: bool, expiry_days: &[u32]) -> Form {
+    let days: Vec<String> = expiry_days.iter().map(u32::to_string).collect();
+    form.with("verify_tls", flag(verify_tls)).with("tls_expiry_days", days.join(", "))
+}
+
+/// A tick as a form has it.
+pub fn flag(on: bool) -> String {
+    if on { "on".to_owned() } else { String::new() }
+}
+
 /// The form of a monitor that connects to a port.
 pub fn tcp_form(spec: &TcpSpec) -> Form {
     with_pace(Form::of([("url", short_url(&spec.url))]), &spec.pace)
@@ -70,6 +85,12 @@ pub fn dns_form(spec: &DnsSpec) -> Form {
         ("resolver", spec.resolver.clone().unwrap_or_default()),
     ]);
     with_pace(form, &spec.pace)
+}
+
+/// The form of a monitor that looks at a certificate.
+pub fn tls_form(spec: &TlsSpec) -> Form {
+    let form = Form::of([("url", short_url(&spec.url))]);
+    with_pace(with_certificate(form, spec.verify_tls, &spec.tls_expiry_days), &spec.pace)
 }
 
 /// The form of a monitor that pings a host.
@@ -123,6 +144,7 @@ pub fn what_and_how(target: &Target) -> (String, String) {
         Target::Http(spec) => (spec.url.to_string(), spec.method.clone()),
         Target::Heartbeat(_) => (String::new(), String::new()),
         Target::Tcp(spec) => (short_url(&spec.url), "TCP".to_owned()),
+        Target::Tls(spec) => (short_url(&spec.url), "TLS handshake".to_owned()),
         Target::Icmp(spec) => (short_url(&spec.url), "ping".to_owned()),
         Target::Dns(spec) => {
             let mut how = format!("DNS {}", spec.record_kind());
@@ -158,6 +180,7 @@ mod tests {
             ("tcp://db:5432", Kind::Tcp),
             ("DNS://example.com?type=MX", Kind::Dns),
             ("icmp://router", Kind::Icmp),
+            ("tls://mail.example.com:465", Kind::Tls),
             ("", Kind::Http),
         ] {
             assert_eq!(kind_of_pasted(text), kind, "{text}");
@@ -173,6 +196,7 @@ mod tests {
         assert_eq!(url(Kind::Http, &given("example.com/health", "")), "https://example.com/health");
         assert_eq!(url(Kind::Http, &given("http://example.com", "")), "http://example.com");
         assert_eq!(url(Kind::Tcp, &given("db:5432", "")), "tcp://db:5432");
+        assert_eq!(url(Kind::Tls, &given("a.example:465", "")), "tls://a.example:465");
         assert_eq!(url(Kind::Icmp, &given("icmp://a", "")), "icmp://a");
         assert_eq!(url(Kind::Dns, &given("a.example", "MX")), "dns://a.example?type=MX");
         assert_eq!(

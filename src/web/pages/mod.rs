@@ -1,6 +1,8 @@
 //! The pages: each file makes one page's view (plain data) and its template.
 
 pub mod actions;
+mod assertion_rows;
+mod certificate;
 pub mod channel_form;
 pub mod channels;
 pub mod charts;

@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
+use super::certificate::{CertificateCard, certificate_metric};
 use super::charts::{Point, ResponseChart, phase_bar, response_chart};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
@@ -15,7 +16,9 @@ use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec};
+use crate::monitor::{
+    Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec,
+};
 use crate::report::uptime::Tally;
 use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
@@ -141,6 +144,7 @@ struct MonitorPage {
     checks: Vec<CheckLine>,
     more: Option<i64>,
     failing: Vec<(String, String)>,
+    certificate: Option<CertificateCard>,
     rule: String,
 }
 
@@ -163,6 +167,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
         Target::Http(HttpSpec { pace, .. })
         | Target::Tcp(TcpSpec { pace, .. })
         | Target::Dns(DnsSpec { pace, .. })
+        | Target::Tls(TlsSpec { pace, .. })
         | Target::Icmp(IcmpSpec { pace, .. }) => {
             checked_page(&visit, conn, &watched, pace, &query).await
         }
@@ -190,6 +195,7 @@ async fn checked_page(
     let latest = history::results(conn, id, limit, 0).await?;
     let mut metrics = uptime_metrics(&past, watched);
     metrics.push(response_metric(&day));
+    metrics.extend(certificate_metric(watched, viewer));
     let scale = latest.iter().filter_map(|r| r.result.phases.total).max().unwrap_or(1);
     let more = (latest.len() as i64 == limit).then_some(limit + 50);
     show(&MonitorPage {
@@ -206,7 +212,11 @@ async fn checked_page(
         checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
         more,
         failing: failing(watched),
-        rule: rule(pace),
+        certificate: CertificateCard::of(watched, viewer),
+        rule: match target {
+            Target::Http(spec) => format!("{} {}", passes(spec), rule(pace)),
+            _ => rule(pace),
+        },
         head,
     })
 }
@@ -241,6 +251,24 @@ fn failing(watched: &Watched) -> Vec<(String, String)> {
             failed_checks.iter().map(|(path, text)| (path.clone(), one_line(text))).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+/// What a right answer is, in plain words.
+fn passes(spec: &HttpSpec) -> String {
+    let mut parts = vec![format!("the status is {}", spec.expected_status)];
+    parts.extend(spec.keyword.iter().map(|word| format!("\"{}\" is in the body", one_line(word))));
+    let absent = spec.keyword_absent.iter();
+    parts.extend(absent.map(|word| format!("\"{}\" is not in the body", one_line(word))));
+    parts.extend(spec.assertions.iter().map(ToString::to_string));
+    format!("A check passes when {}.", in_a_row(&parts))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+fn in_a_row(parts: &[String]) -> String {
+    match parts {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => parts.concat(),
     }
 }
 

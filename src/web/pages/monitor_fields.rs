@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
+use super::assertion_rows;
 use super::error::PageError;
 use super::form::{Form, Input, Shape};
 use super::heartbeat_form;
 use super::kinds;
 use super::text::Viewer;
+use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
@@ -17,25 +19,18 @@ const COMMON: [(&str, Shape); 4] = [
     ("channel_ids", Shape::Ids),
     ("notify_on", Shape::Choices),
 ];
-const HTTP: [(&str, Shape); 15] = [
+const HTTP: [(&str, Shape); 8] = [
     ("url", Shape::Text),
     ("method", Shape::Text),
     ("headers", Shape::Headers),
     ("body", Shape::Text),
-    ("check_interval_seconds", Shape::Number),
-    ("timeout_seconds", Shape::Number),
     ("expected_status", Shape::Text),
     ("keyword", Shape::Text),
     ("keyword_absent", Shape::Text),
-    ("degraded_after_ms", Shape::Number),
     ("follow_redirects", Shape::Flag),
-    ("verify_tls", Shape::Flag),
-    ("retries", Shape::Number),
-    ("retry_interval_seconds", Shape::Number),
-    ("recovery_checks", Shape::Number),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 27] = [
+pub const LABELS: [(&str, &str); 29] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
@@ -49,7 +44,9 @@ pub const LABELS: [(&str, &str); 27] = [
     ("expected_status", "The list of status codes"),
     ("keyword", "The text that must be there"),
     ("keyword_absent", "The text that must not be there"),
+    ("assertions", "The list of assertions"),
     ("degraded_after_ms", "The limit in ms"),
+    ("tls_expiry_days", "The list of days"),
     ("retries", "The number of re-checks"),
     ("retry_interval_seconds", "The time before a re-check in seconds"),
     ("recovery_checks", "The number of good checks"),
@@ -72,27 +69,25 @@ pub fn form_of(settings: &Settings, viewer: Viewer) -> Form {
         Target::Heartbeat(spec) => heartbeat_form::values(spec, viewer),
         Target::Tcp(spec) => kinds::tcp_form(spec),
         Target::Dns(spec) => kinds::dns_form(spec),
+        Target::Tls(spec) => kinds::tls_form(spec),
         Target::Icmp(spec) => kinds::icmp_form(spec),
     };
     form.with("name", settings.name.clone()).with("tags", settings.tags.join(", "))
 }
 
 fn http_form(spec: &HttpSpec) -> Form {
-    let flag = |on: bool| if on { "on".to_owned() } else { String::new() };
-    kinds::with_pace(
-        Form::of([
-            ("url", spec.url.to_string()),
-            ("method", spec.method.clone()),
-            ("headers", header_lines(&spec.headers)),
-            ("body", spec.body.clone().unwrap_or_default()),
-            ("expected_status", spec.expected_status.to_string()),
-            ("keyword", spec.keyword.clone().unwrap_or_default()),
-            ("keyword_absent", spec.keyword_absent.clone().unwrap_or_default()),
-            ("follow_redirects", flag(spec.follow_redirects)),
-            ("verify_tls", flag(spec.verify_tls)),
-        ]),
-        &spec.pace,
-    )
+    let form = Form::of([
+        ("url", spec.url.to_string()),
+        ("method", spec.method.clone()),
+        ("headers", header_lines(&spec.headers)),
+        ("body", spec.body.clone().unwrap_or_default()),
+        ("expected_status", spec.expected_status.to_string()),
+        ("keyword", spec.keyword.clone().unwrap_or_default()),
+        ("keyword_absent", spec.keyword_absent.clone().unwrap_or_default()),
+        ("follow_redirects", kinds::flag(spec.follow_redirects)),
+    ]);
+    let form = kinds::with_certificate(form, spec.verify_tls, &spec.tls_expiry_days);
+    kinds::with_pace(form, &spec.pace)
 }
 
 /// Secrets are not sent to the browser; the mask that is sent back keeps them.
@@ -106,18 +101,23 @@ fn header_lines(headers: &[Header]) -> String {
 /// The form of a monitor that is yet to be made.
 pub fn new_form(kind: Kind, url: &str, viewer: Viewer) -> Form {
     let form = match kind {
-        Kind::Http => kinds::with_usual_pace(Form::of([
+        Kind::Http => Form::of([
             ("url", url.to_owned()),
             ("method", "GET".to_owned()),
             ("expected_status", "200-299".to_owned()),
             ("follow_redirects", "on".to_owned()),
-            ("verify_tls", "on".to_owned()),
-        ])),
-        Kind::Tcp | Kind::Dns | Kind::Icmp => kinds::with_usual_pace(Form::of([
-            ("url", url.to_owned()),
-            ("record_type", RecordKind::A.to_string()),
-        ])),
+        ]),
+        Kind::Dns => {
+            Form::of([("url", url.to_owned()), ("record_type", RecordKind::A.to_string())])
+        }
+        Kind::Tcp | Kind::Tls | Kind::Icmp => Form::of([("url", url.to_owned())]),
         Kind::Heartbeat => heartbeat_form::new_values(viewer),
+    };
+    let form = if kind == Kind::Heartbeat { form } else { kinds::with_usual_pace(form) };
+    let form = if kind.has_certificate() {
+        kinds::with_certificate(form, true, &EXPIRY_DAYS)
+    } else {
+        form
     };
     form.with("channels_shown", "1")
 }
@@ -135,10 +135,18 @@ pub async fn fields(
     map.append(&mut match kind {
         Kind::Http => input.to_json(&HTTP),
         Kind::Heartbeat => heartbeat_form::fields(input),
-        Kind::Tcp | Kind::Icmp => input.to_json(&kinds::PACE),
-        Kind::Dns => input.to_json(&[&kinds::PACE[..], &kinds::DNS[..]].concat()),
+        Kind::Dns => input.to_json(&kinds::DNS),
+        Kind::Tcp | Kind::Tls | Kind::Icmp => Map::new(),
     });
+    if kind == Kind::Http {
+        let assertions = assertion_rows::to_json(&assertion_rows::posted(input));
+        map.insert("assertions".to_owned(), assertions);
+    }
+    if kind.has_certificate() {
+        map.append(&mut input.to_json(&kinds::CERTIFICATE));
+    }
     if kind != Kind::Heartbeat {
+        map.append(&mut input.to_json(&kinds::PACE));
         map.insert("url".to_owned(), kinds::url(kind, input));
         if let Ok(seconds) = input.get("interval_choice").parse::<u32>() {
             map.insert("check_interval_seconds".to_owned(), json!(seconds));

@@ -6,6 +6,7 @@ use askama::Template;
 use serde::Deserialize;
 use serde_json::Map;
 
+use super::assertion_rows::{self, OPS, Row, SOURCES};
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
 use super::heartbeat_form::{FoldWords, Meaning, zones};
@@ -16,7 +17,7 @@ use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::checker::EngineError;
 use crate::fields::FieldErrors;
-use crate::monitor::{Kind, NotifyOn, RecordKind, Settings};
+use crate::monitor::{Kind, NotifyOn, RecordKind, Settings, Target};
 use crate::store::{Conn, channels, monitors};
 use crate::web::error::ApiError;
 
@@ -42,6 +43,7 @@ struct FormPage {
     kind: Kind,
     form: Form,
     channels: Vec<Choice>,
+    assertions: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
     known_tags: Vec<String>,
     folds: FoldWords,
@@ -121,10 +123,28 @@ impl FormPage {
         if self.form.has("keyword") || self.form.has("keyword_absent") {
             words.push("body text".to_owned());
         }
+        let assertions = self.assertions.iter().filter(|row| !row.is_empty()).count();
+        if assertions > 0 {
+            words.push(plural(assertions, "assertion"));
+        }
         if self.form.has("degraded_after_ms") {
             words.push(format!("slow over {} ms", self.form.value("degraded_after_ms")));
         }
         words.join(", ")
+    }
+
+    fn certificate_words(&self) -> String {
+        let verify =
+            if self.form.has("verify_tls") { "Must be valid" } else { "Need not be valid" };
+        match self.form.value("tls_expiry_days") {
+            "" => format!("{verify}, no warning"),
+            days => format!("{verify}, warn {days} days before its end"),
+        }
+    }
+
+    /// Whether a row says itself what is wrong with the assertions.
+    fn a_row_is_wrong(&self) -> bool {
+        self.assertions.iter().any(|row| !row.error.is_empty())
     }
 
     fn confirmation_words(&self) -> String {
@@ -156,15 +176,21 @@ pub struct NewQuery {
     url: String,
 }
 
+/// What is ticked, and the rows that are filled.
 struct Ticks {
     channels: Option<Vec<i64>>,
     events: Vec<String>,
+    assertions: Vec<Row>,
 }
 
 impl Ticks {
     fn of(settings: &Settings) -> Self {
         let events = settings.notify_on.iter().map(ToString::to_string).collect();
-        Self { channels: settings.channel_ids.clone(), events }
+        let assertions = match &settings.target {
+            Target::Http(spec) => assertion_rows::rows(&spec.assertions),
+            _ => Vec::new(),
+        };
+        Self { channels: settings.channel_ids.clone(), events, assertions }
     }
 
     fn posted(input: &Input) -> Self {
@@ -172,11 +198,13 @@ impl Ticks {
         Self {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
+            assertions: assertion_rows::posted(input),
         }
     }
 
     fn all() -> Self {
-        Self { channels: None, events: NotifyOn::ALL.iter().map(ToString::to_string).collect() }
+        let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
+        Self { channels: None, events, assertions: Vec::new() }
     }
 }
 
@@ -201,8 +229,12 @@ async fn show_form(
         .into_iter()
         .map(|(id, name)| Choice { is_on: chosen.contains(&id), id, name })
         .collect();
-    let words = [("down", "goes down"), ("up", "recovers"), ("degraded", "is slow")];
-    let events = words.map(|(word, text)| (word, text, ticks.events.iter().any(|e| e == word)));
+    let mut words = vec![("down", "goes down"), ("up", "recovers"), ("degraded", "is slow")];
+    if kind.has_certificate() {
+        words.push(("certificate", "has a certificate that ends soon"));
+    }
+    let is_on = |word: &str| ticks.events.iter().any(|event| event == word);
+    let events = words.into_iter().map(|(word, text)| (word, text, is_on(word))).collect();
     let title = match (id, kind) {
         (Some(_), _) => format!("Edit {}", form.value("name")),
         (None, kind) => format!("New {}", noun(kind)),
@@ -219,7 +251,8 @@ async fn show_form(
         kind,
         form,
         channels,
-        events: events.to_vec(),
+        assertions: assertion_rows::with_empty(ticks.assertions),
+        events,
         known_tags: monitors::tags(conn).await?,
     };
     show_as(status, &page)

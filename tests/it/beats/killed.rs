@@ -4,10 +4,12 @@
 #![allow(clippy::disallowed_methods, reason = "a test has no supervisor")]
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Client;
 use serde_json::json;
+use tokio::sync::Notify;
 use watchbell::account::{Role, api_token};
 use watchbell::monitor::heartbeat::SignalKind;
 use watchbell::notify::DeliveryState;
@@ -40,6 +42,8 @@ struct Job {
     uuid: String,
     sent: u64,
     answered: Vec<String>,
+    /// Told of each answer.
+    was_answered: Arc<Notify>,
 }
 
 impl Job {
@@ -51,7 +55,10 @@ impl Job {
             let body = self.sent.to_string();
             let request = client.post(format!("{base}/ping/{}{suffix}", self.uuid));
             match request.body(body.clone()).send().await {
-                Ok(answer) if answer.status() == 200 => self.answered.push(body),
+                Ok(answer) if answer.status() == 200 => {
+                    self.answered.push(body);
+                    self.was_answered.notify_one();
+                }
                 _ => return self,
             }
         }
@@ -91,7 +98,7 @@ async fn make_jobs(server: &Binary, token: &str) -> Vec<Job> {
         let fields = json!({"name": format!("job {n}"), "period_seconds": 34_560_000});
         let made = server.api(token, "POST", "/heartbeats", fields).await.data(201);
         let (id, uuid) = (made["id"].as_i64().unwrap(), made["uuid"].as_str().unwrap().to_owned());
-        jobs.push(Job { id, uuid, sent: 0, answered: Vec::new() });
+        jobs.push(Job { id, uuid, sent: 0, answered: Vec::new(), was_answered: Arc::default() });
     }
     jobs
 }
@@ -128,6 +135,7 @@ async fn signals_and_alerts_outlive_kills_at_random_moments() {
     let client = Client::builder().no_proxy().build().unwrap();
     for round in 0..KILLS {
         let mut chance = Chance(round);
+        let answers: Vec<_> = jobs.iter().map(|job| job.was_answered.clone()).collect();
         let signalling: Vec<_> = jobs
             .drain(..)
             .zip(1..)
@@ -136,6 +144,10 @@ async fn signals_and_alerts_outlive_kills_at_random_moments() {
                 tokio::spawn(job.signal(client, base, Chance(100 * round + n)))
             })
             .collect();
+        // On a busy machine the first answer may take longer than what is waited below.
+        for answer in answers {
+            tokio::time::timeout(CAP, answer.notified()).await.unwrap();
+        }
         // The moment of the kill is random, and nothing depends on it.
         tokio::time::sleep(Duration::from_millis(chance.below(150))).await;
         server.kill();

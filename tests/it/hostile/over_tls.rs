@@ -16,8 +16,7 @@ use super::wire::{answer, flood, say, trickle};
 use super::*;
 
 const FINE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-const UNTRUSTED: Expected =
-    Down(ErrorKind::Tls, "certificate is not trusted (self-signed or unknown issuer)");
+const SELF_SIGNED: Expected = Down(ErrorKind::Tls, "certificate is not trusted: it is self-signed");
 const CLOSED: Expected = Down(ErrorKind::Tls, "connection closed during the TLS handshake");
 const NO_TLS: Expected = Down(ErrorKind::Tls, "the server does not speak TLS");
 const TOO_OLD: Expected = Down(ErrorKind::Tls, "the server does not support TLS 1.2 or newer");
@@ -130,7 +129,13 @@ async fn add_certificates(cases: &mut Vec<Case>, root: &Authority) {
             between.server("localhost", NOW, &[&stranger, &between]),
             Up,
         ),
-        ("an incomplete chain", between.server("localhost", NOW, &[]), UNTRUSTED),
+        (
+            "an incomplete chain",
+            between.server("localhost", NOW, &[]),
+            of(
+                "certificate is not trusted: the chain is incomplete, the issuer \"Between\" is neither sent along nor an authority that is trusted",
+            ),
+        ),
         (
             "an expired certificate",
             root.server("localhost", (2020, 2021), &[]),
@@ -149,10 +154,10 @@ async fn add_certificates(cases: &mut Vec<Case>, root: &Authority) {
         (
             "a certificate of an unknown authority",
             stranger.server("localhost", NOW, &[&stranger]),
-            UNTRUSTED,
+            of("certificate is not trusted: the authority \"Stranger\" is not a trusted one"),
         ),
-        ("a self-signed certificate", self_signed(false, &[]), UNTRUSTED),
-        ("a self-signed authority", self_signed(true, &[]), UNTRUSTED),
+        ("a self-signed certificate", self_signed(false, &[]), SELF_SIGNED),
+        ("a self-signed authority", self_signed(true, &[]), SELF_SIGNED),
         (
             "a server that asks for a certificate",
             picky,

@@ -1,74 +1,7 @@
 //! Certificates and handshakes, good and bad, against a small authority of our own.
 
-use std::sync::Arc;
-
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::ServerConfig;
-use rustls::crypto::ring;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
-
 use super::*;
-
-struct Authority {
-    certificate: CertificateDer<'static>,
-    issuer: Issuer<'static, KeyPair>,
-}
-
-fn authority() -> Authority {
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(vec![]).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let certificate = params.self_signed(&key).expect("signed").der().clone();
-    Authority { certificate, issuer: Issuer::new(params, key) }
-}
-
-impl Authority {
-    /// A prober that trusts this authority.
-    fn prober(&self) -> Prober {
-        let mut roots = RootCertStore::empty();
-        roots.add(self.certificate.clone()).expect("a root");
-        Prober::with_roots(EgressRules::default(), roots).expect("set up")
-    }
-
-    /// A certificate for `name`, valid in the years given.
-    fn issue(&self, name: &str, years: (i32, i32)) -> Identity {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("a name");
-        params.not_before = date_time_ymd(years.0, 1, 1);
-        params.not_after = date_time_ymd(years.1, 1, 1);
-        let certificate = params.signed_by(&key, &self.issuer).expect("signed");
-        Identity { certificate: certificate.der().clone(), key }
-    }
-}
-
-struct Identity {
-    certificate: CertificateDer<'static>,
-    key: KeyPair,
-}
-
-/// A certificate that signs itself; `ca` as `openssl req -x509` makes it.
-fn self_signed(ca: bool) -> Identity {
-    let key = KeyPair::generate().expect("a key");
-    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name");
-    if ca {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    }
-    let certificate = params.self_signed(&key).expect("signed").der().clone();
-    Identity { certificate, key }
-}
-
-fn acceptor(identity: Identity, alpn: &[&str]) -> TlsAcceptor {
-    let key = PrivateKeyDer::Pkcs8(identity.key.serialize_der().into());
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![identity.certificate], key)
-        .expect("a certificate");
-    config.alpn_protocols = alpn.iter().map(|p| p.as_bytes().to_vec()).collect();
-    TlsAcceptor::from(Arc::new(config))
-}
+use crate::support::tls::{Identity, acceptor, authority, root, self_signed};
 
 /// An HTTPS target that answers 200 over HTTP/1.1.
 async fn https(identity: Identity) -> String {
@@ -86,7 +19,7 @@ async fn https(identity: Identity) -> String {
     format!("https://localhost:{}/", address.port())
 }
 
-const UNTRUSTED: &str = "certificate is not trusted (self-signed or unknown issuer)";
+const SELF_SIGNED: &str = "certificate is not trusted: it is self-signed";
 
 #[tokio::test]
 async fn certificates_are_judged_by_authority_time_and_name() {
@@ -99,10 +32,22 @@ async fn certificates_are_judged_by_authority_time_and_name() {
             trusted.issue("other.example", (2020, 2090)),
             Some("certificate is not valid for host localhost"),
         ),
-        (authority().issue("localhost", (2020, 2090)), Some(UNTRUSTED)),
-        (self_signed(false), Some(UNTRUSTED)),
-        (self_signed(true), Some(UNTRUSTED)),
+        (
+            authority().issue("localhost", (2020, 2090)),
+            Some(
+                "certificate is not trusted: it is not signed by the authority \"Test Root\" that it names",
+            ),
+        ),
+        (
+            root("Other Root").issue("localhost", (2020, 2090)),
+            Some(
+                "certificate is not trusted: the chain is incomplete, the issuer \"Other Root\" is neither sent along nor an authority that is trusted",
+            ),
+        ),
+        (self_signed(false), Some(SELF_SIGNED)),
+        (self_signed(true), Some(SELF_SIGNED)),
     ] {
+        let fingerprint = identity.fingerprint();
         let url = https(identity).await;
         let extra = json!({"timeout_seconds": 60});
         let result = trusted.prober().check_http(&spec(&url, extra), "local", STARTED).await;
@@ -115,6 +60,10 @@ async fn certificates_are_judged_by_authority_time_and_name() {
         let lax = json!({"verify_tls": false, "timeout_seconds": 60});
         let lax = check(&url, lax).await;
         assert_eq!(lax.verdict, Verdict::Up, "{wrong:?} without verification: {lax:?}");
+        for result in [result, lax] {
+            let seen = result.certificate.expect("seen whatever the verdict");
+            assert_eq!(seen.fingerprint, fingerprint, "{wrong:?}");
+        }
     }
 }
 

@@ -17,6 +17,7 @@ fn result(at: i64, verdict: Verdict) -> CheckResult {
         status_code: None,
         error: None,
         failed_checks: BTreeMap::new(),
+        certificate: None,
         verdict,
     }
 }

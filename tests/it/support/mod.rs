@@ -7,6 +7,7 @@ pub mod database;
 pub mod dns;
 pub mod smtp;
 pub mod stub;
+pub mod tls;
 
 use std::future::Future;
 use std::time::Duration;

@@ -1,0 +1,258 @@
+//! JSONPath (RFC 9535), with limits that keep its cost in proportion to the body that it is asked of. Pure.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use regex::Regex;
+use serde_json::Value;
+use serde_json_path::functions::{LogicalType, ValueType};
+use serde_json_path::{JsonPath, function};
+
+use super::pattern;
+
+/// The longest path, in characters.
+const LONGEST: usize = 500;
+/// The deepest nesting of brackets and parentheses: the parser's time grows with a power of it.
+const DEEPEST: usize = 6;
+/// The most selectors beside the first in one pair of brackets.
+const COMMAS_MAX: usize = 10;
+
+/// A path that was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Path(JsonPath);
+
+impl Path {
+    /// Reads a path.
+    ///
+    /// # Errors
+    /// Why it cannot be used, as what follows on "path": `is not a JSONPath: …`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if !text.starts_with('$') {
+            return Err(format!("must start with $, as $.{}", text.trim_start_matches(['.', '/'])));
+        }
+        Outline::of(text).check(text)?;
+        let parsed = JsonPath::parse(text).map_err(|error| {
+            format!(
+                "is not a JSONPath: {} at character {}",
+                error.message(),
+                // The parser counts from 0, and people from 1.
+                error.position() + 1
+            )
+        })?;
+        Ok(Self(parsed))
+    }
+
+    /// What it finds in `value`, in the order of the document.
+    pub fn find<'a>(&self, value: &'a Value) -> Vec<&'a Value> {
+        self.0.query(value).all()
+    }
+}
+
+/// What the cost of a path depends on, counted outside of quoted names.
+#[derive(Debug, Default)]
+struct Outline {
+    deepest: usize,
+    descents: usize,
+    filters: usize,
+    /// Pairs of brackets that list several selectors.
+    unions: usize,
+    commas: usize,
+    /// Whether a filter goes over many nodes, and whether it starts at the root.
+    filter_is_wide: bool,
+    filter_has_root: bool,
+}
+
+impl Outline {
+    fn of(text: &str) -> Self {
+        let mut outline = Self::default();
+        // For each open bracket: whether it is one of selectors (not of a function's arguments), and has a comma.
+        let mut open: Vec<(bool, bool)> = Vec::new();
+        let mut quote = None;
+        let mut before = ' ';
+        let mut escaped = false;
+        for c in text.chars() {
+            if let Some(mark) = quote {
+                if c == mark && !escaped {
+                    quote = None;
+                }
+                escaped = c == '\\' && !escaped;
+                continue;
+            }
+            match c {
+                '\'' | '"' => quote = Some(c),
+                '[' | '(' => open.push((c == '[', false)),
+                ']' | ')' => drop(open.pop()),
+                '?' => outline.filters += 1,
+                '.' if before == '.' => outline.descents += 1,
+                ',' => outline.comma(open.last_mut()),
+                _ => {}
+            }
+            if outline.filters > 0 {
+                outline.filter_is_wide |= matches!(c, '*' | ':') || (c == '.' && before == '.');
+                outline.filter_has_root |= c == '$';
+            }
+            outline.deepest = outline.deepest.max(open.len());
+            before = c;
+        }
+        outline
+    }
+
+    fn comma(&mut self, bracket: Option<&mut (bool, bool)>) {
+        if let Some((true, listed)) = bracket {
+            self.commas += 1;
+            self.unions += usize::from(!std::mem::replace(listed, true));
+        }
+    }
+
+    fn check(&self, text: &str) -> Result<(), String> {
+        let refuse = |reason: &str| Err(reason.to_owned());
+        if text.chars().count() > LONGEST {
+            return Err(format!("must be at most {LONGEST} characters long"));
+        }
+        if self.deepest > DEEPEST {
+            return Err(format!("is nested deeper than {DEEPEST}; write it flatter"));
+        }
+        if self.descents > 1 {
+            return refuse("has more than one `..`; name the steps between");
+        }
+        if self.filters > 1 {
+            return refuse("has more than one filter `?`; join the conditions with &&");
+        }
+        if self.unions > 1 || self.commas > COMMAS_MAX {
+            return refuse("lists too many selectors; one pair of brackets may have up to 11");
+        }
+        if self.filter_is_wide && self.filter_has_root {
+            return refuse("has a filter with `$` beside `*`, `:` or `..`; name the steps");
+        }
+        Ok(())
+    }
+}
+
+thread_local! {
+    /// The patterns that filters used last: they are asked of every node, and reading one takes far longer than matching it.
+    static PATTERNS: RefCell<HashMap<String, Option<Regex>>> = RefCell::new(HashMap::new());
+}
+
+fn is_match(value: &ValueType<'_>, written: &ValueType<'_>, whole: bool) -> LogicalType {
+    // A pattern out of the body would have to be read anew for each node: it matches nothing.
+    let (Some(Value::String(text)), ValueType::Value(Value::String(written))) =
+        (value.as_value(), written)
+    else {
+        return LogicalType::False;
+    };
+    let written = if whole { format!("^(?:{written})$") } else { written.clone() };
+    PATTERNS.with_borrow_mut(|patterns| {
+        if patterns.len() > 64 {
+            patterns.clear();
+        }
+        let pattern = patterns.entry(written).or_insert_with_key(|text| pattern::parse(text).ok());
+        pattern.as_ref().is_some_and(|pattern| pattern.is_match(text)).into()
+    })
+}
+
+#[function(name = "match")]
+fn match_whole(value: ValueType, pattern: ValueType) -> LogicalType {
+    is_match(&value, &pattern, true)
+}
+
+#[function(name = "search")]
+fn search_within(value: ValueType, pattern: ValueType) -> LogicalType {
+    is_match(&value, &pattern, false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn found(path: &str, value: &Value) -> Value {
+        Path::parse(path).unwrap().find(value).into_iter().cloned().collect()
+    }
+
+    #[test]
+    fn paths_find_what_the_rfc_says() {
+        let shop = json!({"status": "ok", "a b": 1, "null": null, "checks": [
+            {"name": "db", "status": "ok", "ms": 4}, {"name": "redis", "status": "down"},
+            {"name": "mail", "status": "ok", "ms": 40, "tags": ["x", "y"]}]});
+        for (path, expected) in [
+            ("$.status", json!(["ok"])),
+            ("$['a b']", json!([1])),
+            ("$.null", json!([null])),
+            ("$.missing", json!([])),
+            ("$.status.deeper", json!([])),
+            ("$.checks[0].name", json!(["db"])),
+            ("$.checks[-1].name", json!(["mail"])),
+            ("$.checks[*].status", json!(["ok", "down", "ok"])),
+            ("$.checks[0,2].name", json!(["db", "mail"])),
+            ("$.checks[:2].name", json!(["db", "redis"])),
+            ("$..status", json!(["ok", "ok", "down", "ok"])),
+            ("$.checks[?@.name == 'redis'].status", json!(["down"])),
+            ("$.checks[?@.ms > 10 || @.status == 'down'].name", json!(["redis", "mail"])),
+            ("$.checks[?length(@.tags) == 2].name", json!(["mail"])),
+            ("$.checks[?count(@.*) == 2].name", json!(["redis"])),
+            ("$.checks[?match(@.name, 'd.')].name", json!(["db"])),
+            ("$.checks[?match(@.name, 'd')].name", json!([])),
+            ("$.checks[?search(@.name, '[dm]')].name", json!(["db", "redis", "mail"])),
+            ("$.checks[?search(@.name, '(')].name", json!([])),
+            ("$.checks[?@.status == $.status].name", json!(["db", "mail"])),
+        ] {
+            assert_eq!(found(path, &shop), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused_with_the_fix() {
+        for (path, reason) in [
+            ("status", "must start with $, as $.status"),
+            (".status", "must start with $, as $.status"),
+            ("", "must start with $, as $."),
+            ("$.a[?@.b[?@.c]]", "has more than one filter `?`; join the conditions with &&"),
+            ("$..a..b", "has more than one `..`; name the steps between"),
+            ("$[0,1][0,1]", "lists too many selectors; one pair of brackets may have up to 11"),
+            ("$.a[?$.b[*] == 1]", "has a filter with `$` beside `*`, `:` or `..`; name the steps"),
+        ] {
+            assert_eq!(Path::parse(path), Err(reason.to_owned()), "{path}");
+        }
+        for path in ["$.", "$.a[", "$[?(@.a]", "$.a b", "$[?@.a = 1]", "$[01]", "$.é[", "$['a"] {
+            let reason = Path::parse(path).unwrap_err();
+            assert!(reason.starts_with("is not a JSONPath: "), "{path}: {reason}");
+            assert!(reason.contains(" at character "), "{path}: {reason}");
+        }
+        assert!(Path::parse("$['?..,..?[[[[[[[[[[[,']").is_ok(), "quoted names do not count");
+    }
+
+    #[test]
+    fn costly_paths_are_refused_and_the_rest_is_quick() {
+        // Each of these takes a parser or a search without limits minutes.
+        let nested = |open: &str, n: usize, close: &str| {
+            format!("$[?{}@.a{} == 1]", open.repeat(n), close.repeat(n))
+        };
+        let costly = [
+            nested("length(", 60, ")"),
+            nested("(", 150, ")"),
+            nested("!(", 100, ")"),
+            format!("${}", "[?@".repeat(150)),
+            format!("${}", "[*,*]".repeat(90)),
+            format!("$[{}*]", "*,".repeat(200)),
+            "$".to_owned() + &"..*".repeat(100),
+            "[".repeat(500),
+            "$".repeat(501),
+        ];
+        for path in costly {
+            assert!(Path::parse(&path).is_err(), "{path}");
+        }
+        let large = Value::Array((0..50_000).map(|i| json!({"a": i})).collect());
+        for path in [
+            nested("length(", DEEPEST - 1, ")"),
+            nested("!(", DEEPEST - 1, ")"),
+            "$..[?search(@.a, '\\w{50}x')]".to_owned(),
+            "$[?search(@.a, @.a)]".to_owned(),
+            "$..[*,*,*,*,*]".to_owned(),
+        ] {
+            if let Ok(path) = Path::parse(&path) {
+                path.find(&large);
+            }
+        }
+    }
+}
