@@ -15,6 +15,7 @@ use crate::account::{Role, setup, user};
 use crate::base_url::BaseUrl;
 use crate::checker::Engine;
 use crate::checker::ingest::{Ingest, Outlets};
+use crate::checker::judge::{Judge, RegionWatch};
 use crate::checker::run::{Checker, Command};
 use crate::checker::watch::Watcher;
 use crate::cli::CliError;
@@ -22,7 +23,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Checked, Config};
 use crate::notify::carrier::ATTEMPT_LIMIT;
 use crate::notify::outbox::{Sender, SenderConfig};
-use crate::probe::{GuardedResolver, Prober};
+use crate::probe::{Canaries, GuardedResolver, Prober, SystemCanaries};
 use crate::report::retention::Retention;
 use crate::seal::Sealer;
 use crate::store::open::ServerLock;
@@ -42,11 +43,13 @@ const WEB_WORKERS: usize = 2;
 pub struct Seams {
     /// The time.
     pub clock: SharedClock,
+    /// What tells "me" from "them"; those of the settings unless given.
+    pub canaries: Option<Arc<dyn Canaries>>,
 }
 
 impl Default for Seams {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock) }
+        Self { clock: Arc::new(SystemClock), canaries: None }
     }
 }
 
@@ -58,6 +61,7 @@ pub struct App {
     setup_link: Option<String>,
     supervisor: Supervisor,
     checker: Checker,
+    region_watch: RegionWatch,
     commands: mpsc::UnboundedReceiver<Command>,
     watcher: Watcher,
     sender: Sender,
@@ -123,7 +127,19 @@ impl App {
         let ingest = Ingest::new(seams.clock.clone(), sealer.clone(), outlets.clone());
         let (writer, writing) = Writer::new(db.clone(), ingest);
         supervisor.spawn("writer", writing);
+        let canaries =
+            seams.canaries.unwrap_or_else(|| Arc::new(SystemCanaries::new(checked.canaries)));
+        let (judge, region_watch) = Judge::new(
+            &db,
+            canaries,
+            seams.clock.clone(),
+            writer.clone(),
+            commands.clone(),
+            config.region.clone(),
+        )
+        .await?;
         let watcher = Watcher {
+            cut_off: region_watch.cut_off_since(),
             clock: seams.clock.clone(),
             db: db.clone(),
             writer: writer.clone(),
@@ -135,6 +151,7 @@ impl App {
         let checker = Checker {
             clock: seams.clock.clone(),
             prober: Arc::new(prober),
+            judge,
             writer: writer.clone(),
             region: config.region.clone(),
             permits: usize::try_from(config.check_permits).unwrap_or(usize::MAX),
@@ -165,6 +182,7 @@ impl App {
             setup_link,
             supervisor,
             checker,
+            region_watch,
             commands: command_queue,
             watcher,
             sender,
@@ -210,6 +228,7 @@ impl App {
         let stopping = supervisor.stop().clone();
         let clock = state.clock.clone();
         supervisor.spawn("checker", self.checker.run(watched, self.commands, stopping.clone()));
+        supervisor.spawn("region watch", self.region_watch.run(stopping.clone()));
         supervisor.spawn("watcher", watcher.run(stopping.clone()));
         supervisor.spawn("sender", self.sender.run(stopping.clone()));
         supervisor.spawn("retention", self.retention.run(db.clone(), clock, stopping.clone()));

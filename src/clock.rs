@@ -68,6 +68,56 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
+/// For `#[serde(with)]`: a [`Timestamp`] as plain milliseconds, where JSON is ours alone and is written often.
+pub mod as_ms {
+    use super::{Deserialize, Deserializer, Serialize, Serializer, Timestamp};
+
+    /// Milliseconds, or RFC 3339 as it was written before.
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        Ms(i64),
+        Text(Timestamp),
+    }
+
+    /// A moment that is always there.
+    #[allow(missing_docs, reason = "serde's names")]
+    pub fn serialize<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+        at.0.serialize(serializer)
+    }
+
+    #[allow(missing_docs, reason = "serde's names")]
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Ok(match Either::deserialize(deserializer)? {
+            Either::Ms(ms) => Timestamp(ms),
+            Either::Text(at) => at,
+        })
+    }
+
+    /// The same for a moment that may be missing.
+    pub mod option {
+        use super::{Deserialize, Deserializer, Either, Serialize, Serializer, Timestamp};
+
+        #[allow(missing_docs, reason = "serde's names")]
+        pub fn serialize<S: Serializer>(
+            at: &Option<Timestamp>,
+            serializer: S,
+        ) -> Result<S::Ok, S::Error> {
+            at.map(|at| at.0).serialize(serializer)
+        }
+
+        #[allow(missing_docs, reason = "serde's names")]
+        pub fn deserialize<'de, D: Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<Timestamp>, D::Error> {
+            Ok(Option::<Either>::deserialize(deserializer)?.map(|either| match either {
+                Either::Ms(ms) => Timestamp(ms),
+                Either::Text(at) => at,
+            }))
+        }
+    }
+}
+
 /// A future that ends when its moment has come.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 

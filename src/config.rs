@@ -10,6 +10,7 @@ use url::Url;
 use crate::cli;
 use crate::notify::retry::RetrySchedule;
 use crate::notify::smtp::SmtpSettings;
+use crate::probe::canary::{self, Canary};
 use crate::probe::egress::EgressRules;
 
 /// Watchbell: a self-hosted uptime monitor that never loses an alert.
@@ -125,6 +126,9 @@ pub struct Config {
     #[arg(long, env = "WATCHBELL_CHECK_PERMITS", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=100_000), global = true)]
     pub check_permits: u32,
+    /// What tells a trouble of our own network from one of the targets: `resolver`, `gateway`, addresses, `host:port`.
+    #[arg(long, env = "WATCHBELL_CANARIES", default_value = "resolver,gateway", global = true)]
+    pub canaries: String,
     /// How the log is written.
     #[arg(long, env = "WATCHBELL_LOG_FORMAT", default_value = "text", global = true)]
     pub log_format: LogFormat,
@@ -139,6 +143,8 @@ pub struct Checked {
     pub smtp: Option<SmtpSettings>,
     /// When a delivery is tried again.
     pub retry: RetrySchedule,
+    /// What tells "me" from "them".
+    pub canaries: Vec<Canary>,
     /// The SQLite file; `None` with PostgreSQL.
     pub sqlite_path: Option<PathBuf>,
 }
@@ -177,7 +183,9 @@ impl Config {
         {
             return Err("WATCHBELL_BASE_URL: must be like https://watch.example.com".to_owned());
         }
-        Ok(Checked { egress, smtp, retry, sqlite_path: self.sqlite_path()? })
+        let canaries = canary::parse(&self.canaries)
+            .map_err(|reason| format!("WATCHBELL_CANARIES: {reason}"))?;
+        Ok(Checked { egress, smtp, retry, canaries, sqlite_path: self.sqlite_path()? })
     }
 
     /// The database's URL without user and password, for people.

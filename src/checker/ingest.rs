@@ -5,8 +5,9 @@
 
 mod apply;
 mod edit;
+mod region;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast, mpsc};
 use uuid::Uuid;
 
+pub use self::region::RegionNews;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
 use crate::fields::FieldErrors;
@@ -122,6 +124,8 @@ pub enum Work {
         /// Which.
         id: MonitorId,
     },
+    /// A region was cut off, or is back.
+    Region(RegionNews),
     /// Somebody takes an incident.
     Acknowledge {
         /// Which.
@@ -277,7 +281,7 @@ struct Group<'a> {
     sealer: &'a Sealer,
     now: Timestamp,
     known: Known,
-    dirty: Vec<MonitorId>,
+    dirty: BTreeSet<MonitorId>,
     /// The windows that may cover what the group is about. Read when first needed.
     windows: Option<Vec<MaintenanceWindow>>,
     /// The enabled channels: number, and whether a default one. Read when first needed.
@@ -332,7 +336,7 @@ impl<'a> Group<'a> {
             sealer,
             now,
             known,
-            dirty: Vec::new(),
+            dirty: BTreeSet::new(),
             windows: None,
             channels: None,
             results: Vec::new(),
@@ -382,6 +386,7 @@ impl<'a> Group<'a> {
             Work::Pause { id } => self.pause(conn, *id).await,
             Work::Resume { id } => self.resume(conn, *id).await,
             Work::Rotate { id } => self.rotate(conn, *id).await,
+            Work::Region(news) => self.region_news(conn, news).await,
             Work::Acknowledge { id, by } => self.acknowledge(conn, *id, by).await,
             Work::Comment { id, by, text } => self.comment(conn, *id, by, text).await,
         }

@@ -2,6 +2,7 @@
 
 pub mod engine;
 pub mod ingest;
+pub mod judge;
 mod presence;
 pub mod queue;
 pub mod run;

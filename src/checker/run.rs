@@ -12,6 +12,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::ingest::{Ingest, Reply, Work};
+use super::judge::Judge;
 use super::queue::DueQueue;
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
@@ -36,6 +37,8 @@ pub enum Command {
     },
     /// Check it now; while a check runs, as soon as that one ends: what began before is no fresh look.
     CheckSoon(MonitorId),
+    /// Look at everything afresh, spread over some seconds.
+    CheckAllSoon,
     /// The clock has jumped: the moments that were planned mean nothing any more.
     Replan,
 }
@@ -46,6 +49,8 @@ pub struct Checker {
     pub clock: SharedClock,
     /// Makes the checks.
     pub prober: Arc<Prober>,
+    /// Says which failures are ours.
+    pub judge: Judge,
     /// Where results go.
     pub writer: Writer<Ingest>,
     /// The region of this server.
@@ -169,8 +174,8 @@ impl Loop {
         }
         let check = check(
             self.checker.prober.clone(),
+            self.checker.judge.clone(),
             self.checker.writer.clone(),
-            self.checker.clock.clone(),
             slot.monitor.clone(),
             self.checker.region.clone(),
             slot.generation,
@@ -201,6 +206,7 @@ impl Loop {
                 }
             }
             Command::Replan => self.replan(now),
+            Command::CheckAllSoon => self.check_all_soon(now),
             Command::CheckSoon(id) => {
                 if let Some(slot) = self.slots.get_mut(&id) {
                     slot.again = slot.running.is_some();
@@ -217,6 +223,18 @@ impl Loop {
                 let due = schedule::next_due(*id, pace, &State::unknown(now), now);
                 let due = if slot.waiters.is_empty() { due } else { now };
                 self.queue.set(*id, due);
+            }
+        }
+    }
+
+    /// Brings every check forward. Those that run now are no fresh look, so theirs come again.
+    fn check_all_soon(&mut self, now: Timestamp) {
+        let spread_ms = schedule::spread_ms(self.slots.len());
+        for (id, slot) in &mut self.slots {
+            slot.again = slot.running.is_some();
+            if let (Some(pace), None) = (slot.monitor.settings.target.pace(), &slot.running) {
+                let due = schedule::soon(*id, pace, spread_ms, now);
+                self.queue.set(*id, if slot.waiters.is_empty() { due } else { now });
             }
         }
     }
@@ -281,15 +299,14 @@ fn abort(slot: Slot) {
 
 async fn check(
     prober: Arc<Prober>,
+    judge: Judge,
     writer: Writer<Ingest>,
-    clock: SharedClock,
     monitor: Arc<Monitor>,
     region: String,
     generation: u64,
     now: Timestamp,
 ) -> Option<Ended> {
-    let result = prober.check(&monitor.settings.target, &region, now).await?;
-    let at = clock.now();
+    let (result, at) = judge.check(&prober, &monitor, &region, now).await?;
     let work = Work::Checked { monitor_id: monitor.id, result: Box::new(result.clone()) };
     // A result that could not be stored was logged by the writer; the next check comes as planned.
     let state = match writer.write(work).await {

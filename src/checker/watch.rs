@@ -13,6 +13,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::ingest::{Ingest, Work};
+use super::judge::CutOffSince;
 use super::presence::Presence;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
@@ -47,6 +48,8 @@ pub struct Watcher {
     pub commands: mpsc::UnboundedSender<Command>,
     /// Open pages.
     pub live: broadcast::Sender<LiveEvent>,
+    /// Whether this region is cut off: the pings of jobs cannot come then.
+    pub cut_off: CutOffSince,
     /// Wakes this task.
     pub wake: Arc<Notify>,
     /// When this task looks next, in epoch ms.
@@ -187,6 +190,11 @@ impl Watcher {
                 monitors::due_between(conn, looked_at, now).await?,
             )
         };
+        // Cut off is as good as away: the pings of jobs have no way to us, so windows that end meanwhile move on.
+        if let Some(from) = self.cut_off.get() {
+            let away = |&monitor_id| Work::WasAway { monitor_id, from, is_gap: false };
+            join_all(passed.iter().map(away).map(|work| self.writer.write(work))).await;
+        }
         let looked =
             passed.iter().map(|&monitor_id| self.writer.write(Work::Deadline { monitor_id }));
         let failed = join_all(looked).await.into_iter().any(|result| result.is_err());

@@ -5,7 +5,7 @@ mod certificate;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::IncidentId;
+use super::{Incident, IncidentId};
 use crate::clock::Timestamp;
 use crate::monitor::{Cause, CheckResult, ErrorKind, FailedChecks, Kind, Monitor, MonitorId};
 
@@ -20,6 +20,10 @@ crate::words! {
         MonitorDegraded = "monitor.degraded",
         /// A certificate ends soon.
         CertificateExpiring = "certificate.expiring",
+        /// Watchbell itself is cut off from the network.
+        SelfCutOff = "self.cut_off",
+        /// It is back.
+        SelfBack = "self.back",
         /// A channel cannot be reached; told on the monitor's other channels.
         ChannelFailed = "channel.failed",
         /// Somebody pressed "Send test".
@@ -98,7 +102,7 @@ pub struct AlertIncident {
     pub acknowledged_at: Option<Timestamp>,
     /// From its start to its end, or to the alert.
     pub duration_seconds: i64,
-    /// A word for machines: an error kind, `no_ping`, `still_running` or `reported_failure`.
+    /// A word for machines: an error kind, `no_ping`, `still_running`, `reported_failure` or `cut_off`.
     pub cause: String,
     /// The reason line.
     pub summary: String,
@@ -130,6 +134,21 @@ impl AlertMonitor {
             name: monitor.settings.name.clone(),
             url: monitor.settings.target.url().map(|url| without_credentials(url).to_string()),
             tags: monitor.settings.tags.clone(),
+        }
+    }
+}
+
+impl AlertIncident {
+    /// The incident as it stands at `now`.
+    pub fn of(incident: &Incident, now: Timestamp) -> Self {
+        Self {
+            id: incident.id,
+            started_at: incident.started_at,
+            resolved_at: incident.resolved_at,
+            acknowledged_at: incident.acknowledged_at,
+            duration_seconds: incident.duration_seconds(now),
+            cause: cause_word(&incident.cause).to_owned(),
+            summary: incident.summary.clone(),
         }
     }
 }
@@ -311,6 +330,7 @@ pub fn reason(cause: &Cause) -> String {
             format!("Reported failure: exit status {status}")
         }
         Cause::ReportedFailure { exit_status: None } => "Reported failure".to_owned(),
+        Cause::CutOff { silent, hosts, canaries } => own::cut_off_reason(*silent, *hosts, canaries),
     })
 }
 
@@ -320,6 +340,7 @@ pub fn cause_word(cause: &Cause) -> &'static str {
         Cause::Check { error, .. } => error.kind.as_str(),
         Cause::NoPing { .. } | Cause::NoFirstPing { .. } => "no_ping",
         Cause::StillRunning { .. } => "still_running",
+        Cause::CutOff { .. } => "cut_off",
         Cause::ReportedFailure { .. } => "reported_failure",
     }
 }
@@ -358,5 +379,6 @@ pub fn duration(ms: i64) -> String {
     words.join(" ")
 }
 
+pub mod own;
 #[cfg(test)]
 mod tests;

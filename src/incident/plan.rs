@@ -80,7 +80,7 @@ pub fn plan(
     let mut planner = Planner { monitor, check, routing, now, plan: Plan::default() };
     for fact in facts {
         match fact {
-            Fact::StatusChanged { .. } => {}
+            Fact::StatusChanged { .. } | Fact::NotKnown { .. } => {}
             Fact::WentDown { started_at, cause } => planner.went_down(*started_at, cause),
             Fact::StillDown { cause, changed } => planner.still_down(cause, *changed),
             Fact::Recovered { started_at } => planner.recovered(*started_at),

@@ -32,8 +32,8 @@ fn site(fields: Value) -> Monitor {
 }
 
 fn check(at: Timestamp, verdict: Verdict) -> CheckResult {
-    let error = (verdict == Verdict::Down)
-        .then(|| CheckError { kind: ErrorKind::Status, text: "status 500".to_owned() });
+    let error =
+        (verdict == Verdict::Down).then(|| CheckError::new(ErrorKind::Status, "status 500"));
     CheckResult {
         region: "local".to_owned(),
         started_at: at,
@@ -49,7 +49,7 @@ fn check(at: Timestamp, verdict: Verdict) -> CheckResult {
 fn status_500() -> Cause {
     Cause::Check {
         status_code: Some(500),
-        error: CheckError { kind: ErrorKind::Status, text: "status 500".to_owned() },
+        error: CheckError::new(ErrorKind::Status, "status 500"),
         failed_checks: BTreeMap::new(),
     }
 }

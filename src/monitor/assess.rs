@@ -71,7 +71,7 @@ fn wrong_status(spec: &HttpSpec, code: u16) -> Option<CheckError> {
 }
 
 fn status_error(code: u16) -> CheckError {
-    CheckError { kind: ErrorKind::Status, text: format!("status {code}") }
+    CheckError::new(ErrorKind::Status, format!("status {code}"))
 }
 
 fn wrong_keyword(spec: &HttpSpec, body: &Body<'_>) -> Option<CheckError> {
@@ -82,7 +82,7 @@ fn wrong_keyword(spec: &HttpSpec, body: &Body<'_>) -> Option<CheckError> {
         (None, Some(word)) => format!("keyword \"{}\" is in the body", one_line(word, SHOWN)),
         (None, None) => return None,
     };
-    Some(CheckError { kind: ErrorKind::Keyword, text })
+    Some(CheckError::new(ErrorKind::Keyword, text))
 }
 
 /// The longest keyword in a message, in characters.
@@ -96,7 +96,7 @@ fn failed_assertion(
     let Observation { status, headers, total_ms, .. } = *seen;
     let answer = Answer { status, headers, body, total_ms };
     let text = spec.assertions.iter().find_map(|assertion| assertion.failure(&answer))?;
-    Some(CheckError { kind: ErrorKind::Assertion, text })
+    Some(CheckError::new(ErrorKind::Assertion, text))
 }
 
 #[cfg(test)]
@@ -173,7 +173,7 @@ mod tests {
 
     #[test]
     fn a_wrong_status_is_told_rather_than_a_broken_body() {
-        let reset = CheckError { kind: ErrorKind::Reset, text: "connection reset".to_owned() };
+        let reset = CheckError::new(ErrorKind::Reset, "connection reset");
         let told = |status, error: &CheckError| {
             let failed = Assessment::failed(&spec(json!({})), status, error.clone());
             (failed.verdict, failed.error.map(|e| e.kind))
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(told(Some(503), &reset), (Verdict::Down, Some(ErrorKind::Status)));
         assert_eq!(told(Some(200), &reset), (Verdict::Down, Some(ErrorKind::Reset)));
         assert_eq!(told(None, &reset), (Verdict::Down, Some(ErrorKind::Reset)));
-        let own = CheckError { kind: ErrorKind::Internal, text: "no descriptors".to_owned() };
+        let own = CheckError::new(ErrorKind::Internal, "no descriptors");
         assert_eq!(told(Some(503), &own), (Verdict::Unknown, Some(ErrorKind::Internal)));
     }
 

@@ -36,7 +36,7 @@ fn saw(
         started_at: at,
         phases: Phases::default(),
         status_code: None,
-        error: error.map(|kind| CheckError { kind, text: "wrong".to_owned() }),
+        error: error.map(|kind| CheckError::new(kind, "wrong")),
         failed_checks: FailedChecks::new(),
         certificate,
         verdict: if error.is_some() { Verdict::Down } else { Verdict::Up },

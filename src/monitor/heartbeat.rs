@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::state::{Fact, Policy, State};
 use super::{Cause, HeartbeatSpec, Status};
-use crate::clock::Timestamp;
+use crate::clock::{Timestamp, as_ms};
 
 crate::words! {
     /// What a ping says.
@@ -42,14 +42,19 @@ pub struct Beat {
     /// How many pings were recorded: the number of the last one.
     pub pings: i64,
     /// The last success or failure.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub last_ping_at: Option<Timestamp>,
     /// The last success.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub last_success_at: Option<Timestamp>,
     /// When the next success is expected.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
     /// When it is down without one: due + grace, or the first-ping limit.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<Timestamp>,
     /// The runs that have begun and not ended, oldest first; at most [`RUNS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Run>,
 }
 
@@ -57,10 +62,13 @@ pub struct Beat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// What ties its start to its end; `None` for a start without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rid: Option<Uuid>,
     /// When it began.
+    #[serde(with = "as_ms")]
     pub started_at: Timestamp,
     /// When it has run too long: start + max runtime, if there is one.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub deadline_at: Option<Timestamp>,
 }
 

@@ -3,9 +3,13 @@
 pub mod assertion;
 pub mod assess;
 pub mod body;
+mod cause;
 pub mod certificate;
 #[cfg(test)]
 mod certificate_tests;
+pub mod cutoff;
+#[cfg(test)]
+mod cutoff_tests;
 pub mod dns_spec;
 pub mod endpoint;
 pub mod expect;
@@ -32,6 +36,7 @@ mod state_tests;
 pub mod status_set;
 mod tcp_spec;
 mod tls_spec;
+mod unknown;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -217,6 +222,17 @@ pub struct CheckError {
     pub kind: ErrorKind,
     /// One line for people, at most 300 characters.
     pub text: String,
+    /// Whether it may as well be our side's: no route to the host, no answer of the resolver. Decided on by
+    /// [`cutoff`], and of no interest after that.
+    #[serde(skip)]
+    pub doubtful: bool,
+}
+
+impl CheckError {
+    /// An error that is the target's, or plainly ours.
+    pub fn new(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), doubtful: false }
+    }
 }
 
 /// The parts of a health body that are not well: dotted path to text, as `checks.database` to `error: …`.
@@ -282,6 +298,15 @@ pub enum Cause {
     StillRunning {
         /// The max runtime, in seconds.
         max_runtime_seconds: u32,
+    },
+    /// The region is cut off from the network: Watchbell's own incident.
+    CutOff {
+        /// How many hosts do not answer.
+        silent: u32,
+        /// How many hosts were looked at.
+        hosts: u32,
+        /// The canaries, none of which answers.
+        canaries: Vec<String>,
     },
     /// The job itself said that it failed.
     ReportedFailure {

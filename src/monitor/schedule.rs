@@ -37,6 +37,16 @@ pub fn next_due(id: MonitorId, pace: &Pace, state: &State, now: Timestamp) -> Ti
     }
 }
 
+/// Over how long the checks of `monitors` monitors are spread when all are wanted soon, in ms: a few hundred a second.
+pub fn spread_ms(monitors: usize) -> i64 {
+    i64::try_from(monitors).unwrap_or(i64::MAX).saturating_mul(3).clamp(1_000, CATCH_UP_MS)
+}
+
+/// When a check that is wanted soon is due: at its slot, or within `spread_ms` if that is earlier.
+pub fn soon(id: MonitorId, pace: &Pace, spread_ms: i64, now: Timestamp) -> Timestamp {
+    next_slot(id, interval_ms(pace), now).min(now.plus_ms(phase_ms(id, spread_ms)))
+}
+
 /// The first slot of a monitor after `now`. Slots that passed meanwhile are skipped.
 pub fn next_slot(id: MonitorId, interval_ms: i64, now: Timestamp) -> Timestamp {
     let into_slot = (now.0 - phase_ms(id, interval_ms)).rem_euclid(interval_ms);

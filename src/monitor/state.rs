@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::cause::{cause_of, is_same_trouble};
 use super::certificate::{self, Certificate, Warned};
 use super::heartbeat::{self, Beat, Signal};
 pub use super::policy::Policy;
-use super::{Cause, CheckError, CheckResult, ErrorKind, Status, Verdict};
-use crate::clock::Timestamp;
+use super::{Cause, CheckResult, Status, Verdict, unknown};
+use crate::clock::{Timestamp, as_ms};
 
 /// What is known of a monitor now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,8 +20,10 @@ pub struct State {
     /// Its status.
     pub status: Status,
     /// When the status began; of `down`, the first failure.
+    #[serde(with = "as_ms")]
     pub since: Timestamp,
     /// When watching began with the present settings: results of checks begun before do not count.
+    #[serde(with = "as_ms")]
     pub watched_since: Timestamp,
     /// The failures that are being re-checked; `None` when confirmed or well.
     pub failing: Option<Failing>,
@@ -38,6 +41,9 @@ pub struct State {
     /// The certificates whose coming end was told.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warned: Vec<Warned>,
+    /// Since when nothing is known of it, as its checks end in `unknown`: a gap in the history.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
+    pub unknown_since: Option<Timestamp>,
     /// A heartbeat's window.
     pub beat: Beat,
 }
@@ -46,6 +52,7 @@ pub struct State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failing {
     /// When the first of them began.
+    #[serde(with = "as_ms")]
     pub first_at: Timestamp,
     /// How many.
     pub count: u32,
@@ -55,6 +62,7 @@ pub struct Failing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastCheck {
     /// When it began.
+    #[serde(with = "as_ms")]
     pub at: Timestamp,
     /// Its verdict.
     pub verdict: Verdict,
@@ -78,6 +86,7 @@ impl State {
             last_check: None,
             certificate: None,
             warned: Vec::new(),
+            unknown_since: None,
             beat: Beat::default(),
         };
         heartbeat::begin(&mut state.beat, policy, now);
@@ -150,6 +159,11 @@ pub enum Fact {
     StatusChanged {
         /// The new status.
         status: Status,
+        /// Since when.
+        at: Timestamp,
+    },
+    /// Nothing is known of it from `at` on: the history has a gap there.
+    NotKnown {
         /// Since when.
         at: Timestamp,
     },
@@ -243,14 +257,14 @@ fn checked(
         total_ms: result.phases.total,
     });
     match result.verdict {
-        // Our own trouble: it says nothing about the target.
-        Verdict::Unknown => {}
+        Verdict::Unknown => return unknown::enter(state, result, facts),
         Verdict::Down => check_failed(state, result, policy, facts),
         Verdict::Up => check_passed(state, Status::Up, result.started_at, policy, facts),
         Verdict::Degraded => {
             check_passed(state, Status::Degraded, result.started_at, policy, facts);
         }
     }
+    unknown::leave(state, result, facts);
     certificate::seen(state, result, policy, now, facts);
 }
 
@@ -317,31 +331,6 @@ fn check_passed(
     }
 }
 
-fn cause_of(result: &CheckResult) -> Cause {
-    Cause::Check {
-        status_code: result.status_code,
-        // A failed check always says why; this stands in should one ever not.
-        error: result.error.clone().unwrap_or_else(|| CheckError {
-            kind: ErrorKind::InvalidResponse,
-            text: "the check failed".to_owned(),
-        }),
-        failed_checks: result.failed_checks.clone(),
-    }
-}
-
-/// Whether two causes are the same trouble, whatever numbers their texts hold.
-fn is_same_trouble(a: &Cause, b: &Cause) -> bool {
-    match (a, b) {
-        (
-            Cause::Check { status_code: code_a, error: error_a, failed_checks: failed_a },
-            Cause::Check { status_code: code_b, error: error_b, failed_checks: failed_b },
-        ) => {
-            code_a == code_b && error_a.kind == error_b.kind && failed_a.keys().eq(failed_b.keys())
-        }
-        _ => a == b,
-    }
-}
-
 fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fact>) {
     if state.status == Status::Down {
         facts.push(Fact::WatchingStopped { why, started_at: state.since });
@@ -350,6 +339,7 @@ fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fa
     state.successes = 0;
     state.cause = None;
     state.degraded_told = false;
+    state.unknown_since = None;
     heartbeat::disarm(&mut state.beat);
     state.enter(Status::Paused, now, facts);
 }
@@ -396,5 +386,6 @@ fn was_away(
     if state.failing.take().is_some() {
         state.cause = None;
     }
+    state.unknown_since = None;
     facts.push(Fact::StatusChanged { status: state.status, at: now });
 }

@@ -12,8 +12,7 @@ fn result(at: i64, verdict: Verdict) -> CheckResult {
         started_at: Timestamp(at),
         phases: Phases { total: Some(1), ..Phases::default() },
         status_code: Some(if verdict == Verdict::Down { 503 } else { 200 }),
-        error: (verdict == Verdict::Down)
-            .then(|| CheckError { kind: ErrorKind::Status, text: "status 503".to_owned() }),
+        error: (verdict == Verdict::Down).then(|| CheckError::new(ErrorKind::Status, "status 503")),
         failed_checks: FailedChecks::new(),
         certificate: None,
         verdict,
@@ -24,7 +23,7 @@ fn http(retries: u32, recovery_checks: u32) -> Policy<'static> {
     Policy { retries, recovery_checks, heartbeat: None, tls_expiry_days: &[] }
 }
 
-/// Runs verdicts one second apart and gives the last state and all facts but the changes of status.
+/// Runs verdicts one second apart and gives the last state and all facts but those of the history.
 fn run(policy: &Policy<'_>, verdicts: &[Verdict]) -> (State, Vec<Fact>) {
     let mut state = State::unknown(Timestamp(0));
     let mut all = Vec::new();
@@ -32,7 +31,9 @@ fn run(policy: &Policy<'_>, verdicts: &[Verdict]) -> (State, Vec<Fact>) {
         let result = result(i * 1000, *verdict);
         let (next, facts) = step(&state, &Event::Checked(&result), policy, result.ended_at());
         state = next;
-        all.extend(facts.into_iter().filter(|f| !matches!(f, Fact::StatusChanged { .. })));
+        let is_history =
+            |fact: &Fact| matches!(fact, Fact::StatusChanged { .. } | Fact::NotKnown { .. });
+        all.extend(facts.into_iter().filter(|fact| !is_history(fact)));
     }
     (state, all)
 }
@@ -51,6 +52,55 @@ fn a_blip_shorter_than_the_retries_says_nothing() {
     use Verdict::{Down, Up};
     let (state, facts) = run(&http(2, 1), &[Up, Down, Down, Up, Down, Down, Up]);
     assert_eq!((state.status, facts), (Status::Up, vec![]));
+}
+
+/// All facts but those that alerts are made of.
+fn history(policy: &Policy<'_>, results: &[CheckResult]) -> (State, Vec<(i64, Option<Status>)>) {
+    let mut state = State::unknown(Timestamp(0));
+    let mut changes = Vec::new();
+    for result in results {
+        let (next, facts) = step(&state, &Event::Checked(result), policy, result.ended_at());
+        state = next;
+        changes.extend(facts.iter().filter_map(|fact| match fact {
+            Fact::StatusChanged { status, at } => Some((at.0, Some(*status))),
+            Fact::NotKnown { at } => Some((at.0, None)),
+            _ => None,
+        }));
+    }
+    (state, changes)
+}
+
+#[test]
+fn what_is_unknown_is_a_gap_in_the_history_and_no_change_of_status() {
+    use Verdict::{Down, Unknown, Up};
+    let of = |verdicts: &[Verdict]| {
+        let results = (1..).zip(verdicts).map(|(n, verdict)| result(n * 1000, *verdict));
+        history(&http(0, 1), &results.collect::<Vec<_>>())
+    };
+    let (up, down) = (Some(Status::Up), Some(Status::Down));
+    let (state, changes) = of(&[Up, Unknown, Unknown, Up, Up]);
+    assert_eq!((state.status, state.unknown_since), (Status::Up, None));
+    assert_eq!(changes, [(1000, up), (2000, None), (4000, up)]);
+    let (state, changes) = of(&[Up, Unknown, Down, Unknown]);
+    assert_eq!((state.status, state.unknown_since), (Status::Down, Some(Timestamp(4000))));
+    assert_eq!(changes, [(1000, up), (2000, None), (3000, down), (4000, None)]);
+    let (state, changes) = of(&[Unknown, Up]);
+    assert_eq!((state.status, changes), (Status::Up, vec![(2000, up)]), "pending is no gap");
+}
+
+#[test]
+fn a_held_verdict_ends_a_confirmation_and_our_own_trouble_does_not() {
+    let (down, mut held, mut own) = (
+        |at| result(at, Verdict::Down),
+        result(2000, Verdict::Unknown),
+        result(2000, Verdict::Unknown),
+    );
+    held.error = Some(CheckError::new(ErrorKind::Timeout, "timeout after 10s"));
+    own.error = Some(CheckError::new(ErrorKind::Internal, "cannot check from here"));
+    for (between, status) in [(held, Status::Pending), (own, Status::Down)] {
+        let (state, _) = history(&http(1, 1), &[down(1000), between, down(3000)]);
+        assert_eq!(state.status, status);
+    }
 }
 
 #[test]
@@ -123,6 +173,20 @@ fn expected_status(policy: &Policy<'_>, verdicts: &[Verdict]) -> Status {
         }
     }
     status
+}
+
+#[test]
+fn a_state_is_written_small_and_read_in_its_older_form_too() {
+    let older = r#"{"status":"up","since":"2026-01-02T03:04:05.678+00:00","watched_since":"2026-01-02T03:00:00.000+00:00",
+        "failing":{"first_at":"2026-01-02T03:04:06.000+00:00","count":1},"successes":0,"cause":null,"degraded_told":false,
+        "last_check":null,"beat":{"pings":3,"last_ping_at":"2026-01-02T03:04:05.678+00:00","last_success_at":null,
+        "due_at":null,"deadline_at":null,"runs":[{"rid":null,"started_at":"2026-01-02T03:04:05.000+00:00","deadline_at":null}]}}"#;
+    let state: State = serde_json::from_str(older).unwrap();
+    assert_eq!(state.since, Timestamp(1_767_323_045_678));
+    assert_eq!(state.beat.last_ping_at, Some(state.since));
+    let text = serde_json::to_string(&state).unwrap();
+    assert!(text.contains(r#""beat":{"pings":3,"last_ping_at":1767323045678,"runs":"#), "{text}");
+    assert_eq!(serde_json::from_str::<State>(&text).unwrap(), state);
 }
 
 proptest! {

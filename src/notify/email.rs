@@ -116,7 +116,9 @@ impl MailIds {
             .as_ref()
             .map(|i| format!("<watchbell-incident-{}-{}@{host}>", i.id, i.started_at.0));
         match root {
-            Some(root) if alert.event == AlertEvent::MonitorDown => {
+            Some(root)
+                if matches!(alert.event, AlertEvent::MonitorDown | AlertEvent::SelfCutOff) =>
+            {
                 Self { own: root, thread: None }
             }
             thread => Self { own: format!("<watchbell-{}@{host}>", outgoing.key), thread },

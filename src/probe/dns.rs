@@ -66,9 +66,10 @@ impl Prober {
 fn of_server(error: AskError, server: SocketAddr, name: &str) -> CheckError {
     match error {
         AskError::Unreachable(error) if error.kind == ErrorKind::Internal => error,
-        AskError::Unreachable(error) => {
-            failure(error.kind, format!("DNS server {server}: {}", error.text))
-        }
+        AskError::Unreachable(error) => CheckError {
+            doubtful: error.doubtful,
+            ..failure(error.kind, format!("DNS server {server}: {}", error.text))
+        },
         AskError::Failed(code) => {
             let code = code_word(code);
             failure(ErrorKind::Dns, format!("DNS server {server} answered {code} for {name}"))

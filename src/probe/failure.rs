@@ -38,13 +38,19 @@ pub(super) fn of_handshake(error: &io::Error, host: &str) -> CheckError {
 
 /// A failure of `kind` that says `text`.
 pub(super) fn failure(kind: ErrorKind, text: impl AsRef<str>) -> CheckError {
-    CheckError { kind, text: one_line(text.as_ref()) }
+    CheckError::new(kind, one_line(text.as_ref()))
+}
+
+/// The same, of a trouble that may as well be our side's: the canaries decide.
+pub(super) fn doubtful(kind: ErrorKind, text: impl AsRef<str>) -> CheckError {
+    CheckError { doubtful: true, ..failure(kind, text) }
 }
 
 impl From<ResolveError> for CheckError {
     fn from(error: ResolveError) -> Self {
         let kind = match error {
-            ResolveError::NoSuchName(_) | ResolveError::NoAnswer { .. } => ErrorKind::Dns,
+            ResolveError::NoAnswer { .. } => return doubtful(ErrorKind::Dns, error.to_string()),
+            ResolveError::NoSuchName(_) => ErrorKind::Dns,
             ResolveError::Blocked(_) => ErrorKind::Blocked,
             ResolveError::Internal(_) => ErrorKind::Internal,
         };
@@ -203,7 +209,7 @@ fn of_io(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
         }
         Io::UnexpectedEof => (ErrorKind::Reset, CUT_SHORT.to_owned()),
         Io::TimedOut => (ErrorKind::Timeout, "connection timed out".to_owned()),
-        Io::HostUnreachable => (ErrorKind::Refused, "no route to host".to_owned()),
+        Io::HostUnreachable => return Some(doubtful(ErrorKind::Refused, "no route to host")),
         Io::InvalidData | Io::InvalidInput if error.raw_os_error().is_none() => {
             (ErrorKind::InvalidResponse, format!("the body cannot be read: {error}"))
         }
@@ -214,17 +220,19 @@ fn of_io(cause: &(dyn StdError + 'static)) -> Option<CheckError> {
 
 /// What the system refuses us, which says nothing about the target.
 fn own_trouble(error: &io::Error) -> Option<CheckError> {
-    /// `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS` of Linux, which std gives no stable kind.
-    const SCARCE: [i32; 4] = [12, 23, 24, 105];
     let ours = matches!(
         error.kind(),
-        Io::NetworkUnreachable
-            | Io::NetworkDown
-            | Io::AddrNotAvailable
-            | Io::PermissionDenied
-            | Io::OutOfMemory
-    ) || error.raw_os_error().is_some_and(|code| SCARCE.contains(&code));
+        Io::NetworkUnreachable | Io::NetworkDown | Io::AddrNotAvailable | Io::PermissionDenied
+    ) || is_scarcity(error);
     ours.then(|| failure(ErrorKind::Internal, format!("cannot check from here: {error}")))
+}
+
+/// Whether the system has run out of something: descriptors, buffers, memory.
+pub(super) fn is_scarcity(error: &io::Error) -> bool {
+    /// `ENOMEM`, `ENFILE`, `EMFILE`, `ENOBUFS` of Linux, which std gives no stable kind.
+    const SCARCE: [i32; 4] = [12, 23, 24, 105];
+    error.kind() == Io::OutOfMemory
+        || error.raw_os_error().is_some_and(|code| SCARCE.contains(&code))
 }
 
 fn other(error: &reqwest::Error, cause: &dyn StdError) -> CheckError {
@@ -239,7 +247,10 @@ fn other(error: &reqwest::Error, cause: &dyn StdError) -> CheckError {
 
 #[cfg(test)]
 mod tests {
+    use hickory_proto::op::ResponseCode;
+
     use super::*;
+    use crate::probe::dns_wire::AskError;
 
     #[test]
     fn our_own_troubles_are_internal() {
@@ -256,6 +267,20 @@ mod tests {
             let error = io::Error::from_raw_os_error(code);
             assert_eq!(of_io(&error).map(|e| e.kind), Some(kind), "{error}");
         }
+    }
+
+    #[test]
+    fn only_what_may_be_either_sides_is_doubtful() {
+        for (code, expected) in [(113, true), (111, false), (110, false), (101, false)] {
+            let error = of_io(&io::Error::from_raw_os_error(code)).unwrap();
+            assert_eq!(error.doubtful, expected, "{}", error.text);
+        }
+        let of = |error: ResolveError| CheckError::from(error).doubtful;
+        assert!(of(ResolveError::of("a.example", AskError::Silent)));
+        assert!(of(ResolveError::of("a.example", AskError::Failed(ResponseCode::ServFail))));
+        assert!(!of(ResolveError::NoSuchName("a.example".to_owned())));
+        assert!(timed_out(Some("a.example".to_owned()), 10).doubtful);
+        assert!(!timed_out(None, 10).doubtful);
     }
 
     #[test]

@@ -3,9 +3,11 @@
 //! [`Prober`] is made once and shared: [`Prober::check`] makes one check of any kind and says what came of it, whatever the
 //! target does. It never fails itself: a trouble of our own is a result too, with the verdict `unknown`.
 
+pub mod canary;
 mod certs;
 mod dns;
 mod dns_wire;
+mod echo;
 pub mod egress;
 mod failure;
 mod http;
@@ -21,6 +23,7 @@ mod tcp;
 mod tls;
 mod trust;
 
+pub use canary::{Canaries, SystemCanaries};
 pub use egress::EgressRules;
 pub use http::Prober;
 pub use resolver::GuardedResolver;

@@ -15,7 +15,7 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// Runs `attempt` for each address until one succeeds.
 ///
 /// # Errors
-/// That of the last attempt to fail; a trouble of our own only if no other attempt failed otherwise.
+/// That of the last attempt to fail; one that may be our own trouble only if no other attempt failed otherwise.
 pub(super) async fn first_success<A, T, F>(
     addresses: Vec<A>,
     attempt: impl Fn(A) -> F,
@@ -33,7 +33,7 @@ where
         tokio::select! {
             ended = running.next() => match ended {
                 Some(Ok(success)) => return Ok(success),
-                Some(Err(new)) if new.kind != ErrorKind::Internal || error.kind == ErrorKind::Internal => error = new,
+                Some(Err(new)) if says(&new) >= says(&error) => error = new,
                 Some(Err(_)) => {}
                 None => return Err(error),
             },
@@ -42,9 +42,19 @@ where
     }
 }
 
+/// How much an error says of the target: nothing, perhaps something, something.
+fn says(error: &CheckError) -> u8 {
+    match error {
+        CheckError { kind: ErrorKind::Internal, .. } => 0,
+        CheckError { doubtful: true, .. } => 1,
+        _ => 2,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::probe::failure::doubtful;
 
     async fn try_all(outcomes: Vec<Option<Result<u8, ErrorKind>>>) -> Result<u8, ErrorKind> {
         let attempt = |outcome: Option<Result<u8, ErrorKind>>| async move {
@@ -65,5 +75,12 @@ mod tests {
         assert_eq!(try_all(vec![Some(Err(Refused)), Some(Err(Internal))]).await, Err(Refused));
         assert_eq!(try_all(vec![Some(Err(Internal)), Some(Err(Refused))]).await, Err(Refused));
         assert_eq!(try_all(vec![]).await, Err(Internal));
+    }
+
+    #[tokio::test]
+    async fn what_may_be_our_own_trouble_hides_nothing() {
+        let attempts = vec![failure(ErrorKind::Reset, ""), doubtful(ErrorKind::Refused, "")];
+        let last = first_success(attempts, |error| async { Err::<(), _>(error) }).await;
+        assert_eq!(last.unwrap_err().kind, ErrorKind::Reset);
     }
 }

@@ -45,13 +45,13 @@ impl Hop {
     /// # Errors
     /// The location cannot be read, or is not of http or https.
     pub(super) fn next(self, status: u16, location: &str) -> Result<Self, CheckError> {
-        let url = self.url.join(location).map_err(|_| CheckError {
-            kind: ErrorKind::InvalidResponse,
-            text: "the redirect leads to an address that cannot be read".to_owned(),
+        let url = self.url.join(location).map_err(|_| {
+            let text = "the redirect leads to an address that cannot be read";
+            CheckError::new(ErrorKind::InvalidResponse, text)
         })?;
         if !matches!(url.scheme(), "http" | "https") {
             let text = format!("a redirect to {}: is not allowed", url.scheme());
-            return Err(CheckError { kind: ErrorKind::Blocked, text });
+            return Err(CheckError::new(ErrorKind::Blocked, text));
         }
         let mut next = self;
         if !may_share_secrets(&next.url, &url) {

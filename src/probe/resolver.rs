@@ -33,7 +33,7 @@ pub enum ResolveError {
     /// There is no such name, or it has no address: the name's own failure.
     #[error("could not resolve {0}")]
     NoSuchName(String),
-    /// The resolver did not answer, or could not: a **doubtful** failure, the target's or our own.
+    /// The resolver did not answer, or could not: its fault, ours, or that of the name's own servers.
     #[error("could not resolve {name}: {why}")]
     NoAnswer {
         /// What was asked for.

@@ -3,15 +3,12 @@
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::{Conn, Result, on, run, value_rows};
+use super::{Conn, Result, batches, on, rows_of, run};
 use crate::clock::Timestamp;
 use crate::incident::IncidentId;
 use crate::incident::message::AlertEvent;
 use crate::monitor::MonitorId;
 use crate::notify::{ChannelId, Delivery, DeliveryState, NewDelivery};
-
-/// Rows to a statement, so that its binds stay far below SQLite's 32,766.
-const ROWS_AT_ONCE: usize = 500;
 
 /// Queues deliveries, due at once; one whose key is known already changes nothing. Gives the number of new ones.
 ///
@@ -19,13 +16,13 @@ const ROWS_AT_ONCE: usize = 500;
 /// [`super::Error::Reference`] when a channel or incident does not exist.
 pub async fn insert(conn: &mut Conn<'_>, deliveries: &[NewDelivery]) -> Result<u64> {
     let mut new = 0;
-    for chunk in deliveries.chunks(ROWS_AT_ONCE) {
+    for chunk in batches(conn, deliveries) {
         // The text holds placeholders only; all values are bound.
         let text = format!(
             "INSERT INTO deliveries (idempotency_key, event, incident_id, monitor_id, channel_id,
                 alert, state, attempts, created_at, next_attempt_at)
-             VALUES {} ON CONFLICT (idempotency_key) DO NOTHING",
-            value_rows(chunk.len(), 10)
+             {} ON CONFLICT (idempotency_key) DO NOTHING",
+            rows_of(conn, chunk.len(), 10)
         );
         new += on!(conn, c => {
             let mut query = sqlx::query(AssertSqlSafe(text));

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Conn, Result, batches, on, placeholders, run, value_rows};
+use super::{Conn, Result, batches, on, placeholders, rows_of, run};
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
 use crate::monitor::heartbeat::SignalKind;
@@ -75,7 +75,7 @@ impl From<ResultRow> for StoredResult {
                 status_code: row.status_code.and_then(|v| u16::try_from(v).ok()),
                 error: row
                     .error_kind
-                    .map(|kind| CheckError { kind, text: row.error_text.unwrap_or_default() }),
+                    .map(|kind| CheckError::new(kind, row.error_text.unwrap_or_default())),
                 failed_checks: row.failed_checks.map(|json| json.0).unwrap_or_default(),
                 certificate: None,
                 verdict: row.verdict,
@@ -86,12 +86,12 @@ impl From<ResultRow> for StoredResult {
 
 /// Stores results. One that is there already stays as it is.
 pub async fn insert_results(conn: &mut Conn<'_>, results: &[NewResult]) -> Result<()> {
-    for chunk in batches(results) {
+    for chunk in batches(conn, results) {
         let sql = format!(
             "INSERT INTO results (monitor_id, id, region, verdict, dns_ms, connect_ms, tls_ms, first_byte_ms,
                  total_ms, status_code, error_kind, error_text, failed_checks, in_maintenance)
-             VALUES {} ON CONFLICT (monitor_id, id) DO NOTHING",
-            value_rows(chunk.len(), 14)
+             {} ON CONFLICT (monitor_id, id) DO NOTHING",
+            rows_of(conn, chunk.len(), 14)
         );
         run!(conn, {
             let mut query = sqlx::query(AssertSqlSafe(sql));
@@ -212,11 +212,11 @@ pub struct NewPing {
 
 /// Stores pings.
 pub async fn insert_pings(conn: &mut Conn<'_>, pings: &[NewPing]) -> Result<()> {
-    for chunk in batches(pings) {
+    for chunk in batches(conn, pings) {
         let sql = format!(
             "INSERT INTO pings (monitor_id, n, at, kind, method, remote_addr, user_agent, rid, exit_status,
-                 duration_ms, body, body_bytes, note) VALUES {}",
-            value_rows(chunk.len(), 13)
+                 duration_ms, body, body_bytes, note) {}",
+            rows_of(conn, chunk.len(), 13)
         );
         run!(conn, {
             let mut query = sqlx::query(AssertSqlSafe(sql));

@@ -91,6 +91,18 @@ pub async fn open_of(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<Optio
     Ok(row.map(Incident::from))
 }
 
+/// Watchbell's own open incident of a region: there is one while that is cut off.
+pub async fn open_own(conn: &mut Conn<'_>, region: &str) -> Result<Option<Incident>> {
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
+        "SELECT * FROM incidents WHERE monitor_id IS NULL AND resolved_at IS NULL ORDER BY id")
+        .fetch_all(c).await)?;
+    let is_own = |incident: &Incident| {
+        matches!(incident.cause, Cause::CutOff { .. })
+            && incident.regions.iter().any(|name| name == region)
+    };
+    Ok(rows.into_iter().map(Incident::from).find(is_own))
+}
+
 /// The open incidents whose alerts are held.
 pub async fn held(conn: &mut Conn<'_>) -> Result<Vec<Incident>> {
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(

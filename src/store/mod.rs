@@ -31,7 +31,9 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction};
+use sqlx::{
+    Connection, PgConnection, PgPool, Postgres, Sqlite, SqliteConnection, SqlitePool, Transaction,
+};
 use tokio::runtime::Handle;
 
 /// What can go wrong in the database.
@@ -95,11 +97,20 @@ pub enum Db {
 
 impl Db {
     /// Begins a transaction that writes.
-    pub async fn begin(&self) -> Result<Tx> {
+    pub async fn begin(&self) -> Result<Tx<'static>> {
         Ok(match self {
-            // Deferred transactions that upgrade to writing fail at once when another process wrote meanwhile.
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("BEGIN IMMEDIATE").await?),
+            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with(BEGIN).await?),
             Self::Postgres { pool, runtime } => Tx::Postgres(within(runtime, pool.begin()).await?),
+        })
+    }
+
+    /// Takes the connection for writing, for several transactions in a row.
+    pub async fn hold(&self) -> Result<Held> {
+        Ok(match self {
+            Self::Sqlite { writer, .. } => Held::Sqlite(writer.acquire().await?),
+            Self::Postgres { pool, runtime } => {
+                Held::Postgres(within(runtime, pool.acquire()).await?)
+            }
         })
     }
 
@@ -132,6 +143,10 @@ impl Db {
     }
 }
 
+/// How a transaction that writes begins on SQLite: deferred ones that upgrade to writing fail at once when another process wrote
+/// meanwhile.
+const BEGIN: &str = "BEGIN IMMEDIATE";
+
 /// Waits for `future` as a task of `runtime` would.
 ///
 /// The threads that answer requests have runtimes of their own, which end first at a stop. A connection that one of them
@@ -146,14 +161,14 @@ async fn within<T>(runtime: &Handle, future: impl Future<Output = T>) -> T {
 }
 
 /// A transaction that writes; rolled back when dropped without [`Tx::commit`].
-pub enum Tx {
+pub enum Tx<'h> {
     /// On SQLite.
-    Sqlite(Transaction<'static, Sqlite>),
+    Sqlite(Transaction<'h, Sqlite>),
     /// On PostgreSQL.
-    Postgres(Transaction<'static, Postgres>),
+    Postgres(Transaction<'h, Postgres>),
 }
 
-impl Tx {
+impl Tx<'_> {
     /// The connection to hand to store functions.
     pub fn conn(&mut self) -> Conn<'_> {
         match self {
@@ -169,6 +184,26 @@ impl Tx {
             Self::Postgres(tx) => tx.commit().await?,
         }
         Ok(())
+    }
+}
+
+/// The connection for writing, taken for several transactions in a row; given back when dropped.
+///
+/// To give it back and take it again costs as much as a small transaction.
+pub enum Held {
+    /// On SQLite.
+    Sqlite(PoolConnection<Sqlite>),
+    /// On PostgreSQL.
+    Postgres(PoolConnection<Postgres>),
+}
+
+impl Held {
+    /// Begins a transaction that writes.
+    pub async fn begin(&mut self) -> Result<Tx<'_>> {
+        Ok(match self {
+            Self::Sqlite(c) => Tx::Sqlite(c.begin_with(BEGIN).await?),
+            Self::Postgres(c) => Tx::Postgres(c.begin().await?),
+        })
     }
 }
 
@@ -229,20 +264,41 @@ pub(crate) fn placeholders(first: usize, count: usize) -> String {
     (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
-/// `rows` times `(…)` with `columns` placeholders each, for a multi-row `VALUES`. The text holds numbers only.
-pub(crate) fn value_rows(rows: usize, columns: usize) -> String {
-    (0..rows)
-        .map(|row| format!("({})", placeholders(row * columns + 1, columns)))
-        .collect::<Vec<_>>()
-        .join(", ")
+/// Where the rows of a multi-row `INSERT` come from: `columns` binds for each of `rows` rows, of which the first is never NULL. The
+/// text holds placeholders only.
+///
+/// On SQLite they have no numbers: it looks up the name of each in a list of all, which for hundreds of them takes longer than
+/// the rest of the statement. And the rows are filled up to a power of two by some without binds, which are NULL and left out, so
+/// that a few texts, which stay prepared, do for any number of rows.
+pub(crate) fn rows_of(conn: &Conn<'_>, rows: usize, columns: usize) -> String {
+    match conn {
+        Conn::Sqlite(_) => {
+            let row = format!("({})", vec!["?"; columns].join(", "));
+            let rows = vec![row; rows.next_power_of_two()].join(", ");
+            format!("SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL")
+        }
+        Conn::Postgres(_) => {
+            let row = |row: usize| format!("({})", placeholders(row * columns + 1, columns));
+            format!("VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
+        }
+    }
 }
 
-/// Cuts rows into multi-row statements of a few fixed lengths, so that each statement's text comes again and stays prepared. The
-/// longest keeps far below the 32,766 binds that SQLite takes.
-pub(crate) fn batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    const LENGTHS: [usize; 5] = [256, 64, 16, 4, 1];
+/// Cuts rows into multi-row statements: for SQLite each as long as [`rows_of`] can fill up, for PostgreSQL of a few fixed lengths,
+/// so that each statement's text comes again and stays prepared. The longest keeps far below the 32,766 binds that SQLite takes.
+pub(crate) fn batches<'r, T>(
+    conn: &Conn<'_>,
+    mut rows: &'r [T],
+) -> impl Iterator<Item = &'r [T]> + use<'r, T> {
+    const LONGEST: usize = 256;
+    let is_filled_up = matches!(conn, Conn::Sqlite(_));
     std::iter::from_fn(move || {
-        let length = LENGTHS.into_iter().find(|length| *length <= rows.len())?;
+        let most = rows.len().min(LONGEST);
+        let length = match most {
+            0 => return None,
+            _ if is_filled_up => most,
+            _ => 1 << most.ilog2(),
+        };
         let (batch, rest) = rows.split_at(length);
         rows = rest;
         Some(batch)

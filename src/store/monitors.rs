@@ -237,13 +237,13 @@ pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Moni
 /// Writes what is known of some monitors now.
 pub async fn save_states(conn: &mut Conn<'_>, states: &[(MonitorId, &State)]) -> Result<()> {
     const COLUMNS: usize = 6;
-    for chunk in super::batches(states) {
+    for chunk in super::batches(conn, states) {
         let sql = format!(
-            "INSERT INTO monitor_states (monitor_id, status, is_confirming, due_at, deadline_at, state) VALUES {}
+            "INSERT INTO monitor_states (monitor_id, status, is_confirming, due_at, deadline_at, state) {}
              ON CONFLICT (monitor_id) DO UPDATE SET status = excluded.status,
                  is_confirming = excluded.is_confirming, due_at = excluded.due_at,
                  deadline_at = excluded.deadline_at, state = excluded.state",
-            super::value_rows(chunk.len(), COLUMNS)
+            super::rows_of(conn, chunk.len(), COLUMNS)
         );
         run!(conn, {
             let mut query = sqlx::query(AssertSqlSafe(sql));

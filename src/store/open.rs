@@ -17,6 +17,9 @@ use tokio::runtime::Handle;
 use super::{Db, Error, Result};
 
 const READERS: u32 = 4;
+/// How long the write-ahead log gets before a commit also carries it into the database, in pages of 4 KiB. A page that was
+/// written many times since is carried over once, so that a longer log costs less.
+const WAL_PAGES: &str = "8000";
 const POSTGRES_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -42,13 +45,21 @@ impl Db {
             .create_if_missing(true)
             .auto_vacuum(SqliteAutoVacuum::Incremental)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full);
+            .synchronous(SqliteSynchronous::Full)
+            .pragma("wal_autocheckpoint", WAL_PAGES)
+            // A statement of many rows copies the pages that it changes, to take itself back should it fail. Else that is a file.
+            .pragma("temp_store", "MEMORY");
         make_private(options.get_filename())?;
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            // What `after_release` let pass is well: it is a file, not a peer that may have hung up.
+            .test_before_acquire(false)
             .after_release(|connection, _| {
                 Box::pin(async move {
+                    if !connection.is_in_transaction() {
+                        return Ok(true);
+                    }
                     // Waits for the rollback of a transaction that was dropped.
                     connection.ping().await?;
                     // On a full disk or a failing one SQLite ends the transaction by itself. sqlx goes on counting it,

@@ -149,6 +149,18 @@ pub async fn oldest_due(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Ti
                     AND older.id < d.id)").bind(now).fetch_one(c).await)
 }
 
+/// Makes deliveries that were tried and got no answer due now: the network is back, and their next turn may be half an hour away.
+pub async fn hurry_unanswered(conn: &mut Conn<'_>, now: Timestamp) -> Result<u64> {
+    run!(
+        conn,
+        sqlx::query(
+            "UPDATE deliveries SET next_attempt_at = $1
+             WHERE state = 'pending' AND next_attempt_at > $1 AND attempts > 0 AND last_status IS NULL"
+        )
+        .bind(now)
+    )
+}
+
 /// Settles a delivery as delivered. `None` when it is no longer pending, or gone with its channel.
 pub async fn delivered(
     conn: &mut Conn<'_>,

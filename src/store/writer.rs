@@ -8,10 +8,12 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Conn, Db, Error, Result};
+use super::{Conn, Db, Error, Held, Result};
 
 /// The most that shares one transaction. Larger groups gain little and hold up the first in them.
 const GROUP_MAX: usize = 256;
+/// How many groups share a turn with the connection. Others who want to write wait for the end of a turn.
+const GROUPS_A_TURN: usize = 32;
 /// How many may wait before producers are slowed down.
 const QUEUE: usize = 4096;
 
@@ -82,27 +84,43 @@ impl<B: Batch> Writer<B> {
 
 async fn work<B: Batch>(db: Db, mut batch: B, mut receiver: mpsc::Receiver<Waiting<B>>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
-    while receiver.recv_many(&mut group, GROUP_MAX).await > 0 {
-        let (items, replies): (Vec<_>, Vec<_>) =
-            group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
-        match commit(&db, &mut batch, &items).await {
-            Ok(results) => {
-                for (reply, result) in replies.into_iter().zip(results) {
-                    // A producer that does not wait any more needs no answer.
-                    let _ = reply.send(Ok(result));
-                }
+    while !group.is_empty() || receiver.recv_many(&mut group, GROUP_MAX).await > 0 {
+        let mut turn = Turn { db: &db, held: None };
+        for _ in 0..GROUPS_A_TURN {
+            write(&mut turn, &mut batch, &mut group).await;
+            while group.len() < GROUP_MAX
+                && let Ok(waiting) = receiver.try_recv()
+            {
+                group.push(waiting);
             }
-            Err(error) if items.len() == 1 => fail(replies, error),
-            // One poisoned row must not take the others with it: each is tried alone.
-            Err(_) => {
-                for (item, reply) in items.into_iter().zip(replies) {
-                    let result = commit(&db, &mut batch, std::slice::from_ref(&item)).await;
-                    let result = result.map(|mut replies| replies.pop());
-                    match result {
-                        Ok(Some(result)) => drop(reply.send(Ok(result))),
-                        Ok(None) => drop(reply),
-                        Err(error) => fail(vec![reply], error),
-                    }
+            if group.is_empty() {
+                break;
+            }
+        }
+    }
+}
+
+/// Writes a group and answers its producers.
+async fn write<B: Batch>(turn: &mut Turn<'_>, batch: &mut B, group: &mut Vec<Waiting<B>>) {
+    let (items, replies): (Vec<_>, Vec<_>) =
+        group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
+    match turn.commit(batch, &items).await {
+        Ok(results) => {
+            for (reply, result) in replies.into_iter().zip(results) {
+                // A producer that does not wait any more needs no answer.
+                let _ = reply.send(Ok(result));
+            }
+        }
+        Err(error) if items.len() == 1 => fail(replies, error),
+        // One poisoned row must not take the others with it: each is tried alone.
+        Err(_) => {
+            for (item, reply) in items.into_iter().zip(replies) {
+                let result = turn.commit(batch, std::slice::from_ref(&item)).await;
+                let result = result.map(|mut replies| replies.pop());
+                match result {
+                    Ok(Some(result)) => drop(reply.send(Ok(result))),
+                    Ok(None) => drop(reply),
+                    Err(error) => fail(vec![reply], error),
                 }
             }
         }
@@ -117,10 +135,28 @@ fn fail<R>(replies: Vec<oneshot::Sender<std::result::Result<R, WriteError>>>, er
     }
 }
 
-async fn commit<B: Batch>(db: &Db, batch: &mut B, items: &[B::Item]) -> Result<Vec<B::Reply>> {
-    let mut tx = db.begin().await?;
-    let (replies, effects) = batch.apply(&mut tx.conn(), items).await?;
-    tx.commit().await?;
-    batch.committed(effects);
-    Ok(replies)
+/// A few groups in a row on one connection.
+struct Turn<'a> {
+    db: &'a Db,
+    held: Option<Held>,
+}
+
+impl Turn<'_> {
+    async fn commit<B: Batch>(
+        &mut self,
+        batch: &mut B,
+        items: &[B::Item],
+    ) -> Result<Vec<B::Reply>> {
+        // Put back only after a success: a connection on which something failed is looked at before it is used again.
+        let mut held = match self.held.take() {
+            Some(held) => held,
+            None => self.db.hold().await?,
+        };
+        let mut tx = held.begin().await?;
+        let (replies, effects) = batch.apply(&mut tx.conn(), items).await?;
+        tx.commit().await?;
+        batch.committed(effects);
+        self.held = Some(held);
+        Ok(replies)
+    }
 }

@@ -22,6 +22,8 @@ use error::ApiError;
 
 /// Every address of the server. [`guard::security_headers`] belongs around all of it.
 pub fn routes(cfg: &mut ServiceConfig) {
+    // First, as there is no more of anything than of pings.
+    cfg.configure(ping::routes);
     cfg.service(
         web::resource(["/healthz", "/healthz/"]).get(health::healthz).head(health::healthz),
     )
@@ -30,7 +32,6 @@ pub fn routes(cfg: &mut ServiceConfig) {
         web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page).head(api::openapi::page),
     )
     .service(api_v1())
-    .configure(ping::routes)
     .configure(pages::routes);
 }
 

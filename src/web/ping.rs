@@ -1,8 +1,13 @@
 //! The ping endpoints (contract, section 3): the UUID is the secret, and the answer comes only once the signal is durable.
 
-use actix_web::http::header::{self, HeaderValue};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, web};
+use bytes::Bytes;
 use futures_util::StreamExt;
 use serde_json::json;
 
@@ -18,12 +23,19 @@ const BODY_READ: usize = 10_000_000;
 /// How much of a user agent is kept, in characters.
 const USER_AGENT_KEPT: usize = 1_000;
 
-/// The ping routes. They need no sign-in and stand before everything that does.
+/// The ping routes. They need no sign-in and stand before everything that does. Scopes compare text, where a pattern for the rest
+/// of the path would be the slowest part of the request.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource("/api/heartbeats/{signal:.*}").to(ping))
-        .service(web::resource("/ping/{signal:.*}").to(ping))
-        .service(web::resource("/api/push/{signal:.*}").to(push));
+        .service(web::scope("/api/heartbeats").default_service(web::to(ping)))
+        .service(web::scope("/ping").default_service(web::to(ping)))
+        .service(web::scope("/api/push").default_service(web::to(push)));
+}
+
+/// What stands behind the route's own part of the path.
+fn signal(req: &HttpRequest) -> &str {
+    let rest = req.match_info().unprocessed();
+    rest.strip_prefix('/').unwrap_or(rest)
 }
 
 /// How a route words its answers.
@@ -36,12 +48,12 @@ enum Dialect {
 }
 
 async fn ping(req: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
-    let path = SignalPath::parse(req.match_info().query("signal"), req.query_string());
+    let path = SignalPath::parse(signal(&req), req.query_string());
     take(&req, body, &state, path, Dialect::Plain).await
 }
 
 async fn push(req: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
-    let path = SignalPath::parse_push(req.match_info().query("signal"), req.query_string());
+    let path = SignalPath::parse_push(signal(&req), req.query_string());
     take(&req, body, &state, path, Dialect::Push).await
 }
 
@@ -69,6 +81,7 @@ async fn take(
     };
     if is_cut {
         response.head_mut().set_connection_type(ConnectionType::Close);
+        return response.map_body(|_, answer| BoxBody::new(LeftUnread { answer, _request: body }));
     }
     response
 }
@@ -107,6 +120,12 @@ fn incoming(
 
 const TEXT: &str = "text/plain; charset=utf-8";
 
+const HEADERS: [(HeaderName, &str); 3] = [
+    (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    (header::CACHE_CONTROL, "no-store"),
+    (HeaderName::from_static("ping-body-limit"), "10000"),
+];
+
 fn answer(
     req: &HttpRequest,
     dialect: Dialect,
@@ -114,10 +133,9 @@ fn answer(
     text: &'static str,
 ) -> HttpResponse {
     let mut response = HttpResponse::build(status);
-    response
-        .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header(("Ping-Body-Limit", "10000"));
+    for (name, value) in HEADERS {
+        response.insert_header((name, HeaderValue::from_static(value)));
+    }
     match (req.method(), dialect) {
         (&Method::HEAD, _) => response.content_type(TEXT).finish(),
         (_, Dialect::Plain) => response.content_type(TEXT).body(text),
@@ -144,6 +162,28 @@ fn preflight() -> HttpResponse {
         .insert_header((header::ACCESS_CONTROL_ALLOW_HEADERS, "*"))
         .insert_header((header::ACCESS_CONTROL_MAX_AGE, "86400"))
         .finish()
+}
+
+/// An answer that holds on to the body of its request: what is still to come of it counts as unread, and the connection is closed
+/// behind the answer. A chunked body that is dropped would be read to an end that may never come.
+struct LeftUnread {
+    answer: BoxBody,
+    _request: web::Payload,
+}
+
+impl MessageBody for LeftUnread {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.answer.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.get_mut().answer).poll_next(context)
+    }
 }
 
 struct Received {

@@ -62,6 +62,7 @@ fn each_bad_setting_is_named_in_one_line() {
         ("WATCHBELL_RETENTION_DAYS", "x"),
         ("WATCHBELL_PING_LOG", "-1"),
         ("WATCHBELL_CHECK_PERMITS", "0"),
+        ("WATCHBELL_CANARIES", "gateway,nonsense"),
         ("WATCHBELL_LOG_FORMAT", "xml"),
     ] {
         let mut command = command(folder.path());

@@ -112,27 +112,26 @@ impl Group<'_> {
         let deadline =
             next.armed_deadline().map(|at| next.beat.due_at.map_or(at, |due| due.min(at)));
         watched.state = next;
-        self.mark_dirty(id);
+        self.dirty.insert(id);
         self.effects.live.push(LiveEvent::MonitorChanged(id));
         if let Some(at) = deadline {
             let earliest = self.effects.earliest_deadline.get_or_insert(at);
             *earliest = at.min(*earliest);
         }
         for fact in &facts {
-            if let Fact::StatusChanged { status, at } = fact {
-                self.changes.push((id, StatusChange { at: *at, status: Some(*status) }));
-            }
+            let (at, status) = match fact {
+                Fact::StatusChanged { status, at } => (*at, Some(*status)),
+                Fact::NotKnown { at } => (*at, None),
+                _ => continue,
+            };
+            self.changes.push((id, StatusChange { at, status }));
         }
-        if facts.iter().any(|fact| !matches!(fact, Fact::StatusChanged { .. })) {
+        let is_history =
+            |fact: &Fact| matches!(fact, Fact::StatusChanged { .. } | Fact::NotKnown { .. });
+        if !facts.iter().all(is_history) {
             self.follow(conn, id, &facts, check).await?;
         }
         Ok(())
-    }
-
-    pub(super) fn mark_dirty(&mut self, id: MonitorId) {
-        if !self.dirty.contains(&id) {
-            self.dirty.push(id);
-        }
     }
 
     async fn follow(
@@ -270,15 +269,7 @@ impl Group<'_> {
             event: notice.event,
             message: notice.message,
             monitor: Some(AlertMonitor::of(monitor)),
-            incident: incident.map(|i| AlertIncident {
-                id: i.id,
-                started_at: i.started_at,
-                resolved_at: i.resolved_at,
-                acknowledged_at: i.acknowledged_at,
-                duration_seconds: i.duration_seconds(self.now),
-                cause: message::cause_word(&i.cause).to_owned(),
-                summary: i.summary.clone(),
-            }),
+            incident: incident.map(|i| AlertIncident::of(i, self.now)),
             check: check.map(AlertCheck::of),
         };
         // An incident is told once a channel; without one, the moment tells two alerts apart.

@@ -29,7 +29,7 @@ fn failed_check(kind: ErrorKind, text: &str, code: Option<u16>, failed: &[(&str,
     let failed = failed.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
     Cause::Check {
         status_code: code,
-        error: CheckError { kind, text: text.to_owned() },
+        error: CheckError::new(kind, text),
         failed_checks: failed.collect(),
     }
 }

@@ -14,7 +14,7 @@ use crate::store::{Error, Tx, channels, key_check, testing, timeline};
 
 const NOW: Timestamp = Timestamp(1_700_000_000_000);
 
-async fn channel(tx: &mut Tx, url: &str, is_default: bool) -> Channel {
+async fn channel(tx: &mut Tx<'_>, url: &str, is_default: bool) -> Channel {
     let request =
         json!({"type": "webhook", "url": url, "secret": "s3cret", "is_default": is_default});
     let settings = ChannelSettings::read(request.as_object().unwrap(), None, true).unwrap();
@@ -33,7 +33,7 @@ fn new(key: &str, monitor_id: Option<i64>, channel: &Channel) -> NewDelivery {
     }
 }
 
-async fn claim_due(tx: &mut Tx, now: Timestamp, per_channel: i64) -> Vec<i64> {
+async fn claim_due(tx: &mut Tx<'_>, now: Timestamp, per_channel: i64) -> Vec<i64> {
     let heads = claimable(&mut tx.conn(), now, per_channel).await.unwrap();
     heads.into_iter().map(|(id, _)| id).collect()
 }

@@ -146,6 +146,7 @@ fn ping() -> Value {
 fn incident() -> Value {
     json!({
         "id": id(),
+        // Null for Watchbell's own, and when the monitor was deleted.
         "monitor_id": whole_or_null(),
         "monitor_name": text("What the monitor was called"),
         "state": word(IncidentState::ALL),
@@ -155,7 +156,7 @@ fn incident() -> Value {
         "acknowledged_by": text_or_null("Who took it"),
         "resolved_at": time_or_null(),
         "duration_seconds": whole(),
-        "cause": text("A word: an error kind, no_ping or reported_failure"),
+        "cause": text("A word: an error kind, no_ping, still_running, reported_failure or cut_off"),
         "summary": text("The reason line"),
         "regions": texts("Where it was seen"),
     })

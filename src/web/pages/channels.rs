@@ -171,6 +171,8 @@ fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::MonitorUp => "up again",
         AlertEvent::MonitorDegraded => "degraded",
         AlertEvent::CertificateExpiring => "certificate",
+        AlertEvent::SelfCutOff => "Watchbell cut off",
+        AlertEvent::SelfBack => "Watchbell back",
         AlertEvent::ChannelFailed => "channel failed",
         AlertEvent::ChannelTest => "test",
     }

@@ -104,7 +104,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>) -> Page {
     let delivered = sent.deliveries.iter().filter(|d| d.state == DeliveryState::Delivered).count();
     let is_open = incident.state() != IncidentState::Resolved;
     let name = one_line(&incident.monitor_name);
-    let title = format!("{name} {} down", if is_open { "is" } else { "was" });
+    let title = format!("{name} {} {}", if is_open { "is" } else { "was" }, what(&incident));
     let shell = visit.shell("incidents", &format!("{title}, #{id}")).await?;
     let may_edit = visit.who.role.may(Permission::Edit);
     show(&IncidentPage {
@@ -127,10 +127,21 @@ pub async fn page(visit: Visit, id: web::Path<i64>) -> Page {
     })
 }
 
+/// Whether it is Watchbell's own.
+fn is_own(incident: &Incident) -> bool {
+    matches!(incident.cause, Cause::CutOff { .. })
+}
+
+/// What is the matter: with a monitor, or with Watchbell itself.
+fn what(incident: &Incident) -> &'static str {
+    if is_own(incident) { "cut off" } else { "down" }
+}
+
 fn pill(incident: &Incident, viewer: Viewer) -> Html {
     let lasted = lasted(incident, viewer);
     match incident.resolved_at {
         Some(_) => Html(format!("Resolved after {lasted}")),
+        None if is_own(incident) => Html(format!("Cut off for {lasted}")),
         None => Html(format!("Down for {lasted}")),
     }
 }
@@ -161,7 +172,9 @@ fn metrics(incident: &Incident, delivered: usize, sent: usize, viewer: Viewer) -
     let ended = match incident.resolved_at {
         Some(at) => metric("Resolved in", since(at), viewer.day_hour(at)),
         None => {
-            metric("Down for", span(viewer.now.since(incident.started_at)), "still down".to_owned())
+            let label = if is_own(incident) { "Cut off for" } else { "Down for" };
+            let still = format!("still {}", what(incident));
+            metric(label, span(viewer.now.since(incident.started_at)), still)
         }
     };
     let arrived = if delivered == sent {

@@ -191,6 +191,7 @@ pub fn short_cause(cause: &Cause) -> String {
         }
         Cause::NoPing { silent_ms, .. } => format!("No ping for {}", span(*silent_ms)),
         Cause::NoFirstPing { .. } | Cause::StillRunning { .. } => message::reason(cause),
+        Cause::CutOff { silent, hosts, .. } => format!("{silent} of {hosts} hosts do not answer"),
         Cause::ReportedFailure { exit_status: Some(status) } => {
             format!("Reported failure, exit status {status}")
         }

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use uuid::Uuid;
 use watchbell::checker::IncomingPing;
 use watchbell::checker::ingest::{Ingest, Outlets, Reply, Work};
+use watchbell::checker::judge::CutOffSince;
 use watchbell::checker::run::Command;
 use watchbell::checker::watch::Watcher;
 use watchbell::clock::{Clock, ManualClock, Timestamp};
@@ -202,6 +203,7 @@ impl Server {
             writer: writer.clone(),
             commands,
             live: outlets.live,
+            cut_off: CutOffSince::default(),
             wake: outlets.watch,
             wakes_at: outlets.watch_wakes_at,
         };

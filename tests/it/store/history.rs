@@ -40,10 +40,7 @@ async fn a_result_keeps_every_field() {
                 total: Some(u32::MAX),
             },
             status_code: Some(599),
-            error: Some(CheckError {
-                kind: ErrorKind::TooManyRedirects,
-                text: "it's\n\"odd\" 🔴".to_owned(),
-            }),
+            error: Some(CheckError::new(ErrorKind::TooManyRedirects, "it's\n\"odd\" 🔴")),
             failed_checks: BTreeMap::from([(
                 "checks.a\"b".to_owned(),
                 "error: \u{1} ünï".to_owned(),
@@ -74,7 +71,7 @@ async fn every_kind_of_error_and_verdict_reads_back() {
         let id = named(db, "a").await;
         let mut rows = Vec::new();
         for (n, kind) in ErrorKind::ALL.iter().enumerate() {
-            let error = Some(CheckError { kind: *kind, text: String::new() });
+            let error = Some(CheckError::new(*kind, ""));
             rows.push(new_result(id, CheckResult { error, ..result(n as i64, Verdict::Down) }));
         }
         for (n, verdict) in Verdict::ALL.iter().enumerate() {

@@ -62,7 +62,7 @@ async fn every_field_and_every_cause_reads_back() {
             Cause::ReportedFailure { exit_status: None },
             Cause::Check {
                 status_code: Some(503),
-                error: CheckError { kind: ErrorKind::Status, text: "status 503".to_owned() },
+                error: CheckError::new(ErrorKind::Status, "status 503"),
                 failed_checks: [("checks.db".to_owned(), "error: \"x\"".to_owned())].into(),
             },
         ];

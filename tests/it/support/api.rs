@@ -17,6 +17,7 @@ use watchbell::seal::Sealer;
 use watchbell::store::Db;
 
 use super::app::KEY;
+use super::canaries::TestCanaries;
 use super::database::TestDatabase;
 
 /// 2030-01-01T00:00:00Z.
@@ -182,7 +183,7 @@ async fn build(url: &str, change: impl FnOnce(&mut Config), clock: SharedClock) 
     config.secret_key = Some(KEY.to_owned());
     config.base_url = Some("http://watch.example.com".parse().unwrap());
     change(&mut config);
-    App::build(&config, Seams { clock }).await.unwrap()
+    App::build(&config, Seams { clock, canaries: Some(TestCanaries::answering()) }).await.unwrap()
 }
 
 #[allow(clippy::disallowed_methods, reason = "a test has no supervisor")]

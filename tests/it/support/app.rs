@@ -22,6 +22,7 @@ use watchbell::store::monitors::Watched;
 use watchbell::store::{Db, deliveries, history, monitors};
 
 use super::api::{Answer, START};
+use super::canaries::TestCanaries;
 use super::database::TestDatabase;
 use super::stub::Stub;
 use super::{CAP, eventually};
@@ -37,6 +38,8 @@ pub struct TestApp {
     pub db: Db,
     /// What it is on: outlives the server, so that another can be started there.
     pub database: Arc<TestDatabase>,
+    /// What tells it a trouble of its own network: they answer until told otherwise.
+    pub canaries: Arc<TestCanaries>,
     address: std::net::SocketAddr,
     token: String,
     http: Client,
@@ -67,7 +70,9 @@ impl TestApp {
         let args = args.iter().chain(flags).map(Into::into);
         let mut config = config::parse_from(args, &|_| None).unwrap().config;
         config.secret_key = Some(KEY.to_owned());
-        let app = App::build(&config, Seams { clock: clock.clone() }).await.unwrap();
+        let canaries = TestCanaries::answering();
+        let seams = Seams { clock: clock.clone(), canaries: Some(canaries.clone()) };
+        let app = App::build(&config, seams).await.unwrap();
         let (db, address) = (app.db(), app.address());
         let (_, token) = api_token::create(&db, "test", Role::Admin, clock.now()).await.unwrap();
         let stop = CancellationToken::new();
@@ -76,7 +81,7 @@ impl TestApp {
         // Once it serves, what it does at its start is behind it: what the test does now comes after.
         let healthz = http.get(format!("http://{address}/healthz")).send().await.unwrap();
         assert_eq!(healthz.status(), 200);
-        Self { clock, db, database, address, token, http, stop, running }
+        Self { clock, db, database, canaries, address, token, http, stop, running }
     }
 
     /// Stops it and looks that no alert is left on its way.

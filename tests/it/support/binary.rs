@@ -56,6 +56,21 @@ pub fn serve(database: &TestDatabase) -> Command {
     command
 }
 
+/// The same within a network namespace.
+pub fn serve_in(namespace: &str, database: &TestDatabase) -> Command {
+    let plain = serve(database);
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", namespace]).arg(plain.get_program()).stdin(Stdio::null());
+    for (name, value) in plain.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command.current_dir(database.folder());
+    command
+}
+
 /// Starts a server and waits until it serves.
 pub fn spawn_binary(command: &mut Command) -> Binary {
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -107,6 +122,11 @@ impl Binary {
     pub fn setup_link(&self) -> String {
         let line = self.printed.recv_timeout(CAP).unwrap();
         line.split_once(": ").unwrap().1.to_owned()
+    }
+
+    /// Its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal.

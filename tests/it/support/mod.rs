@@ -3,6 +3,7 @@
 pub mod api;
 pub mod app;
 pub mod binary;
+pub mod canaries;
 pub mod database;
 pub mod dns;
 pub mod smtp;

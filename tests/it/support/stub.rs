@@ -16,6 +16,8 @@ use super::{CAP, eventually};
 pub enum Told {
     /// With this status, these headers and this body.
     Answer(u16, Vec<(&'static str, String)>, String),
+    /// Not at all: the connection is broken off.
+    BreakOff,
     /// Not at all, until it is told something else; then so.
     Hang,
     /// Not at all, until it is told something else; then with this status.
@@ -62,7 +64,12 @@ pub struct Stub {
 impl Stub {
     /// Starts one.
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at("127.0.0.1").await
+    }
+
+    /// Starts one on an address of its own.
+    pub async fn start_at(host: &str) -> Self {
+        let listener = TcpListener::bind((host, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let told = watch::Sender::new(Told::Answer(200, Vec::new(), "ok".to_owned()));
         let requests = Arc::<Mutex<Vec<Request>>>::default();
@@ -78,6 +85,11 @@ impl Stub {
     /// A URL of it.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.address.port()
     }
 
     /// Its host and port, as messages name it.
