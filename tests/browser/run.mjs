@@ -345,7 +345,7 @@ await test("the theme changes at once and stays", async () => {
 
 await test("no page scrolls sideways at 375 px", async () => {
   await page.setViewportSize({ width: 375, height: 800 });
-  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/channels", "/channels/new/slack", "/channels/new/telegram", "/channels/new/opsgenie", "/channels/new/webhook", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
+  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/monitors/new?type=tls", "/channels", "/channels/new/slack", "/channels/new/telegram", "/channels/new/opsgenie", "/channels/new/webhook", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
     await open(path);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${path} is ${over} px too wide`);

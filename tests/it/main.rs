@@ -19,6 +19,7 @@ mod crash;
 mod cutoff;
 mod heartbeats;
 mod hostile;
+mod kinds;
 mod maintenance;
 mod metrics;
 mod netns;

@@ -25,7 +25,11 @@ fn common() -> [(&'static str, Value); 4] {
 /// The settings of an HTTP monitor. Those of the other kinds that are checked are among them.
 pub fn http_settings() -> Value {
     let own = [
-        ("url", json!({ "type": "string", "format": "uri" })),
+        (
+            "url",
+            json!({ "type": "string", "format": "uri",
+            "description": "By type: http(s)://…, tcp://host:port, dns://name?type=A, tls://host:port, icmp://host" }),
+        ),
         ("method", preset(text("Any HTTP method"), json!("GET"))),
         (
             "headers",
@@ -61,6 +65,18 @@ pub fn http_settings() -> Value {
         ("recovery_checks", whole(1, 100, 1, "Successes in a row before it is up")),
     ];
     object(own.into_iter().chain(common()))
+}
+
+/// What only a DNS monitor has. A TCP or ICMP monitor has nothing of its own: its `url` says all.
+pub fn dns_settings() -> Value {
+    let own = [
+        (
+            "expected_value",
+            text_or_null("dns: one of the records must be this; absent: any record will do"),
+        ),
+        ("resolver", text_or_null("dns: the server to ask, as host:port; absent: the system's")),
+    ];
+    object(own.into_iter())
 }
 
 fn assertions() -> Value {
