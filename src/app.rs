@@ -92,6 +92,9 @@ impl App {
         let supervisor = Supervisor::new(CancellationToken::new());
         let prober = Prober::new(checked.egress.clone())
             .map_err(|error| CliError::Failed(format!("cannot make checks: {error}")))?;
+        if let Some(advice) = prober.icmp_refusal() {
+            tracing::warn!("{advice}; monitors of the type icmp are unknown until then");
+        }
         let sender = Sender::new(SenderConfig {
             db: db.clone(),
             sealer: sealer.clone(),

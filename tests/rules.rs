@@ -53,6 +53,7 @@ const IMPURE: [&str; 26] = [
 
 /// Rooms and files that must say that they are pure, so that nobody gets around the wall by not saying it.
 const PURE: [&str; 10] = [
+    "src/notify/channel/",
     "src/monitor/",
     "src/incident/",
     "src/checker/queue.rs",
@@ -62,7 +63,6 @@ const PURE: [&str; 10] = [
     "src/notify/retry.rs",
     "src/notify/delivery.rs",
     "src/notify/attempt.rs",
-    "src/notify/template.rs",
 ];
 
 const LINES_MAX: usize = 400;

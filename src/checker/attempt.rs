@@ -22,8 +22,8 @@ pub(super) fn address(target: &Target) -> String {
     })
 }
 
-/// What every check is made with.
-pub(super) struct Tools {
+/// What a check is made with.
+pub(super) struct Means {
     pub(super) prober: Arc<Prober>,
     pub(super) judge: Judge,
     pub(super) clock: SharedClock,
@@ -33,18 +33,22 @@ pub(super) struct Tools {
 
 /// Makes one check; `due` is when it should have begun. `None` of what is not checked.
 pub(super) async fn check(
-    tools: Arc<Tools>,
+    means: Means,
     monitor: Arc<Monitor>,
     generation: u64,
     due: Timestamp,
 ) -> Option<Ended> {
-    let began = tools.clock.now();
-    tools.meter.began(due, began);
-    let checking = tools.judge.check(&tools.prober, &monitor, &tools.region, began);
-    let (mut result, at) = checking.await?;
-    if let Some(pace) = monitor.settings.target.pace() {
+    let Means { prober, judge, clock, meter, region } = means;
+    let began = clock.now();
+    meter.began(due, began);
+    let target = &monitor.settings.target;
+    let mut result = prober.check(target, &region, began).await?;
+    if let Some(pace) = target.pace() {
         excuse_own_delay(&mut result, pace);
     }
+    // Asking the canaries takes time that is not the target's.
+    let at = clock.now();
+    let result = judge.judge(&monitor, result).await;
     Some(Ended { id: monitor.id, generation, at, result })
 }
 
@@ -54,7 +58,7 @@ fn excuse_own_delay(result: &mut CheckResult, pace: &Pace) {
     let limit_ms = pace.timeout_seconds.saturating_mul(1000).saturating_add(OWN_DELAY_MS);
     if timed_out && result.phases.total.is_some_and(|ms| ms > limit_ms) {
         result.verdict = Verdict::Unknown;
-        let text = "this machine was too busy to make the check";
+        let text = "this machine was too busy to make the check".to_owned();
         result.error = Some(CheckError::new(ErrorKind::Internal, text));
     }
 }

@@ -13,7 +13,7 @@ use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::cutoff::{Change, Look, Lookout, Phase, Sign};
 use crate::monitor::{Cause, CheckResult, Monitor, Verdict};
-use crate::probe::{Canaries, Prober};
+use crate::probe::Canaries;
 use crate::store::writer::Writer;
 use crate::store::{self, Db, incidents, monitors};
 
@@ -94,22 +94,8 @@ impl Judge {
         Ok((judge, watch))
     }
 
-    /// Checks `monitor` and judges what that found. Gives the moment at which the check itself ended, too: asking the canaries takes
-    /// time that is not the target's.
-    pub async fn check(
-        &self,
-        prober: &Prober,
-        monitor: &Monitor,
-        region: &str,
-        now: Timestamp,
-    ) -> Option<(CheckResult, Timestamp)> {
-        let result = prober.check(&monitor.settings.target, region, now).await?;
-        let ended_at = self.clock.now();
-        Some((self.judge(monitor, result).await, ended_at))
-    }
-
     /// Judges what a check of `monitor` found, right after it ended: a failure whose verdict is held becomes `unknown`.
-    async fn judge(&self, monitor: &Monitor, mut result: CheckResult) -> CheckResult {
+    pub async fn judge(&self, monitor: &Monitor, mut result: CheckResult) -> CheckResult {
         let settings = &monitor.settings;
         let Some(pace) = settings.target.pace() else { return result };
         let url = settings.target.url();

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use super::attempt::{Tools, check};
+use super::attempt::{Means, check};
 use super::ingest::Ingest;
 use super::judge::Judge;
 use super::meter::{Load, Meter};
@@ -20,7 +20,7 @@ use super::record::{COMPANY, Ended, Recorded, Recorder};
 use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
-use crate::monitor::{CheckResult, Monitor, MonitorId, Pace, schedule};
+use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
 use crate::store::writer::Writer;
@@ -70,7 +70,6 @@ pub struct Checker {
 
 struct Loop {
     checker: Checker,
-    tools: Arc<Tools>,
     queue: Queue,
     slots: HashMap<MonitorId, Slot>,
     checks: JoinSet<Option<Ended>>,
@@ -88,15 +87,7 @@ impl Checker {
         mut commands: mpsc::UnboundedReceiver<Command>,
         stop: CancellationToken,
     ) {
-        let tools = Tools {
-            prober: self.prober.clone(),
-            judge: self.judge.clone(),
-            clock: self.clock.clone(),
-            meter: self.meter.clone(),
-            region: self.region.clone(),
-        };
         let mut this = Loop {
-            tools: Arc::new(tools),
             queue: Queue::new(Limits { permits: self.permits, per_address: PER_ADDRESS }),
             slots: HashMap::new(),
             checks: JoinSet::new(),
@@ -210,7 +201,14 @@ impl Loop {
             };
             slot.due = if was_away { now } else { taken.due };
             (slot.was_urgent, slot.address_was_full) = (taken.is_urgent, taken.address_was_full);
-            let check = check(self.tools.clone(), slot.monitor.clone(), slot.generation, slot.due);
+            let means = Means {
+                prober: self.checker.prober.clone(),
+                judge: self.checker.judge.clone(),
+                clock: self.checker.clock.clone(),
+                meter: self.checker.meter.clone(),
+                region: self.checker.region.clone(),
+            };
+            let check = check(means, slot.monitor.clone(), slot.generation, slot.due);
             slot.phase = Phase::Checking(self.checks.spawn(check));
         }
     }
@@ -243,17 +241,13 @@ impl Loop {
 
     /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
     fn replan(&mut self, now: Timestamp) {
-        self.plan_anew(now, |id, pace| schedule::next_planned(id, pace, now));
-    }
-
-    /// Plans what waits for its time: at once what somebody waits for, the rest when `due` says.
-    fn plan_anew(&mut self, now: Timestamp, due: impl Fn(MonitorId, &Pace) -> Timestamp) {
         let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
         let plans: Vec<_> = planned
             .filter_map(|(id, slot)| {
                 let pace = slot.monitor.settings.target.pace()?;
                 let is_awaited = !slot.waiters.is_empty();
-                Some((*id, if is_awaited { now } else { due(*id, pace) }, is_awaited))
+                let due = if is_awaited { now } else { schedule::next_planned(*id, pace, now) };
+                Some((*id, due, is_awaited))
             })
             .collect();
         for (id, due, is_urgent) in plans {
@@ -264,10 +258,19 @@ impl Loop {
     /// Brings every check forward. Those that run now are no fresh look, so theirs come again.
     fn check_all_soon(&mut self, now: Timestamp) {
         let spread_ms = schedule::spread_ms(self.slots.len());
-        for slot in self.slots.values_mut() {
-            slot.again = !matches!(slot.phase, Phase::Planned);
+        let mut plans = Vec::new();
+        for (id, slot) in &mut self.slots {
+            let is_planned = matches!(slot.phase, Phase::Planned);
+            slot.again = !is_planned;
+            if let (Some(pace), true) = (slot.monitor.settings.target.pace(), is_planned) {
+                let is_awaited = !slot.waiters.is_empty();
+                let soon = schedule::soon(*id, pace, spread_ms, now);
+                plans.push((*id, if is_awaited { now } else { soon }, is_awaited));
+            }
         }
-        self.plan_anew(now, |id, pace| schedule::soon(id, pace, spread_ms, now));
+        for (id, due, is_urgent) in plans {
+            self.plan(id, due, is_urgent);
+        }
     }
 
     fn check_soon(&mut self, id: MonitorId, now: Timestamp) {

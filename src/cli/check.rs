@@ -15,7 +15,7 @@ const USAGE: i32 = 2;
 /// What `watchbell check` takes.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// The address to check, such as https://example.com/health or tls://example.com:443.
+    /// The address to check: http(s)://…, tcp://host:port, tls://host:port, dns://name?type=A or icmp://host.
     pub url: String,
     /// Print the result as JSON.
     #[arg(long)]
@@ -38,7 +38,7 @@ pub async fn run(
     err: &mut impl Write,
 ) -> io::Result<i32> {
     let map = Map::from_iter([("url".to_owned(), Value::from(url))]);
-    let target = match Settings::read(&map, kind_of(url), None) {
+    let target = match Settings::read(&map, Kind::of_url(url), None) {
         Ok(settings) => settings.target,
         // The name is made of the host: when the URL is wrong, only that is the user's doing.
         Err(errors) => {
@@ -48,27 +48,23 @@ pub async fn run(
         }
     };
     let prober = Prober::new(rules).map_err(io::Error::other)?;
-    let Some(result) = prober.check(&target, "local", started_at).await else { return Ok(USAGE) };
+    // No address is a heartbeat's, so there is always a check, and a URL to show.
+    let (Some(result), Some(address)) =
+        (prober.check(&target, "local", started_at).await, target.url())
+    else {
+        return Ok(USAGE);
+    };
     if json {
         let mut shown = serde_json::to_value(&result)?;
         shown["certificate"] = json!(result.certificate.as_ref().map(|c| c.shown(started_at)));
         writeln!(out, "{shown}")?;
     } else {
-        let subject = target.url().map(short_url).unwrap_or_default();
-        write_text(&subject, &result, started_at, out)?;
+        write_text(&short_url(address), &result, started_at, out)?;
     }
     Ok(match result.verdict {
         Verdict::Up | Verdict::Degraded => 0,
         Verdict::Down | Verdict::Unknown => 1,
     })
-}
-
-/// The kind of monitor that an address is for, by its scheme.
-fn kind_of(url: &str) -> Kind {
-    match url.trim().split_once("://") {
-        Some((scheme, _)) if scheme.eq_ignore_ascii_case("tls") => Kind::Tls,
-        _ => Kind::Http,
-    }
 }
 
 fn write_text(

@@ -10,6 +10,8 @@ mod certificate_tests;
 pub mod cutoff;
 #[cfg(test)]
 mod cutoff_tests;
+pub mod dns_spec;
+pub mod endpoint;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
@@ -18,6 +20,7 @@ pub mod heartbeat;
 pub(crate) mod heartbeat_fields;
 #[cfg(test)]
 mod heartbeat_tests;
+mod icmp_spec;
 pub mod json;
 pub mod json_path;
 mod line;
@@ -31,7 +34,8 @@ pub mod state;
 #[cfg(test)]
 mod state_tests;
 pub mod status_set;
-pub mod tls_spec;
+mod tcp_spec;
+mod tls_spec;
 mod unknown;
 
 use std::collections::BTreeMap;
@@ -42,8 +46,11 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 pub use certificate::Certificate;
+pub use dns_spec::{DnsSpec, RecordKind};
+pub use icmp_spec::IcmpSpec;
 pub use pace::Pace;
 pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
+pub use tcp_spec::TcpSpec;
 pub use tls_spec::TlsSpec;
 
 crate::words! {
@@ -53,8 +60,33 @@ crate::words! {
         Http = "http",
         /// A job that pings us.
         Heartbeat = "heartbeat",
+        /// A port that is connected to.
+        Tcp = "tcp",
+        /// A name that is looked up.
+        Dns = "dns",
         /// A TLS handshake and its certificate.
         Tls = "tls",
+        /// A host that is pinged.
+        Icmp = "icmp",
+    }
+}
+
+impl Kind {
+    /// The kind that an address is of by its scheme, `http` when the scheme says nothing.
+    pub fn of_url(url: &str) -> Self {
+        match url.trim().split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase()).as_deref()
+        {
+            Some("tcp") => Self::Tcp,
+            Some("dns") => Self::Dns,
+            Some("tls") => Self::Tls,
+            Some("icmp") => Self::Icmp,
+            _ => Self::Http,
+        }
+    }
+
+    /// Whether its checks may see a certificate, which then is kept and warned of.
+    pub fn has_certificate(self) -> bool {
+        matches!(self, Self::Http | Self::Tls)
     }
 }
 
@@ -105,7 +137,7 @@ crate::words! {
         Status = "status",
         /// A keyword is missing, or one that must not be there is.
         Keyword = "keyword",
-        /// Something that is asserted of the answer is not so.
+        /// Something that is asserted of the answer is not so, or it is not the expected value.
         Assertion = "assertion",
         /// More than ten redirects.
         TooManyRedirects = "too_many_redirects",

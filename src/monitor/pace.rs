@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::spec::DAY;
+use super::{ErrorKind, Verdict};
 use crate::fields::Fields;
 
 /// The rhythm of a monitor that is checked (contract, section 4).
@@ -57,5 +58,40 @@ impl Pace {
                 current.map(|c| c.recovery_checks),
             ),
         }
+    }
+
+    /// What a check means that either works or does not: `error` is why it did not, `total_ms` how long it took.
+    pub fn verdict(&self, error: Option<ErrorKind>, total_ms: u32) -> Verdict {
+        match error {
+            Some(ErrorKind::Internal) => Verdict::Unknown,
+            Some(_) => Verdict::Down,
+            None if self.degraded_after_ms.is_some_and(|limit| total_ms > limit) => {
+                Verdict::Degraded
+            }
+            None => Verdict::Up,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_right_slow_wrong_or_says_nothing() {
+        let mut pace = Pace {
+            check_interval_seconds: 60,
+            timeout_seconds: 10,
+            degraded_after_ms: None,
+            retries: 1,
+            retry_interval_seconds: 5,
+            recovery_checks: 1,
+        };
+        assert_eq!(pace.verdict(None, 9_999), Verdict::Up);
+        pace.degraded_after_ms = Some(100);
+        assert_eq!(pace.verdict(None, 100), Verdict::Up);
+        assert_eq!(pace.verdict(None, 101), Verdict::Degraded);
+        assert_eq!(pace.verdict(Some(ErrorKind::Refused), 1), Verdict::Down);
+        assert_eq!(pace.verdict(Some(ErrorKind::Internal), 500), Verdict::Unknown);
     }
 }

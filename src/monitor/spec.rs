@@ -6,12 +6,12 @@ use url::Url;
 
 use super::assertion::{Assertion, parse_assertions};
 use super::certificate::{read_expiry_days, usual_expiry_days};
+use super::endpoint::{missing, read_url};
 use super::expect::Expected;
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
-use super::tls_spec::TlsSpec;
-use super::{Kind, NotifyOn};
+use super::{DnsSpec, IcmpSpec, Kind, NotifyOn, TcpSpec, TlsSpec};
 use crate::fields::{FieldErrors, Fields, parse_text};
 
 /// What people set of a monitor.
@@ -38,8 +38,14 @@ pub enum Target {
     Http(HttpSpec),
     /// A job that pings us.
     Heartbeat(HeartbeatSpec),
+    /// A port that is connected to.
+    Tcp(TcpSpec),
+    /// A name that is looked up.
+    Dns(DnsSpec),
     /// A TLS handshake and its certificate.
     Tls(TlsSpec),
+    /// A host that is pinged.
+    Icmp(IcmpSpec),
 }
 
 impl Target {
@@ -48,7 +54,31 @@ impl Target {
         match self {
             Self::Http(_) => Kind::Http,
             Self::Heartbeat(_) => Kind::Heartbeat,
+            Self::Tcp(_) => Kind::Tcp,
+            Self::Dns(_) => Kind::Dns,
             Self::Tls(_) => Kind::Tls,
+            Self::Icmp(_) => Kind::Icmp,
+        }
+    }
+
+    /// Reads what `kind` has from a request; `current` is what a PATCH edits. `None` when the URL is wrong, which is then noted.
+    fn read(fields: &mut Fields<'_>, kind: Kind, current: Option<&Self>) -> Option<Self> {
+        /// What a PATCH edits, if it is of the kind.
+        macro_rules! current {
+            ($kind:ident) => {
+                match current {
+                    Some(Self::$kind(spec)) => Some(spec),
+                    _ => None,
+                }
+            };
+        }
+        match kind {
+            Kind::Http => read_http(fields, current!(Http)).map(Self::Http),
+            Kind::Heartbeat => Some(Self::Heartbeat(read_heartbeat(fields, current!(Heartbeat)))),
+            Kind::Tcp => TcpSpec::read(fields, current!(Tcp)).map(Self::Tcp),
+            Kind::Dns => DnsSpec::read(fields, current!(Dns)).map(Self::Dns),
+            Kind::Tls => TlsSpec::read(fields, current!(Tls)).map(Self::Tls),
+            Kind::Icmp => IcmpSpec::read(fields, current!(Icmp)).map(Self::Icmp),
         }
     }
 
@@ -56,7 +86,10 @@ impl Target {
     pub fn pace(&self) -> Option<&Pace> {
         match self {
             Self::Http(spec) => Some(&spec.pace),
+            Self::Tcp(spec) => Some(&spec.pace),
+            Self::Dns(spec) => Some(&spec.pace),
             Self::Tls(spec) => Some(&spec.pace),
+            Self::Icmp(spec) => Some(&spec.pace),
             Self::Heartbeat(_) => None,
         }
     }
@@ -65,7 +98,10 @@ impl Target {
     pub fn url(&self) -> Option<&Url> {
         match self {
             Self::Http(spec) => Some(&spec.url),
+            Self::Tcp(spec) => Some(&spec.url),
+            Self::Dns(spec) => Some(&spec.url),
             Self::Tls(spec) => Some(&spec.url),
+            Self::Icmp(spec) => Some(&spec.url),
             Self::Heartbeat(_) => None,
         }
     }
@@ -75,7 +111,7 @@ impl Target {
         match self {
             Self::Http(spec) => &spec.tls_expiry_days,
             Self::Tls(spec) => &spec.tls_expiry_days,
-            Self::Heartbeat(_) => &[],
+            Self::Heartbeat(_) | Self::Tcp(_) | Self::Dns(_) | Self::Icmp(_) => &[],
         }
     }
 }
@@ -178,18 +214,7 @@ impl Settings {
         if fields.raw("type").is_some_and(|given| given.as_str() != Some(kind.as_str())) {
             fields.wrong("type", format!("must be {kind} here; it cannot be changed later"));
         }
-        let target = match (kind, current.map(|c| &c.target)) {
-            (Kind::Http, Some(Target::Http(spec))) => read_http(&mut fields, Some(spec)),
-            (Kind::Http, _) => read_http(&mut fields, None),
-            (Kind::Heartbeat, Some(Target::Heartbeat(spec))) => {
-                Some(Target::Heartbeat(read_heartbeat(&mut fields, Some(spec))))
-            }
-            (Kind::Heartbeat, _) => Some(Target::Heartbeat(read_heartbeat(&mut fields, None))),
-            (Kind::Tls, Some(Target::Tls(spec))) => {
-                TlsSpec::read(&mut fields, Some(spec)).map(Target::Tls)
-            }
-            (Kind::Tls, _) => TlsSpec::read(&mut fields, None).map(Target::Tls),
-        };
+        let target = Target::read(&mut fields, kind, current.map(|c| &c.target));
         let default_name = match &target {
             Some(target) => target.url().and_then(Url::host_str).map(str::to_owned),
             // The URL is wrong and said so; that it gives no name is not one more mistake.
@@ -206,18 +231,18 @@ impl Settings {
             parse_notify_on,
         );
         fields.finish()?;
-        let target = target.ok_or_else(|| FieldErrors::one("url", NO_URL))?;
+        let target = target.ok_or_else(|| FieldErrors::one("url", missing(EXAMPLE)))?;
         Ok(Self { name, target, tags, channel_ids, notify_on })
     }
 }
 
-const NO_URL: &str = "is missing: give an address such as https://example.com/health";
+const EXAMPLE: &str = "https://example.com/health";
 
 /// All fields of an HTTP monitor; `None` when the URL is wrong, which is then noted as are the others.
-fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Target> {
-    let url = read_url(fields, current);
+fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<HttpSpec> {
+    let url = read_url(fields, current.map(|c| &c.url), EXAMPLE, parse_url);
     let expected_status = read_expected_status(fields, current);
-    let spec = HttpSpec {
+    Some(HttpSpec {
         method: fields.read(
             "method",
             "GET".to_owned(),
@@ -249,19 +274,7 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Targ
         tls_expiry_days: read_expiry_days(fields, current.map(|c| c.tls_expiry_days.clone())),
         // Last, so that the other fields have been read, and their mistakes noted, when it is missing.
         url: url?,
-    };
-    Some(Target::Http(spec))
-}
-
-/// The URL, unless it is wrong or missing.
-fn read_url(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Url> {
-    // Null is the default, and a URL has none, so it is as wrong in a PATCH as in a POST.
-    let kept = current.map(|c| Some(c.url.clone()));
-    let url = fields.read("url", None, kept, |value| parse_url(value).map(Some));
-    if url.is_none() {
-        fields.wrong("url", NO_URL);
-    }
-    url
+    })
 }
 
 /// An `http` or `https` address with a host.
@@ -269,7 +282,7 @@ pub(crate) fn parse_url(value: &Value) -> Result<Url, String> {
     let text = parse_text(value, 10_000)?;
     let text = text.trim();
     if text.is_empty() {
-        return Err(NO_URL.to_owned());
+        return Err(missing(EXAMPLE));
     }
     let url = Url::parse(text).map_err(|error| match error {
         url::ParseError::RelativeUrlWithoutBase => {
@@ -284,7 +297,12 @@ pub(crate) fn parse_url(value: &Value) -> Result<Url, String> {
         other if other.contains('.') || other == "localhost" => {
             Err(format!("has no scheme: write https://{text}"))
         }
-        other => Err(format!("starts with {other}:, but must start with http:// or https://")),
+        other => Err(match Kind::of_url(text) {
+            Kind::Http => {
+                format!("starts with {other}:, but must start with http:// or https://")
+            }
+            kind => format!("starts with {other}:, which is of the type {kind}, not http"),
+        }),
     }
 }
 

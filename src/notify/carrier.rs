@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Outgoing, timeout_words};
-use super::config::ChannelConfig;
+use super::channel::{ChannelConfig, Rendered};
 use super::egress::EgressClient;
 use super::smtp::SmtpSettings;
-use super::{email, webhook};
+use super::{email, http};
 use crate::clock::SharedClock;
 use crate::incident::message::Alert;
 use crate::probe::GuardedResolver;
@@ -52,12 +52,10 @@ impl Carrier {
         let sent_at = self.clock.now();
         let base_url = (self.base_url)();
         let outgoing = Outgoing { alert, key, sent_at, base_url: &base_url };
-        let attempt = match config {
-            ChannelConfig::Email { to } => self.mail(to, &outgoing).await,
-            ChannelConfig::Slack { url } => webhook::send_slack(&self.client, url, &outgoing).await,
-            ChannelConfig::Webhook(config) => {
-                webhook::send_webhook(&self.client, config, &outgoing).await
-            }
+        let attempt = match config.render(&outgoing) {
+            Ok(Rendered::Mail(to)) => self.mail(&to, &outgoing).await,
+            Ok(Rendered::Http(request)) => http::send(&self.client, request, sent_at).await,
+            Err(reason) => Attempt::hopeless(&reason),
         };
         (attempt, self.clock.now().since(sent_at).max(0))
     }
@@ -84,7 +82,8 @@ mod tests {
         let (base_url, smtp) = (Arc::new(String::new) as Setting<String>, Arc::new(|| None));
         let resolver = GuardedResolver::new(Arc::default());
         let carrier = Carrier::new(resolver, limit, clock, base_url, smtp).unwrap();
-        let config = ChannelConfig::Slack { url: url.parse().unwrap() };
+        let config = serde_json::json!({"type": "slack", "url": url});
+        let config: ChannelConfig = serde_json::from_value(config).unwrap();
         carrier.carry(&config, &test_alert(), "msg_1".to_owned()).await.0
     }
 

@@ -1,6 +1,7 @@
 //! What an answer means for the delivery (contract, section 6). Pure.
 
 use chrono::DateTime;
+use serde_json::Value;
 
 use super::ChannelType;
 use super::attempt::{Answer, Attempt};
@@ -36,12 +37,14 @@ pub fn fate(attempt: &Attempt, trying_ms: i64) -> Fate {
 
 /// How a receiver of HTTP took an alert, by its status and the beginning of its answer.
 pub fn http_answer(kind: ChannelType, status: u16, body: &str) -> Answer {
+    (kind.about().answer)(status, body).unwrap_or_else(|| status_answer(status))
+}
+
+/// How an alert was taken, by the status alone (contract, section 6).
+fn status_answer(status: u16) -> Answer {
     match status {
         200..=299 => Answer::Accepted,
         400 | 410 | 413 | 422 => Answer::RefusedForGood,
-        400..=499 if kind == ChannelType::Slack && slack_gives_up(status, body) => {
-            Answer::RefusedForGood
-        }
         // These say "not now", not "no" (RFC 9110, 8470, 6585).
         408 | 409 | 425 | 429 => Answer::Unavailable,
         400..=499 => Answer::Refused,
@@ -50,25 +53,31 @@ pub fn http_answer(kind: ChannelType, status: u16, body: &str) -> Answer {
     }
 }
 
-/// What Slack's page on incoming webhooks lists as errors that a repeat cannot mend.
-fn slack_gives_up(status: u16, body: &str) -> bool {
-    const FOR_GOOD: [&str; 14] = [
-        "action_prohibited",
-        "channel_is_archived",
-        "channel_not_found",
-        "invalid_blocks",
-        "invalid_payload",
-        "invalid_token",
-        "no_active_hooks",
-        "no_service",
-        "no_team",
-        "no_text",
-        "posting_to_general_channel_denied",
-        "team_disabled",
-        "too_many_attachments",
-        "user_not_found",
-    ];
-    status == 404 || FOR_GOOD.iter().any(|word| body.trim_start().starts_with(word))
+/// An answer that calls itself a success while its JSON tells of an error: `code` gives the status that the error
+/// stands for, if there is one.
+pub fn by_error_code(
+    status: u16,
+    body: &str,
+    code: impl FnOnce(&Value) -> Option<u64>,
+) -> Option<Answer> {
+    let json: Value = (200..=299).contains(&status).then(|| serde_json::from_str(body).ok())??;
+    let code = u16::try_from(code(&json)?).unwrap_or(500);
+    // What tells of an error is none, whatever number it gives it.
+    Some(if code < 300 { Answer::Refused } else { status_answer(code) })
+}
+
+/// How long an answer asks to wait in its JSON: Discord in seconds, Telegram in seconds below `parameters`, Matrix in
+/// milliseconds. In milliseconds, at most an hour.
+pub fn retry_after_in(kind: ChannelType, body: &str) -> Option<i64> {
+    let json = || serde_json::from_str::<Value>(body).ok();
+    let ms = match kind {
+        ChannelType::Discord => json()?["retry_after"].as_f64()? * 1000.0,
+        ChannelType::Telegram => json()?["parameters"]["retry_after"].as_f64()? * 1000.0,
+        ChannelType::Matrix => json()?["retry_after_ms"].as_f64()?,
+        _ => return None,
+    };
+    // Rounded up, and beyond what a number holds it is a long time.
+    Some((ms.ceil() as i64).clamp(SOONEST_MS, HOUR_MS))
 }
 
 /// How a mail server took a message, by its reply code (RFC 5321).
@@ -102,7 +111,7 @@ mod tests {
     #[test]
     fn each_status_has_its_answer() {
         use Answer::*;
-        use ChannelType::{Slack, Webhook};
+        use ChannelType::*;
         for (kind, status, body, expected) in [
             (Webhook, 200, "", Accepted),
             (Webhook, 204, "", Accepted),
@@ -133,6 +142,50 @@ mod tests {
             (Slack, 429, "", Unavailable),
             (Slack, 500, "rollup_error", Unavailable),
             (Slack, 500, "no_service", Unavailable),
+            (Slack, 200, "invalid_token", RefusedForGood),
+            (Slack, 200, r#"{"ok":false,"error":"no_team"}"#, RefusedForGood),
+            (Slack, 200, r#"{"ok":false,"error":"busy"}"#, Refused),
+            (Teams, 202, "", Accepted),
+            (Teams, 404, "", RefusedForGood),
+            (Teams, 429, "", Unavailable),
+            (
+                Teams,
+                200,
+                "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 429 with ContextId x",
+                Unavailable,
+            ),
+            (Discord, 204, "", Accepted),
+            (Discord, 401, r#"{"code":50027}"#, Refused),
+            (Discord, 404, r#"{"code":10015}"#, RefusedForGood),
+            (Discord, 429, r#"{"retry_after":0.65}"#, Unavailable),
+            (Telegram, 200, r#"{"ok":true,"result":{}}"#, Accepted),
+            (Telegram, 200, r#"{"ok":false,"error_code":429}"#, Unavailable),
+            (Telegram, 200, r#"{"ok":false,"error_code":400}"#, RefusedForGood),
+            (Telegram, 200, r#"{"ok":false}"#, RefusedForGood),
+            (Telegram, 403, r#"{"ok":false,"error_code":403}"#, Refused),
+            (Mattermost, 200, "ok", Accepted),
+            (Googlechat, 200, r#"{"error":{"code":404}}"#, Refused),
+            (Googlechat, 200, r#"{"error":{"code":200}}"#, Refused),
+            (Googlechat, 200, r#"{"name":"spaces/a/messages/b"}"#, Accepted),
+            (Matrix, 200, r#"{"event_id":"$a"}"#, Accepted),
+            (Matrix, 200, r#"{"errcode":"M_LIMIT_EXCEEDED"}"#, Unavailable),
+            (Matrix, 200, r#"{"errcode":"M_FORBIDDEN"}"#, Refused),
+            (Matrix, 200, r#"{"errcode":"M_TOO_LARGE"}"#, RefusedForGood),
+            (Ntfy, 200, "{}", Accepted),
+            (Ntfy, 429, "{}", Unavailable),
+            (Gotify, 401, "{}", Refused),
+            (Pushover, 200, r#"{"status":1,"request":"x"}"#, Accepted),
+            (Pushover, 200, r#"{"status":0,"errors":["x"]}"#, RefusedForGood),
+            (Pushover, 401, "", RefusedForGood),
+            (Pushover, 429, r#"{"status":0}"#, Unavailable),
+            (Pushover, 500, "", Unavailable),
+            (Opsgenie, 202, r#"{"result":"Request will be processed"}"#, Accepted),
+            (Opsgenie, 422, "", RefusedForGood),
+            (Opsgenie, 401, "", Refused),
+            (Pagerduty, 202, r#"{"status":"success"}"#, Accepted),
+            (Pagerduty, 202, r#"{"status":"invalid event"}"#, RefusedForGood),
+            (Pagerduty, 400, "", RefusedForGood),
+            (Pagerduty, 429, "", Unavailable),
         ] {
             assert_eq!(http_answer(kind, status, body), expected, "{kind} {status} {body}");
         }
@@ -145,6 +198,23 @@ mod tests {
             (554, RefusedForGood),
         ] {
             assert_eq!(smtp_answer(code), expected, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_wait_may_be_asked_for_in_the_body() {
+        use ChannelType::*;
+        for (kind, body, expected) in [
+            (Discord, r#"{"message":"x","retry_after":64.57,"global":false}"#, Some(64_570)),
+            (Discord, r#"{"retry_after":0.1}"#, Some(1000)),
+            (Discord, r#"{"retry_after":1e300}"#, Some(HOUR_MS)),
+            (Discord, "<html>", None),
+            (Telegram, r#"{"ok":false,"parameters":{"retry_after":31}}"#, Some(31_000)),
+            (Telegram, r#"{"ok":false,"parameters":{"migrate_to_chat_id":-1}}"#, None),
+            (Matrix, r#"{"errcode":"M_LIMIT_EXCEEDED","retry_after_ms":2500}"#, Some(2500)),
+            (Webhook, r#"{"retry_after":5}"#, None),
+        ] {
+            assert_eq!(retry_after_in(kind, body), expected, "{kind} {body}");
         }
     }
 

@@ -1,43 +1,31 @@
-//! HOW alerts reach people: channels, the outbox that is worked off, and one file for each kind of channel.
+//! HOW alerts reach people: the outbox that is worked off, and in [`channel`] one file for each kind of channel.
 //!
 //! Nobody else sends. What is to be sent is written as a delivery in the transaction that changed the state; the
 //! [`outbox`] claims it, sends it with no transaction open, and settles it.
 
 pub mod attempt;
 pub mod carrier;
+pub mod channel;
 pub mod classify;
 pub mod config;
 pub mod delivery;
 pub mod egress;
 pub mod email;
+mod http;
 pub mod outbox;
 pub mod retry;
 mod settle;
-pub mod slack;
 pub mod smtp;
-pub mod template;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod webhook;
 
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
-pub use config::{ChannelConfig, ChannelSettings};
+pub use channel::{ChannelConfig, ChannelType};
+pub use config::ChannelSettings;
 pub use delivery::{Delivery, DeliveryState, NewDelivery};
 pub use outbox::{Sender, SenderConfig, TestOutcome, Wake};
-
-crate::words! {
-    /// What kind of place alerts go to.
-    pub enum ChannelType {
-        /// Mail, by SMTP.
-        Email = "email",
-        /// An incoming webhook of Slack.
-        Slack = "slack",
-        /// A URL that is given the alert as JSON.
-        Webhook = "webhook",
-    }
-}
 
 /// The number of a channel.
 pub type ChannelId = i64;

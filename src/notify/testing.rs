@@ -64,6 +64,28 @@ pub fn test_alert() -> Alert {
     Alert::channel_test("Ops")
 }
 
+/// The settings of one channel of each kind, as a request gives them; all that is called is `url`, and all secrets are
+/// `S3CRET`, those of URLs aside.
+pub fn samples(url: &str) -> Vec<serde_json::Value> {
+    use serde_json::json;
+    vec![
+        json!({"type": "email", "to": ["ops@example.com"]}),
+        json!({"type": "slack", "url": url}),
+        json!({"type": "teams", "url": url}),
+        json!({"type": "discord", "url": url}),
+        json!({"type": "telegram", "url": url, "token": "7:S3CRET", "chat_id": "-100", "thread_id": 3}),
+        json!({"type": "mattermost", "url": url}),
+        json!({"type": "googlechat", "url": url}),
+        json!({"type": "matrix", "url": url, "room": "!a:b.example", "token": "S3CRET"}),
+        json!({"type": "ntfy", "url": url, "topic": "S3CRET", "token": "S3CRET"}),
+        json!({"type": "gotify", "url": url, "token": "S3CRET"}),
+        json!({"type": "pushover", "url": url, "user": "S3CRET", "token": "S3CRET"}),
+        json!({"type": "pagerduty", "url": url, "routing_key": "S3CRET"}),
+        json!({"type": "opsgenie", "url": url, "api_key": "S3CRET"}),
+        json!({"type": "webhook", "url": url, "secret": "S3CRET"}),
+    ]
+}
+
 /// What a receiver does with a request.
 pub enum Reply {
     /// Answers: status, one header line or none, body.

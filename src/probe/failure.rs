@@ -26,14 +26,14 @@ pub(super) fn of_request(error: &reqwest::Error, host: &str) -> CheckError {
         .unwrap_or_else(|| other(error, chain.last().copied().unwrap_or(error)))
 }
 
-/// Why a connection to `host` did not come about, or its TLS handshake.
-pub(super) fn of_connection(error: &io::Error, host: &str) -> CheckError {
+/// Why a TLS handshake with `host` did not come about.
+pub(super) fn of_handshake(error: &io::Error, host: &str) -> CheckError {
     let chain = chain(error);
     chain
         .iter()
         .find_map(|cause| of_tls(*cause, host))
         .or_else(|| chain.iter().rev().find_map(|cause| of_io(*cause)))
-        .unwrap_or_else(|| failure(ErrorKind::Refused, format!("connection failed: {error}")))
+        .unwrap_or_else(|| of_system(error))
 }
 
 /// A failure of `kind` that says `text`.
@@ -49,12 +49,30 @@ pub(super) fn doubtful(kind: ErrorKind, text: impl AsRef<str>) -> CheckError {
 impl From<ResolveError> for CheckError {
     fn from(error: ResolveError) -> Self {
         let kind = match error {
-            ResolveError::NoAnswer(_) => return doubtful(ErrorKind::Dns, error.to_string()),
-            ResolveError::Unresolvable(_) => ErrorKind::Dns,
+            ResolveError::NoAnswer { .. } => return doubtful(ErrorKind::Dns, error.to_string()),
+            ResolveError::NoSuchName(_) => ErrorKind::Dns,
             ResolveError::Blocked(_) => ErrorKind::Blocked,
             ResolveError::Internal(_) => ErrorKind::Internal,
         };
         failure(kind, error.to_string())
+    }
+}
+
+/// What the system said of a socket.
+pub(super) fn of_system(error: &io::Error) -> CheckError {
+    of_io(error)
+        .unwrap_or_else(|| failure(ErrorKind::Refused, format!("connection failed: {error}")))
+}
+
+/// That a check took its whole time, in seconds. While a name is being looked up it is the resolver that is slow, which
+/// says little about the target.
+pub(super) fn timed_out(resolving: Option<String>, seconds: u32) -> CheckError {
+    match resolving {
+        Some(name) => {
+            let why = format!("the resolver did not answer within {seconds}s");
+            ResolveError::NoAnswer { name, why }.into()
+        }
+        None => failure(ErrorKind::Timeout, format!("timeout after {seconds}s")),
     }
 }
 
@@ -229,7 +247,10 @@ fn other(error: &reqwest::Error, cause: &dyn StdError) -> CheckError {
 
 #[cfg(test)]
 mod tests {
+    use hickory_proto::op::ResponseCode;
+
     use super::*;
+    use crate::probe::dns_wire::AskError;
 
     #[test]
     fn our_own_troubles_are_internal() {
@@ -255,8 +276,11 @@ mod tests {
             assert_eq!(error.doubtful, expected, "{}", error.text);
         }
         let of = |error: ResolveError| CheckError::from(error).doubtful;
-        assert!(of(ResolveError::NoAnswer("a.example".to_owned())));
-        assert!(!of(ResolveError::Unresolvable("a.example".to_owned())));
+        assert!(of(ResolveError::of("a.example", AskError::Silent)));
+        assert!(of(ResolveError::of("a.example", AskError::Failed(ResponseCode::ServFail))));
+        assert!(!of(ResolveError::NoSuchName("a.example".to_owned())));
+        assert!(timed_out(Some("a.example".to_owned()), 10).doubtful);
+        assert!(!timed_out(None, 10).doubtful);
     }
 
     #[test]

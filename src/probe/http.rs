@@ -10,8 +10,10 @@ use url::Url;
 
 use super::certs;
 use super::egress::EgressRules;
-use super::failure::{failure, of_request};
+use super::failure::{failure, of_request, timed_out};
+use super::icmp::{self, Opener};
 use super::phases::{ConnectedLayer, Marks};
+use super::plain;
 use super::redirect::{Hop, MAX_HOPS, is_redirect};
 use super::resolver::GuardedResolver;
 use super::tls::Handshaker;
@@ -31,6 +33,7 @@ const HTTP_2_WINDOW: u32 = 1 << 18;
 #[derive(Debug, Clone)]
 pub struct Prober {
     pub(super) resolver: GuardedResolver,
+    pub(super) icmp: Opener,
     /// For monitors whose certificate must be valid.
     strict: Client,
     /// For monitors with `verify_tls` false.
@@ -76,8 +79,14 @@ impl Prober {
             strict: client(&resolver, strict.clone())?,
             lax: client(&resolver, lax.clone())?,
             handshaker: Handshaker::new(strict, lax),
+            icmp: icmp::open_socket,
             resolver,
         })
+    }
+
+    /// The same, with pings by way of the sockets that `opener` opens.
+    pub fn with_icmp(self, opener: Opener) -> Self {
+        Self { icmp: opener, ..self }
     }
 
     /// Checks `target` once, from `region`; `started_at` is the time that the result bears. `None` of a heartbeat, which is
@@ -88,11 +97,14 @@ impl Prober {
         region: &str,
         started_at: Timestamp,
     ) -> Option<CheckResult> {
-        match target {
-            Target::Http(spec) => Some(self.check_http(spec, region, started_at).await),
-            Target::Tls(spec) => Some(self.check_tls(spec, region, started_at).await),
-            Target::Heartbeat(_) => None,
-        }
+        Some(match target {
+            Target::Http(spec) => self.check_http(spec, region, started_at).await,
+            Target::Tcp(spec) => plain::run(&spec.pace, region, started_at, self.tcp(spec)).await,
+            Target::Dns(spec) => plain::run(&spec.pace, region, started_at, self.dns(spec)).await,
+            Target::Tls(spec) => plain::run(&spec.pace, region, started_at, self.tls(spec)).await,
+            Target::Icmp(spec) => plain::run(&spec.pace, region, started_at, self.icmp(spec)).await,
+            Target::Heartbeat(_) => return None,
+        })
     }
 
     /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
@@ -106,10 +118,9 @@ impl Prober {
         let marks = Marks::start();
         let limit = Duration::from_secs(spec.pace.timeout_seconds.into());
         let fetching = Arc::clone(&marks).watch(self.fetch(spec, &marks));
-        let outcome = tokio::time::timeout(limit, fetching).await.unwrap_or_else(|_| {
-            let text = format!("timeout after {}s", spec.pace.timeout_seconds);
-            Err(failure(ErrorKind::Timeout, text))
-        });
+        let outcome = tokio::time::timeout(limit, fetching)
+            .await
+            .unwrap_or_else(|_| Err(timed_out(marks.resolving(), spec.pace.timeout_seconds)));
         let phases = marks.phases();
         let assessed = match &outcome {
             Ok(answer) => assess::assess(

@@ -30,6 +30,8 @@ struct Times {
     /// When the phase that runs now began.
     since: Instant,
     tls_runs: bool,
+    /// The name that is being looked up.
+    resolving: Option<String>,
     dns: Option<Duration>,
     connect: Option<Duration>,
     tls: Option<Duration>,
@@ -47,6 +49,7 @@ impl Marks {
         let times = Times {
             since: start,
             tls_runs: false,
+            resolving: None,
             dns: None,
             connect: None,
             tls: None,
@@ -82,6 +85,11 @@ impl Marks {
     /// The status code of the final answer, if its head has come.
     pub(super) fn status(&self) -> Option<u16> {
         self.times().status
+    }
+
+    /// The name that is being looked up now, if one is.
+    pub(super) fn resolving(&self) -> Option<String> {
+        self.times().resolving.clone()
     }
 
     /// The certificates that servers showed of themselves, in DER and in order. To be asked once.
@@ -127,9 +135,17 @@ fn mark(set: impl FnOnce(&mut Times)) {
     let _ = MARKS.try_with(|marks| set(&mut marks.times()));
 }
 
+/// A look-up of `name` begins.
+pub(super) fn resolving(name: &str) {
+    mark(|times| times.resolving = Some(name.to_owned()));
+}
+
 /// The name has been resolved.
 pub(super) fn resolved() {
-    mark(|times| times.end(|t| &mut t.dns));
+    mark(|times| {
+        times.resolving = None;
+        times.end(|t| &mut t.dns);
+    });
 }
 
 /// The TCP connection stands and the TLS handshake begins.
@@ -138,6 +154,11 @@ pub(super) fn tls_begins() {
         times.end(|t| &mut t.connect);
         times.tls_runs = true;
     });
+}
+
+/// What was asked has been answered.
+pub(super) fn answered() {
+    mark(|times| times.end(|t| &mut t.first_byte));
 }
 
 /// A server has shown its certificate.

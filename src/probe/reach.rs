@@ -1,23 +1,22 @@
 //! Which of a target's addresses this machine has a way to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 
 /// `addresses` without those that the system has no route to, unless it has one to none.
 ///
 /// A machine without IPv6 (most containers) cannot contact half of the addresses of most names. That is no news about
 /// the target: were such an address tried after the others had failed, its failure, which is our own, would hide theirs.
-pub(super) fn reachable(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+pub(super) fn reachable(addresses: Vec<IpAddr>) -> Vec<IpAddr> {
     only_routed(addresses, has_route)
 }
 
-fn only_routed(addresses: Vec<SocketAddr>, routed: impl Fn(IpAddr) -> bool) -> Vec<SocketAddr> {
+fn only_routed(addresses: Vec<IpAddr>, routed: impl Fn(IpAddr) -> bool) -> Vec<IpAddr> {
     // With one family a look at the routes could change nothing.
-    let mixed =
-        addresses.iter().any(SocketAddr::is_ipv4) && addresses.iter().any(SocketAddr::is_ipv6);
+    let mixed = addresses.iter().any(IpAddr::is_ipv4) && addresses.iter().any(IpAddr::is_ipv6);
     if !mixed {
         return addresses;
     }
-    let some: Vec<_> = addresses.iter().copied().filter(|a| routed(a.ip())).collect();
+    let some: Vec<_> = addresses.iter().copied().filter(|a| routed(*a)).collect();
     if some.is_empty() { addresses } else { some }
 }
 
@@ -35,9 +34,9 @@ mod tests {
     use super::*;
 
     fn routed(addresses: &[&str], v4: bool, v6: bool) -> Vec<String> {
-        let all = addresses.iter().map(|a| SocketAddr::new(a.parse().unwrap(), 0)).collect();
+        let all = addresses.iter().map(|a| a.parse().unwrap()).collect();
         let left = only_routed(all, |address| if address.is_ipv4() { v4 } else { v6 });
-        left.iter().map(|address| address.ip().to_string()).collect()
+        left.iter().map(|address| address.to_string()).collect()
     }
 
     #[test]

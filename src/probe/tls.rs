@@ -2,20 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt;
 use tokio_rustls::TlsConnector;
 
-use super::certs;
-use super::dial::dial;
-use super::failure::{failure, of_connection};
+use super::failure::{failure, of_handshake};
 use super::http::Prober;
-use super::phases::{self, Marks};
-use crate::clock::Timestamp;
-use crate::monitor::{CheckError, CheckResult, ErrorKind, FailedChecks, TlsSpec, Verdict};
+use super::phases;
+use crate::monitor::{CheckError, ErrorKind, TlsSpec};
 
 /// Makes handshakes that offer no protocol, as nobody knows what is spoken after them.
 #[derive(Clone)]
@@ -42,51 +38,21 @@ impl Handshaker {
 }
 
 impl Prober {
-    /// Makes one TLS handshake, from `region`; `started_at` is the time that the result bears. Ends within
-    /// `timeout_seconds`, and leaves no connection behind.
-    pub async fn check_tls(
-        &self,
-        spec: &TlsSpec,
-        region: &str,
-        started_at: Timestamp,
-    ) -> CheckResult {
-        let marks = Marks::start();
-        let limit = Duration::from_secs(spec.pace.timeout_seconds.into());
-        let shaking = Arc::clone(&marks).watch(self.shake_hands(spec));
-        let outcome = tokio::time::timeout(limit, shaking).await.unwrap_or_else(|_| {
-            let text = format!("timeout after {}s", spec.pace.timeout_seconds);
-            Err(failure(ErrorKind::Timeout, text))
-        });
-        let phases = marks.phases();
-        let took = phases.total.unwrap_or_default();
-        let is_slow = spec.pace.degraded_after_ms.is_some_and(|limit| took > limit);
-        CheckResult {
-            region: region.to_owned(),
-            started_at,
-            phases,
-            status_code: None,
-            verdict: match &outcome {
-                Err(error) if error.kind == ErrorKind::Internal => Verdict::Unknown,
-                Err(_) => Verdict::Down,
-                Ok(()) if is_slow => Verdict::Degraded,
-                Ok(()) => Verdict::Up,
-            },
-            error: outcome.err(),
-            failed_checks: FailedChecks::new(),
-            certificate: certs::first_to_end(&marks.take_certificates()),
-        }
-    }
-
-    async fn shake_hands(&self, spec: &TlsSpec) -> Result<(), CheckError> {
-        let host = spec.host();
-        let addresses = self.resolver.addresses_of(host, spec.port()).await?;
-        let of = |error| of_connection(&error, host);
-        let stream = dial(&addresses).await.map_err(of)?;
-        let name = ServerName::try_from(host.to_owned()).map_err(|_| {
+    /// Makes one TLS handshake and closes again.
+    pub(super) async fn tls(&self, spec: &TlsSpec) -> Result<(), CheckError> {
+        let endpoint = spec.endpoint();
+        let stream = self.dial(&endpoint, spec.port()).await?;
+        // As certificates write it: an IPv6 address without its brackets.
+        let host = match endpoint.address() {
+            Some(address) => address.to_string(),
+            None => endpoint.host.to_string(),
+        };
+        let name = ServerName::try_from(host.clone()).map_err(|_| {
             failure(ErrorKind::Tls, format!("a certificate cannot be for the host {host}"))
         })?;
         let connector = self.handshaker.connector(spec.verify_tls);
-        let mut stream = connector.connect(name, stream).await.map_err(of)?;
+        let shaking = connector.connect(name, stream).await;
+        let mut stream = shaking.map_err(|error| of_handshake(&error, &host))?;
         phases::connected();
         // The handshake was what we came for; a server that cannot bear the farewell is no worse for it.
         let _ = stream.shutdown().await;

@@ -345,12 +345,36 @@ await test("the theme changes at once and stays", async () => {
 
 await test("no page scrolls sideways at 375 px", async () => {
   await page.setViewportSize({ width: 375, height: 800 });
-  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/channels", "/channels/new/slack", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
+  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/monitors/new?type=tls", "/channels", "/channels/new/slack", "/channels/new/telegram", "/channels/new/opsgenie", "/channels/new/webhook", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
     await open(path);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${path} is ${over} px too wide`);
   }
   await page.setViewportSize({ width: 1440, height: 900 });
+});
+
+await test("without script: a channel's form asks for what its kind needs, keeps what was typed, and masks what is secret", async () => {
+  const plain = await browser.newContext({ javaScriptEnabled: false, storageState: await context.storageState() });
+  const view = await plain.newPage();
+  await view.goto(`${server.url}/channels/new/slack`);
+  await view.locator(".pick").getByRole("link", { name: "Gotify" }).click();
+  await view.fill("#url", "gotify.example.com");
+  await view.fill("#token", "A7kQ2mZx9Rt4wPe");
+  await view.getByRole("button", { name: "Save channel" }).click();
+  await view.getByText("write https://gotify.example.com").waitFor();
+  assert.equal(await view.inputValue("#token"), "A7kQ2mZx9Rt4wPe");
+  await view.fill("#url", receiver.url);
+  await view.fill("#name", `Phone ${HOSTILE}`);
+  await view.getByRole("button", { name: "Save channel" }).click();
+  await view.getByRole("link", { name: "Phone" }).first().click();
+  assert.equal(await view.inputValue("#token"), "***");
+  await view.getByRole("button", { name: "Save" }).click();
+  const row = view.locator(".channel").filter({ hasText: "Phone" });
+  assert.equal(await row.locator(".tag").innerText(), "Gotify");
+  await row.getByRole("button", { name: /Send test/ }).click();
+  await view.getByText("Test delivered in").waitFor();
+  assert.match(receiver.bodies.at(-1), /client::display/);
+  await plain.close();
 });
 
 await test("without script: look, check, theme, pause, sign out, sign in", async () => {

@@ -60,6 +60,10 @@ async fn answers_have_the_fields_that_are_described() {
     let beat = api.admin("GET", &path, None).await.data(200);
     let mut both = keys(&http);
     both.extend(keys(&beat));
+    let dns = json!({"type": "dns", "url": "dns://a.example", "resolver": "127.0.0.1:1"});
+    let dns = api.monitor(dns).await;
+    let dns = api.admin("GET", &format!("/api/v1/monitors/{dns}"), None).await.data(200);
+    both.extend(keys(&dns));
     both.insert("expected_status_code".to_owned());
     assert_eq!(both, fields_of(&document, "Monitor"));
     assert_eq!(keys(&beat), fields_of(&document, "Heartbeat"));

@@ -80,7 +80,7 @@ fn spec(url: &str, extra: Value) -> HttpSpec {
     fields.insert("url".to_owned(), json!(url));
     match Settings::read(&fields, Kind::Http, None).expect("valid").target {
         Target::Http(spec) => spec,
-        _ => panic!("not HTTP"),
+        other => panic!("not HTTP: {other:?}"),
     }
 }
 

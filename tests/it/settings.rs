@@ -32,7 +32,7 @@ fn http(extra: Value, current: Option<&Settings>) -> Result<Settings, FieldError
 fn http_spec(settings: &Settings) -> &HttpSpec {
     match &settings.target {
         Target::Http(spec) => spec,
-        _ => panic!("not HTTP"),
+        other => panic!("not HTTP: {other:?}"),
     }
 }
 
@@ -49,7 +49,7 @@ fn every(period_seconds: u32, grace_seconds: u32) -> HeartbeatSpec {
 fn beat_spec(settings: &Settings) -> &HeartbeatSpec {
     match &settings.target {
         Target::Heartbeat(spec) => spec,
-        _ => panic!("not a heartbeat"),
+        other => panic!("not a heartbeat: {other:?}"),
     }
 }
 

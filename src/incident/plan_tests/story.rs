@@ -33,7 +33,9 @@ enum Act {
 
 fn act(kind: Kind) -> impl Strategy<Value = Act> {
     let happens = match kind {
-        Kind::Http | Kind::Tls => prop::sample::select(Verdict::ALL).prop_map(Act::Check).boxed(),
+        Kind::Http | Kind::Tcp | Kind::Dns | Kind::Tls | Kind::Icmp => {
+            prop::sample::select(Verdict::ALL).prop_map(Act::Check).boxed()
+        }
         Kind::Heartbeat => prop_oneof![
             4 => prop::sample::select(SignalKind::ALL).prop_map(Act::Signal),
             2 => Just(Act::Silence),

@@ -1,6 +1,9 @@
 //! A request becomes settings, and settings are shown again.
 
+use serde_json::json;
+
 use super::*;
+use crate::notify::testing::samples;
 
 fn read(value: Value, current: Option<&ChannelSettings>) -> Result<ChannelSettings, FieldErrors> {
     ChannelSettings::read(value.as_object().unwrap(), current, true)
@@ -13,27 +16,74 @@ fn reason(value: Value, field: &str) -> String {
 
 #[test]
 fn reads_each_type_with_its_defaults() {
-    let email =
-        read(json!({"type": "email", "to": ["a@b.example", " a@b.example "]}), None).unwrap();
-    assert_eq!(email.config, ChannelConfig::Email { to: vec!["a@b.example".to_owned()] });
-    assert!((email.name == "a@b.example") && email.enabled && !email.is_default);
-    let slack = read(
-        json!({"type": "slack", "url": "https://hooks.slack.com/services/T/B/x", "name": "Ops"}),
-        None,
-    );
-    assert_eq!(slack.unwrap().name, "Ops");
-    let hook =
-        read(json!({"type": "webhook", "url": "https://example.com/h", "method": "put"}), None)
-            .unwrap();
-    assert_eq!(hook.name, "example.com");
-    let ChannelConfig::Webhook(config) = hook.config else { panic!("a webhook") };
-    assert_eq!(config.method, WebhookMethod::Put);
+    for sample in samples("https://far.example/hook") {
+        let kind = sample["type"].as_str().unwrap().to_owned();
+        let settings = read(sample, None).unwrap_or_else(|errors| panic!("{kind}: {errors:?}"));
+        assert_eq!(settings.config.kind().as_str(), kind);
+        assert!(!settings.name.is_empty() && settings.enabled && !settings.is_default, "{kind}");
+        assert!(!settings.config.target().is_empty(), "{kind}");
+    }
+    for (request, name, field, value) in [
+        (
+            json!({"type": "email", "to": ["a@b.example", " a@b.example "]}),
+            "a@b.example",
+            "to",
+            json!(["a@b.example"]),
+        ),
+        (
+            json!({"type": "webhook", "url": "https://example.com/h", "method": "put"}),
+            "example.com",
+            "method",
+            json!("PUT"),
+        ),
+        (json!({"type": "ntfy", "topic": "ops"}), "ntfy", "url", json!("https://ntfy.sh/")),
+        (
+            json!({"type": "telegram", "token": "1:a", "chat_id": -5}),
+            "Telegram",
+            "chat_id",
+            json!("-5"),
+        ),
+        (
+            json!({"type": "telegram", "token": "1:a", "chat_id": "@ops"}),
+            "Telegram",
+            "url",
+            json!("https://api.telegram.org/"),
+        ),
+        (
+            json!({"type": "pagerduty", "routing_key": "k"}),
+            "PagerDuty",
+            "url",
+            json!("https://events.pagerduty.com/v2/enqueue"),
+        ),
+        (json!({"type": "opsgenie", "api_key": "k"}), "Opsgenie", "region", json!("us")),
+        (
+            json!({"type": "opsgenie", "api_key": "k", "region": "EU"}),
+            "Opsgenie",
+            "region",
+            json!("eu"),
+        ),
+    ] {
+        let settings = read(request, None).unwrap();
+        assert_eq!(settings.name, name);
+        assert_eq!(settings.config.shown()[field], value);
+    }
+}
+
+#[test]
+fn each_required_field_that_is_missing_is_named_and_the_others_with_it() {
+    for kind in ChannelType::ALL {
+        let errors = read(json!({"type": kind, "colour": 1}), None).unwrap_err();
+        let required = kind.about().fields.iter().filter(|field| field.required);
+        let mut expected: Vec<&str> = required.map(|field| field.name).chain(["colour"]).collect();
+        expected.sort_unstable();
+        assert_eq!(errors.0.keys().collect::<Vec<_>>(), expected, "{kind}");
+    }
 }
 
 #[test]
 fn names_each_wrong_field_with_its_fix() {
     for (request, field, words) in [
-        (json!({}), "type", "give one of email, slack, webhook"),
+        (json!({}), "type", "give one of email, slack, teams"),
         (json!({"type": "pager"}), "type", "must be one of"),
         (json!({"type": 1}), "type", "must be one of"),
         (json!({"type": "email"}), "to", "is missing"),
@@ -50,6 +100,28 @@ fn names_each_wrong_field_with_its_fix() {
         (json!({"type": "slack", "url": "***"}), "url", "nothing is stored"),
         (json!({"type": "slack", "url": "hooks.slack.com/services/x"}), "url", "write https://"),
         (json!({"type": "webhook", "url": "ftp://x.example"}), "url", "must start with http"),
+        (json!({"type": "discord", "url": ""}), "url", "is missing"),
+        (json!({"type": "pagerduty", "routing_key": "***"}), "routing_key", "nothing is stored"),
+        (json!({"type": "pagerduty", "routing_key": "a b"}), "routing_key", "paste it again"),
+        (json!({"type": "gotify", "url": "x.example", "token": "t"}), "url", "write https://"),
+        (
+            json!({"type": "gotify", "url": "http://x.example", "token": "a\r\nB: c"}),
+            "token",
+            "paste it again",
+        ),
+        (json!({"type": "ntfy", "topic": "https://ntfy.sh/ops"}), "topic", "goes into url"),
+        (json!({"type": "telegram", "token": "1:a", "chat_id": "ops"}), "chat_id", "@example"),
+        (
+            json!({"type": "telegram", "token": "1:a", "chat_id": "1", "thread_id": 0}),
+            "thread_id",
+            "above 0",
+        ),
+        (
+            json!({"type": "matrix", "url": "http://x.example", "token": "t", "room": "#ops:x.example"}),
+            "room",
+            "internal id",
+        ),
+        (json!({"type": "opsgenie", "api_key": "k", "region": "mars"}), "region", "us, eu"),
         (
             json!({"type": "webhook", "url": "http://x.example", "secret": "***"}),
             "secret",
@@ -94,28 +166,37 @@ fn email_needs_a_mail_server_and_says_how() {
 
 #[test]
 fn secrets_read_as_a_mask_that_keeps_them_when_sent_back() {
-    let hook = read(
-        json!({"type": "webhook", "url": "https://u:pw@example.com/h", "secret": "s3cret",
-               "headers": {"Authorization": "Bearer t0ken", "X-Env": "prod"}}),
-        None,
-    )
-    .unwrap();
-    let slack =
-        read(json!({"type": "slack", "url": "https://hooks.slack.com/services/T/B/s3cret"}), None)
-            .unwrap();
-    let pasted = read(
-        json!({"type": "webhook", "url": "https://hooks.slack.com/services/T/B/s3cret"}),
-        None,
-    )
-    .unwrap();
-    for settings in [hook, slack, pasted] {
+    let mut all = samples("https://far.example/hook");
+    all.push(
+        json!({"type": "webhook", "url": "https://u:S3CRET@example.com/h", "secret": "S3CRET",
+        "headers": {"Authorization": "Bearer S3CRET", "X-Env": "prod"}}),
+    );
+    for pasted in [
+        "https://hooks.slack.com/services/T/B/S3CRET",
+        "https://discord.com/api/webhooks/1/S3CRET",
+        "https://x.api.powerplatform.com/powerautomate/workflows/a/triggers/manual/paths/invoke?sig=S3CRET",
+    ] {
+        all.push(json!({"type": "webhook", "url": pasted}));
+    }
+    for request in all {
+        let settings = read(request, None).unwrap();
         let shown = settings.config.shown();
         let text = Value::Object(shown.clone()).to_string();
-        for secret in ["s3cret", "t0ken", "pw@"] {
-            assert!(!text.contains(secret), "{text}");
-        }
+        assert!(!text.contains("S3CRET"), "{text}");
+        assert!(!settings.name.contains("S3CRET") && !settings.config.target().contains("S3CRET"));
         assert_eq!(read(Value::Object(shown), Some(&settings)).unwrap(), settings);
         assert_eq!(read(json!({}), Some(&settings)).unwrap(), settings);
+    }
+}
+
+#[test]
+fn what_is_secret_is_masked_in_every_kind() {
+    for kind in ChannelType::ALL {
+        for field in kind.about().fields {
+            let names_a_secret =
+                ["token", "key", "secret", "topic"].iter().any(|w| field.name.contains(w));
+            assert!(field.secret || !names_a_secret, "{kind} {}", field.name);
+        }
     }
 }
 
@@ -127,17 +208,39 @@ fn a_patch_changes_what_it_names_but_not_the_type() {
         Some(&stored),
     )
     .unwrap();
-    let ChannelConfig::Webhook(config) = &patched.config else { panic!("a webhook") };
-    assert!(config.secret.is_none() && config.template.is_none() && patched.is_default);
+    let shown = patched.config.shown();
+    assert!(shown["secret"].is_null() && shown["template"].is_null() && patched.is_default);
     let errors = read(json!({"type": "slack"}), Some(&stored)).unwrap_err();
     assert!(errors.0["type"].contains("cannot be changed"));
 }
 
 #[test]
 fn a_config_survives_its_stored_form() {
-    let settings =
-        read(json!({"type": "webhook", "url": "http://x.example", "headers": {"A": "b"}}), None)
-            .unwrap();
-    let stored = serde_json::to_string(&settings.config).unwrap();
-    assert_eq!(serde_json::from_str::<ChannelConfig>(&stored).unwrap(), settings.config);
+    for sample in samples("https://far.example/hook") {
+        let settings = read(sample, None).unwrap();
+        let stored = serde_json::to_string(&settings.config).unwrap();
+        assert_eq!(serde_json::from_str::<ChannelConfig>(&stored).unwrap(), settings.config);
+    }
+}
+
+#[test]
+fn what_the_first_version_stored_is_still_read() {
+    for (stored, request) in [
+        (
+            r#"{"type":"email","to":["a@b.example"]}"#,
+            json!({"type": "email", "to": ["a@b.example"]}),
+        ),
+        (
+            r#"{"type":"slack","url":"https://hooks.slack.com/services/T/B/x"}"#,
+            json!({"type": "slack", "url": "https://hooks.slack.com/services/T/B/x"}),
+        ),
+        (
+            r#"{"type":"webhook","url":"http://x.example/","secret":null,"headers":[{"name":"A","value":"b"}],"method":"PUT","template":null}"#,
+            json!({"type": "webhook", "url": "http://x.example", "headers": {"A": "b"}, "method": "PUT"}),
+        ),
+    ] {
+        let config: ChannelConfig = serde_json::from_str(stored).unwrap();
+        assert_eq!(config, read(request, None).unwrap().config);
+        assert_eq!(serde_json::to_string(&config).unwrap(), stored);
+    }
 }

@@ -7,7 +7,8 @@ use crate::monitor::NotifyOn;
 use crate::monitor::assertion::{self, Op, Source};
 use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::notify::ChannelType;
-use crate::notify::config::WebhookMethod;
+use crate::notify::channel::Method;
+use crate::notify::channel::field::{Field, Shape};
 
 const DAY: u32 = 86_400;
 
@@ -24,7 +25,11 @@ fn common() -> [(&'static str, Value); 4] {
 /// The settings of an HTTP monitor. Those of the other kinds that are checked are among them.
 pub fn http_settings() -> Value {
     let own = [
-        ("url", json!({ "type": "string", "format": "uri" })),
+        (
+            "url",
+            json!({ "type": "string", "format": "uri",
+            "description": "By type: http(s)://…, tcp://host:port, dns://name?type=A, tls://host:port, icmp://host" }),
+        ),
         ("method", preset(text("Any HTTP method"), json!("GET"))),
         (
             "headers",
@@ -60,6 +65,18 @@ pub fn http_settings() -> Value {
         ("recovery_checks", whole(1, 100, 1, "Successes in a row before it is up")),
     ];
     object(own.into_iter().chain(common()))
+}
+
+/// What only a DNS monitor has. A TCP or ICMP monitor has nothing of its own: its `url` says all.
+pub fn dns_settings() -> Value {
+    let own = [
+        (
+            "expected_value",
+            text_or_null("dns: one of the records must be this; absent: any record will do"),
+        ),
+        ("resolver", text_or_null("dns: the server to ask, as host:port; absent: the system's")),
+    ];
+    object(own.into_iter())
 }
 
 fn assertions() -> Value {
@@ -98,23 +115,57 @@ pub fn heartbeat_settings() -> Value {
 
 /// The settings of a channel: those of all types, each of which takes its own.
 pub fn channel_settings() -> Value {
-    let all = [
-        ("type", word(ChannelType::ALL)),
-        ("name", text("What it is called")),
-        ("to", texts("email: the addresses")),
-        ("url", text("slack, webhook: where to; secrets in it read back as ***")),
-        ("secret", text_or_null("webhook: signs what is sent; reads back as ***")),
-        (
-            "headers",
-            json!({ "type": "object", "additionalProperties": { "type": "string" },
-            "description": "webhook: sent along; secret values read back as ***" }),
-        ),
-        ("method", preset(word(WebhookMethod::ALL), json!("POST"))),
-        ("template", text_or_null("webhook: replaces the JSON; {{name}} stands for a value")),
-        ("enabled", preset(flag("Alerts are sent to it"), json!(true))),
-        ("is_default", preset(flag("Ticked on new monitors"), json!(false))),
-    ];
-    object(all.into_iter())
+    let mut all = object(
+        [
+            ("type", word(ChannelType::ALL)),
+            ("name", text("What it is called")),
+            ("enabled", preset(flag("Alerts are sent to it"), json!(true))),
+            ("is_default", preset(flag("Ticked on new monitors"), json!(false))),
+        ]
+        .into_iter(),
+    );
+    for kind in ChannelType::ALL {
+        for field in kind.about().fields {
+            let about = channel_field(field);
+            match all[field.name]["description"].as_str() {
+                // The same name in two types: it takes what either does, and says what it is in each.
+                Some(known) => {
+                    all[field.name] = json!({ "description": format!("{known}; {kind}: {}", said(field)),
+                        "type": all[field.name]["type"] });
+                }
+                None => {
+                    all[field.name] = about;
+                    all[field.name]["description"] = json!(format!("{kind}: {}", said(field)));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// What a field is, in a few words.
+fn said(field: &Field) -> String {
+    let mut words = field.label.to_owned();
+    if !field.required {
+        words.push_str(" (optional)");
+    }
+    if field.secret {
+        words.push_str(", reads back as ***");
+    }
+    words
+}
+
+fn channel_field(field: &Field) -> Value {
+    match field.shape {
+        Shape::Addresses => texts(""),
+        Shape::Headers => {
+            json!({ "type": "object", "additionalProperties": { "type": "string" } })
+        }
+        Shape::Number => json!({ "type": ["integer", "null"], "minimum": 1 }),
+        Shape::Word(words) => preset(word(words), json!(field.default)),
+        Shape::Method => preset(word(Method::ALL), json!(field.default)),
+        _ => json!({ "type": ["string", "null"] }),
+    }
 }
 
 fn object(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {

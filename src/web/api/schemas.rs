@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema_fields::{channel_settings, heartbeat_settings, http_settings};
+use super::schema_fields::{channel_settings, dns_settings, heartbeat_settings, http_settings};
 use crate::account::Role;
 use crate::incident::message::AlertEvent;
 use crate::incident::{IncidentState, TimelineKind};
@@ -15,11 +15,9 @@ pub fn schemas() -> Map<String, Value> {
     let mut add = |name: &str, properties: Value| {
         all.insert(name.to_owned(), json!({ "type": "object", "properties": properties }));
     };
-    add(
-        "Monitor",
-        joined(&[monitor(), http_settings(), certificate(), heartbeat_settings(), heartbeat()]),
-    );
-    add("MonitorFields", joined(&[kind(), http_settings(), heartbeat_settings()]));
+    let settings = joined(&[http_settings(), dns_settings(), heartbeat_settings()]);
+    add("Monitor", joined(&[monitor(), settings.clone(), certificate(), heartbeat()]));
+    add("MonitorFields", joined(&[kind(), settings]));
     add("Heartbeat", joined(&[monitor(), heartbeat_settings(), heartbeat()]));
     add("HeartbeatFields", joined(&[kind(), heartbeat_settings()]));
     add("Result", result());

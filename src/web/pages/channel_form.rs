@@ -1,4 +1,4 @@
-//! The form of a channel: its kind, one thing to paste, and a test.
+//! The form of a channel: its kind, and what the table of its fields asks for.
 
 use actix_web::http::StatusCode;
 use actix_web::web;
@@ -11,42 +11,75 @@ use super::form::{Form, Input, Shape};
 use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::fields::FieldErrors;
+use crate::notify::channel::Method;
+use crate::notify::channel::field::{self, Field};
 use crate::notify::{Channel, ChannelSettings, ChannelType};
 use crate::store::channels;
 
 const COMMON: [(&str, Shape); 3] =
     [("name", Shape::Text), ("enabled", Shape::Flag), ("is_default", Shape::Flag)];
-const LABELS: [(&str, &str); 8] = [
-    ("name", "The name"),
-    ("type", "The kind"),
-    ("to", "The list of addresses"),
-    ("url", "The URL"),
-    ("secret", "The secret"),
-    ("headers", "The list of headers"),
-    ("method", "The method"),
-    ("template", "The template"),
-];
 
-fn shapes(kind: ChannelType) -> &'static [(&'static str, Shape)] {
-    match kind {
-        ChannelType::Email => &[("to", Shape::Words)],
-        ChannelType::Slack => &[("url", Shape::Text)],
-        ChannelType::Webhook => &[
-            ("url", Shape::Text),
-            ("secret", Shape::Text),
-            ("headers", Shape::Headers),
-            ("method", Shape::Text),
-            ("template", Shape::Verbatim),
-        ],
+/// How the text of a field becomes JSON.
+fn shape(field: &Field) -> Shape {
+    match field.shape {
+        field::Shape::Addresses => Shape::Words,
+        field::Shape::Headers => Shape::Headers,
+        field::Shape::Template => Shape::Verbatim,
+        field::Shape::Number => Shape::Number,
+        _ => Shape::Text,
     }
 }
 
-/// The name of a kind, for people.
-pub fn kind_name(kind: ChannelType) -> &'static str {
-    match kind {
-        ChannelType::Email => "Email",
-        ChannelType::Slack => "Slack",
-        ChannelType::Webhook => "Webhook",
+/// A setting of the kind, as the form asks for it.
+struct Question {
+    field: &'static Field,
+    /// It is the first thing to fill in.
+    is_first: bool,
+}
+
+impl Question {
+    /// The attributes of its input. All that stands in them comes from the table of fields, nothing from a request.
+    fn attributes(&self) -> String {
+        let field = self.field;
+        let mut words = String::from("autocomplete=\"off\" spellcheck=\"false\"");
+        if field.secret || field.shape == field::Shape::Url {
+            words.push_str(" class=\"mono\"");
+        }
+        if !field.example.is_empty() {
+            words.push_str(&format!(" placeholder=\"{}\"", field.example));
+        }
+        if field.required {
+            words.push_str(" required");
+        }
+        if self.is_first {
+            words.push_str(" autofocus");
+        }
+        words
+    }
+
+    fn help(&self) -> &'static str {
+        match self.field.help {
+            "" if self.field.secret => "A secret: once saved it reads back as ***.",
+            help => help,
+        }
+    }
+
+    /// The words to choose from; none where any may be given.
+    fn choices(&self) -> Vec<&'static str> {
+        match self.field.shape {
+            field::Shape::Word(words) => words.to_vec(),
+            field::Shape::Method => Method::ALL.iter().map(|method| method.as_str()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How many lines it has; none for a single one.
+    fn rows(&self) -> Option<u8> {
+        match self.field.shape {
+            field::Shape::Headers => Some(3),
+            field::Shape::Template => Some(5),
+            _ => None,
+        }
     }
 }
 
@@ -75,10 +108,32 @@ impl FormPage {
         }
     }
 
-    fn webhook_words(&self) -> String {
-        let secret = if self.form.has("secret") { "signed" } else { "not signed" };
-        let template = if self.form.has("template") { ", own template" } else { "" };
-        format!("{}, {secret}{template}", self.form.value("method"))
+    /// The settings that are folded away, or the others.
+    fn questions(&self, folded: bool) -> Vec<Question> {
+        let fields = self.kind.about().fields.iter().filter(|field| field.folded == folded);
+        let question = |(n, field)| Question { field, is_first: n == 0 && !folded };
+        fields.enumerate().map(question).collect()
+    }
+
+    /// What the fold holds, so that it need not be opened to be known.
+    fn folded_words(&self) -> String {
+        let words = |question: Question| {
+            let (label, value) = (question.field.label, self.form.value(question.field.name));
+            match value {
+                "" => format!("no {}", label.to_lowercase()),
+                value if !question.choices().is_empty() => value.to_owned(),
+                value if Some(value) == question.field.default => {
+                    format!("usual {}", label.to_lowercase())
+                }
+                _ => format!("own {}", label.to_lowercase()),
+            }
+        };
+        self.questions(true).into_iter().map(words).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether something in the fold is wrong, so that it must be open.
+    fn is_unfolded(&self) -> bool {
+        self.questions(true).iter().any(|q| !self.form.error(q.field.name).is_empty())
     }
 }
 
@@ -99,11 +154,10 @@ async fn show_form(
 /// `GET /channels/new/{kind}`.
 pub async fn new_page(visit: Visit, kind: web::Path<String>) -> Page {
     let kind = kind.parse().map_err(|_| PageError::no_such("kind of channel"))?;
-    let form = Form::of([
-        ("enabled", "on".to_owned()),
-        ("is_default", "on".to_owned()),
-        ("method", "POST".to_owned()),
-    ]);
+    let kind: ChannelType = kind;
+    let form = Form::of([("enabled", "on".to_owned()), ("is_default", "on".to_owned())]);
+    let defaults = kind.about().fields.iter().filter_map(|f| Some((f.name, f.default?)));
+    let form = defaults.fold(form, |form, (name, value)| form.with(name, value));
     show_form(&visit, StatusCode::OK, None, kind, form).await
 }
 
@@ -140,13 +194,15 @@ fn field_text(value: &Value) -> String {
             .map(|(name, value)| format!("{name}: {}", value.as_str().unwrap_or_default()))
             .collect::<Vec<_>>()
             .join("\n"),
+        Value::Number(number) => number.to_string(),
         _ => String::new(),
     }
 }
 
 fn fields(input: &Input, kind: ChannelType) -> Map<String, Value> {
     let mut map = input.to_json(&COMMON);
-    map.append(&mut input.to_json(shapes(kind)));
+    let shapes: Vec<_> = kind.about().fields.iter().map(|f| (f.name, shape(f))).collect();
+    map.append(&mut input.to_json(&shapes));
     map.insert("type".to_owned(), json!(kind));
     map
 }
@@ -158,7 +214,9 @@ async fn refused(
     input: &Input,
     errors: &FieldErrors,
 ) -> Page {
-    let form = Form::refused(input, errors, &LABELS);
+    let fields = kind.about().fields.iter().map(|field| (field.name, field.label));
+    let labels: Vec<_> = fields.chain([("name", "The name"), ("type", "The kind")]).collect();
+    let form = Form::refused(input, errors, &labels);
     show_form(visit, StatusCode::UNPROCESSABLE_ENTITY, id, kind, form).await
 }
 

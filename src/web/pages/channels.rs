@@ -6,7 +6,6 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::actions::{InlineResult, confirm};
-use super::channel_form::kind_name;
 use super::error::{Page, PageError, sentence, show_as};
 use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural};
@@ -14,7 +13,7 @@ use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::incident::message::{AlertEvent, one_line};
 use crate::notify::outbox::TestOutcome;
-use crate::notify::{Channel, ChannelConfig, ChannelType, Delivery, DeliveryState};
+use crate::notify::{Channel, Delivery, DeliveryState};
 use crate::store::{Conn, Result, channels, deliveries};
 use crate::web::error::ApiError;
 
@@ -72,9 +71,9 @@ impl ChannelRow {
         Self {
             id: channel.id,
             name: one_line(&channel.settings.name),
-            kind: kind_name(channel.kind()),
-            icon: icon(channel.kind()),
-            target: target(channel),
+            kind: channel.kind().about().name,
+            icon: channel.kind().about().icon,
+            target: channel.settings.config.target(),
             is_default: channel.settings.is_default,
             is_off: !channel.settings.enabled,
             state,
@@ -82,32 +81,6 @@ impl ChannelRow {
             at: at.map_or_else(Html::default, |at| viewer.ago_html(at)),
             error: channel.last_error.as_deref().map(sentence).unwrap_or_default(),
             result: None,
-        }
-    }
-}
-
-fn icon(kind: ChannelType) -> &'static str {
-    match kind {
-        ChannelType::Email => "mail",
-        ChannelType::Slack => "chat",
-        ChannelType::Webhook => "code",
-    }
-}
-
-/// Where a channel leads, without its secrets.
-fn target(channel: &Channel) -> String {
-    match &channel.settings.config {
-        ChannelConfig::Email { to } => match to.split_first() {
-            Some((first, [])) => first.clone(),
-            Some((first, rest)) => format!("{first} and {} more", rest.len()),
-            None => String::new(),
-        },
-        ChannelConfig::Slack { url } => {
-            format!("{}, incoming webhook", url.host_str().unwrap_or("Slack"))
-        }
-        ChannelConfig::Webhook(config) => {
-            let signed = if config.secret.is_some() { ", signed" } else { "" };
-            format!("{} {}{signed}", config.method, config.url.host_str().unwrap_or_default())
         }
     }
 }

@@ -158,6 +158,11 @@ impl Form {
         !self.value(name).is_empty()
     }
 
+    /// Whether a field has this very value: which of a list of words is chosen.
+    pub fn is_chosen(&self, name: &str, value: &str) -> bool {
+        self.value(name) == value
+    }
+
     /// Whether the field `<name><suffix>` has a number as its value: which of a list is chosen.
     pub fn is(&self, name: &str, suffix: &str, value: &u32) -> bool {
         self.values.get(&format!("{name}{suffix}")).is_some_and(|v| *v == value.to_string())

@@ -14,6 +14,7 @@ pub mod heartbeat_form;
 pub mod history_bar;
 pub mod incident;
 pub mod incidents;
+pub mod kinds;
 pub mod maintenance;
 pub mod monitor;
 pub mod monitor_fields;

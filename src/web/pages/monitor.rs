@@ -3,20 +3,22 @@
 use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
-use url::Url;
 
 use super::certificate::{CertificateCard, certificate_metric};
 use super::charts::{Point, ResponseChart, phase_bar, response_chart};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
 use super::heartbeat;
+use super::kinds::what_and_how;
 use super::monitor_head::{Head, head};
 use super::row::{self, short_cause};
 use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, CheckResult, HttpSpec, Pace, Target};
+use crate::monitor::{
+    Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec,
+};
 use crate::report::uptime::Tally;
 use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
@@ -127,11 +129,12 @@ pub fn found(result: &CheckResult) -> String {
 struct MonitorPage {
     shell: Shell,
     head: Head,
-    url: String,
-    /// Whether a browser can open the address.
+    /// What is watched.
+    what: String,
+    /// Whether a browser can open that.
     is_link: bool,
-    /// What is done at each check: `GET`.
-    method: String,
+    /// By what means.
+    how: String,
     every: String,
     metrics: Vec<Metric>,
     bar: Html,
@@ -158,41 +161,30 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuer
     let found = monitors::get(conn, &visit.state.sealer, *id).await?;
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     match &watched.monitor.settings.target {
-        Target::Http(spec) => {
-            let passes = format!("{} ", passes(spec));
-            let about =
-                About { url: &spec.url, method: &spec.method, passes: &passes, pace: &spec.pace };
-            checked_page(&visit, conn, &watched, about, &query).await
-        }
-        Target::Tls(spec) => {
-            let about =
-                About { url: &spec.url, method: "TLS handshake", passes: "", pace: &spec.pace };
-            checked_page(&visit, conn, &watched, about, &query).await
-        }
         Target::Heartbeat(spec) => {
             heartbeat::page(&visit, conn, &watched, spec, (&query.kind, query.show)).await
         }
+        Target::Http(HttpSpec { pace, .. })
+        | Target::Tcp(TcpSpec { pace, .. })
+        | Target::Dns(DnsSpec { pace, .. })
+        | Target::Tls(TlsSpec { pace, .. })
+        | Target::Icmp(IcmpSpec { pace, .. }) => {
+            checked_page(&visit, conn, &watched, pace, &query).await
+        }
     }
-}
-
-/// What the page says of a target that is checked.
-struct About<'a> {
-    url: &'a Url,
-    method: &'a str,
-    /// When a check passes, as a sentence with a space after it.
-    passes: &'a str,
-    pace: &'a Pace,
 }
 
 async fn checked_page(
     visit: &Visit,
     conn: &mut Conn<'_>,
     watched: &Watched,
-    about: About<'_>,
+    pace: &Pace,
     query: &DetailQuery,
 ) -> Page {
     let viewer = visit.viewer;
     let id = watched.monitor.id;
+    let target = &watched.monitor.settings.target;
+    let (what, how) = what_and_how(target);
     let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
     let head = head(visit, conn, watched, &windows).await?;
     let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
@@ -208,10 +200,10 @@ async fn checked_page(
     let more = (latest.len() as i64 == limit).then_some(limit + 50);
     show(&MonitorPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
-        url: about.url.to_string(),
-        is_link: matches!(about.url.scheme(), "http" | "https"),
-        method: about.method.to_owned(),
-        every: span(i64::from(about.pace.check_interval_seconds) * 1000),
+        is_link: matches!(target, Target::Http(_)),
+        what,
+        how,
+        every: span(i64::from(pace.check_interval_seconds) * 1000),
         metrics,
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
@@ -221,7 +213,10 @@ async fn checked_page(
         more,
         failing: failing(watched),
         certificate: CertificateCard::of(watched, viewer),
-        rule: format!("{}{}", about.passes, rule(about.pace)),
+        rule: match target {
+            Target::Http(spec) => format!("{} {}", passes(spec), rule(pace)),
+            _ => rule(pace),
+        },
         head,
     })
 }

@@ -6,11 +6,11 @@ use super::assertion_rows;
 use super::error::PageError;
 use super::form::{Form, Input, Shape};
 use super::heartbeat_form;
-use super::monitor_form::INTERVALS;
+use super::kinds;
 use super::text::Viewer;
 use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::monitor::spec::SECRET_MASK;
-use crate::monitor::{Header, HeartbeatSpec, HttpSpec, Kind, Pace, Settings, TlsSpec};
+use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
 
 const COMMON: [(&str, Shape); 4] = [
@@ -29,17 +29,8 @@ const HTTP: [(&str, Shape); 8] = [
     ("keyword_absent", Shape::Text),
     ("follow_redirects", Shape::Flag),
 ];
-const TLS: [(&str, Shape); 2] = [("verify_tls", Shape::Flag), ("tls_expiry_days", Shape::Numbers)];
-const PACE: [(&str, Shape); 6] = [
-    ("check_interval_seconds", Shape::Number),
-    ("timeout_seconds", Shape::Number),
-    ("degraded_after_ms", Shape::Number),
-    ("retries", Shape::Number),
-    ("retry_interval_seconds", Shape::Number),
-    ("recovery_checks", Shape::Number),
-];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 27] = [
+pub const LABELS: [(&str, &str); 29] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
@@ -67,10 +58,24 @@ pub const LABELS: [(&str, &str); 27] = [
     ("first_ping_within_seconds", "The limit for the first ping in seconds"),
     ("allowed_methods", "The list of methods"),
     ("type", "The type"),
+    ("expected_value", "The expected value"),
+    ("resolver", "The DNS server"),
 ];
 
-/// The form of a monitor that checks a URL.
-pub fn http_form(settings: &Settings, spec: &HttpSpec) -> Form {
+/// The form of a monitor as it is set.
+pub fn form_of(settings: &Settings, viewer: Viewer) -> Form {
+    let form = match &settings.target {
+        Target::Http(spec) => http_form(spec),
+        Target::Heartbeat(spec) => heartbeat_form::values(spec, viewer),
+        Target::Tcp(spec) => kinds::tcp_form(spec),
+        Target::Dns(spec) => kinds::dns_form(spec),
+        Target::Tls(spec) => kinds::tls_form(spec),
+        Target::Icmp(spec) => kinds::icmp_form(spec),
+    };
+    form.with("name", settings.name.clone()).with("tags", settings.tags.join(", "))
+}
+
+fn http_form(spec: &HttpSpec) -> Form {
     let form = Form::of([
         ("url", spec.url.to_string()),
         ("method", spec.method.clone()),
@@ -79,42 +84,10 @@ pub fn http_form(settings: &Settings, spec: &HttpSpec) -> Form {
         ("expected_status", spec.expected_status.to_string()),
         ("keyword", spec.keyword.clone().unwrap_or_default()),
         ("keyword_absent", spec.keyword_absent.clone().unwrap_or_default()),
-        ("follow_redirects", flag(spec.follow_redirects)),
+        ("follow_redirects", kinds::flag(spec.follow_redirects)),
     ]);
-    let form = with_certificate(form, spec.verify_tls, &spec.tls_expiry_days);
-    common(settings, with_pace(form, &spec.pace))
-}
-
-/// The form of a monitor that looks at a certificate.
-pub fn tls_form(settings: &Settings, spec: &TlsSpec) -> Form {
-    let form = Form::of([("url", spec.url.to_string())]);
-    let form = with_certificate(form, spec.verify_tls, &spec.tls_expiry_days);
-    common(settings, with_pace(form, &spec.pace))
-}
-
-fn with_certificate(form: Form, verify_tls: bool, expiry_days: &[u32]) -> Form {
-    let days: Vec<String> = expiry_days.iter().map(u32::to_string).collect();
-    form.with("verify_tls", flag(verify_tls)).with("tls_expiry_days", days.join(", "))
-}
-
-fn with_pace(form: Form, pace: &Pace) -> Form {
-    let is_usual = INTERVALS.iter().any(|(s, _)| *s == pace.check_interval_seconds);
-    let choice =
-        if is_usual { pace.check_interval_seconds.to_string() } else { "other".to_owned() };
-    form.with("interval_choice", choice)
-        .with("check_interval_seconds", pace.check_interval_seconds.to_string())
-        .with("timeout_seconds", pace.timeout_seconds.to_string())
-        .with(
-            "degraded_after_ms",
-            pace.degraded_after_ms.map_or_else(String::new, |n| n.to_string()),
-        )
-        .with("retries", pace.retries.to_string())
-        .with("retry_interval_seconds", pace.retry_interval_seconds.to_string())
-        .with("recovery_checks", pace.recovery_checks.to_string())
-}
-
-fn flag(on: bool) -> String {
-    if on { "on".to_owned() } else { String::new() }
+    let form = kinds::with_certificate(form, spec.verify_tls, &spec.tls_expiry_days);
+    kinds::with_pace(form, &spec.pace)
 }
 
 /// Secrets are not sent to the browser; the mask that is sent back keeps them.
@@ -125,37 +98,28 @@ fn header_lines(headers: &[Header]) -> String {
     headers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// The form of a heartbeat.
-pub fn heartbeat_form(settings: &Settings, spec: &HeartbeatSpec, viewer: Viewer) -> Form {
-    common(settings, heartbeat_form::values(spec, viewer))
-}
-
-fn common(settings: &Settings, form: Form) -> Form {
-    form.with("name", settings.name.clone()).with("tags", settings.tags.join(", "))
-}
-
 /// The form of a monitor that is yet to be made.
 pub fn new_form(kind: Kind, url: &str, viewer: Viewer) -> Form {
     let form = match kind {
-        Kind::Http => new_checked(Form::of([
+        Kind::Http => Form::of([
             ("url", url.to_owned()),
             ("method", "GET".to_owned()),
             ("expected_status", "200-299".to_owned()),
             ("follow_redirects", "on".to_owned()),
-        ])),
-        Kind::Tls => new_checked(Form::of([("url", url.to_owned())])),
+        ]),
+        Kind::Dns => {
+            Form::of([("url", url.to_owned()), ("record_type", RecordKind::A.to_string())])
+        }
+        Kind::Tcp | Kind::Tls | Kind::Icmp => Form::of([("url", url.to_owned())]),
         Kind::Heartbeat => heartbeat_form::new_values(viewer),
     };
+    let form = if kind == Kind::Heartbeat { form } else { kinds::with_usual_pace(form) };
+    let form = if kind.has_certificate() {
+        kinds::with_certificate(form, true, &EXPIRY_DAYS)
+    } else {
+        form
+    };
     form.with("channels_shown", "1")
-}
-
-fn new_checked(form: Form) -> Form {
-    with_certificate(form, true, &EXPIRY_DAYS)
-        .with("interval_choice", "60")
-        .with("timeout_seconds", "10")
-        .with("retries", "1")
-        .with("retry_interval_seconds", "5")
-        .with("recovery_checks", "1")
 }
 
 /// What was posted, as the API would be sent it.
@@ -170,17 +134,20 @@ pub async fn fields(
     let mut map = input.to_json(&COMMON);
     map.append(&mut match kind {
         Kind::Http => input.to_json(&HTTP),
-        Kind::Tls => Map::new(),
         Kind::Heartbeat => heartbeat_form::fields(input),
+        Kind::Dns => input.to_json(&kinds::DNS),
+        Kind::Tcp | Kind::Tls | Kind::Icmp => Map::new(),
     });
     if kind == Kind::Http {
         let assertions = assertion_rows::to_json(&assertion_rows::posted(input));
         map.insert("assertions".to_owned(), assertions);
     }
+    if kind.has_certificate() {
+        map.append(&mut input.to_json(&kinds::CERTIFICATE));
+    }
     if kind != Kind::Heartbeat {
-        map.append(&mut input.to_json(&TLS));
-        map.append(&mut input.to_json(&PACE));
-        map.insert("url".to_owned(), with_scheme(input.get("url"), kind));
+        map.append(&mut input.to_json(&kinds::PACE));
+        map.insert("url".to_owned(), kinds::url(kind, input));
         if let Ok(seconds) = input.get("interval_choice").parse::<u32>() {
             map.insert("check_interval_seconds".to_owned(), json!(seconds));
         }
@@ -192,30 +159,4 @@ pub async fn fields(
         map.insert("channel_ids".to_owned(), Value::Null);
     }
     Ok(map)
-}
-
-/// People paste hosts: they get the scheme of their kind. A browser would try https too.
-pub fn with_scheme(url: &str, kind: Kind) -> Value {
-    let scheme = if kind == Kind::Tls { "tls" } else { "https" };
-    match url {
-        "" => Value::Null,
-        url if url.contains("://") => json!(url),
-        url => json!(format!("{scheme}://{url}")),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pasted_host_is_tried_with_https() {
-        assert_eq!(
-            with_scheme("example.com/health", Kind::Http),
-            json!("https://example.com/health")
-        );
-        assert_eq!(with_scheme("http://example.com", Kind::Http), json!("http://example.com"));
-        assert_eq!(with_scheme("example.com:465", Kind::Tls), json!("tls://example.com:465"));
-        assert_eq!(with_scheme("", Kind::Http), Value::Null);
-    }
 }

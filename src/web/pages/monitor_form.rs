@@ -10,15 +10,14 @@ use super::assertion_rows::{self, OPS, Row, SOURCES};
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
 use super::heartbeat_form::{FoldWords, Meaning, zones};
-use super::monitor_fields::{
-    LABELS, fields, heartbeat_form, http_form, new_form, tls_form, with_scheme,
-};
+use super::kinds::{self, kind_of_pasted, url};
+use super::monitor_fields::{LABELS, fields, form_of, new_form};
 use super::text::plural;
 use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::checker::EngineError;
 use crate::fields::FieldErrors;
-use crate::monitor::{Kind, NotifyOn, Settings, Target};
+use crate::monitor::{Kind, NotifyOn, RecordKind, Settings, Target};
 use crate::store::{Conn, channels, monitors};
 use crate::web::error::ApiError;
 
@@ -61,6 +60,49 @@ impl FormPage {
         self.form.is("interval_choice", "", &seconds)
     }
 
+    /// The kinds to choose from: which, its name, what it does.
+    fn kinds(&self) -> impl Iterator<Item = (Kind, &'static str, &'static str)> {
+        Kind::ALL.iter().map(|kind| {
+            let (name, does) = kinds::words(kind);
+            (*kind, name, does)
+        })
+    }
+
+    fn is_checked(&self) -> bool {
+        self.kind != Kind::Heartbeat
+    }
+
+    fn noun(&self) -> &'static str {
+        noun(self.kind)
+    }
+
+    fn record_kinds(&self) -> &'static [RecordKind] {
+        kinds::record_kinds()
+    }
+
+    fn record_is(&self, kind: &RecordKind) -> bool {
+        self.form.value("record_type") == kind.as_str()
+    }
+
+    fn limit_words(&self) -> String {
+        let timeout = format!("{} s timeout", self.form.value("timeout_seconds"));
+        match self.form.value("degraded_after_ms") {
+            "" => timeout,
+            ms => format!("{timeout}, slow over {ms} ms"),
+        }
+    }
+
+    fn answer_words(&self) -> String {
+        let expected = match self.form.value("expected_value") {
+            "" => "Any record".to_owned(),
+            value => value.to_owned(),
+        };
+        match self.form.value("resolver") {
+            "" => format!("{expected}, from the system's servers"),
+            server => format!("{expected}, from {server}"),
+        }
+    }
+
     fn action(&self) -> String {
         self.id.map_or_else(|| "/monitors".to_owned(), |id| format!("/monitors/{id}"))
     }
@@ -89,12 +131,6 @@ impl FormPage {
             words.push(format!("slow over {} ms", self.form.value("degraded_after_ms")));
         }
         words.join(", ")
-    }
-
-    fn time_words(&self) -> String {
-        let slow = self.form.value("degraded_after_ms");
-        let slow = if slow.is_empty() { String::new() } else { format!(", slow over {slow} ms") };
-        format!("{} s timeout{slow}", self.form.value("timeout_seconds"))
     }
 
     fn certificate_words(&self) -> String {
@@ -172,6 +208,11 @@ impl Ticks {
     }
 }
 
+/// What a monitor of the kind is called where it is made.
+fn noun(kind: Kind) -> &'static str {
+    if kind == Kind::Heartbeat { "heartbeat" } else { "monitor" }
+}
+
 async fn show_form(
     visit: &Visit,
     conn: &mut Conn<'_>,
@@ -189,15 +230,14 @@ async fn show_form(
         .map(|(id, name)| Choice { is_on: chosen.contains(&id), id, name })
         .collect();
     let mut words = vec![("down", "goes down"), ("up", "recovers"), ("degraded", "is slow")];
-    if kind != Kind::Heartbeat {
+    if kind.has_certificate() {
         words.push(("certificate", "has a certificate that ends soon"));
     }
     let is_on = |word: &str| ticks.events.iter().any(|event| event == word);
     let events = words.into_iter().map(|(word, text)| (word, text, is_on(word))).collect();
     let title = match (id, kind) {
         (Some(_), _) => format!("Edit {}", form.value("name")),
-        (None, Kind::Heartbeat) => "New heartbeat".to_owned(),
-        (None, _) => "New monitor".to_owned(),
+        (None, kind) => format!("New {}", noun(kind)),
     };
     let is_heartbeat = kind == Kind::Heartbeat;
     let meaning =
@@ -221,7 +261,7 @@ async fn show_form(
 /// `GET /monitors/new`.
 pub async fn new_page(visit: Visit, query: web::Query<NewQuery>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let kind = query.kind.parse().unwrap_or(Kind::Http);
+    let kind = query.kind.parse().unwrap_or_else(|_| kind_of_pasted(&query.url));
     let mut reader = visit.state.db.read().await?;
     let form = new_form(kind, &query.url, visit.viewer);
     show_form(&visit, &mut reader.conn(), StatusCode::OK, None, kind, form, Ticks::all()).await
@@ -235,11 +275,7 @@ pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
     let found = monitors::get(conn, &visit.state.sealer, *id).await?;
     let monitor = found.ok_or_else(|| PageError::no_such("monitor"))?.monitor;
     let settings = &monitor.settings;
-    let form = match &settings.target {
-        Target::Http(spec) => http_form(settings, spec),
-        Target::Tls(spec) => tls_form(settings, spec),
-        Target::Heartbeat(spec) => heartbeat_form(settings, spec, visit.viewer),
-    };
+    let form = form_of(settings, visit.viewer);
     let ticks = Ticks::of(settings);
     show_form(&visit, conn, StatusCode::OK, Some(*id), monitor.kind(), form, ticks).await
 }
@@ -268,8 +304,9 @@ pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Pa
 /// One field and Enter: everything else is the default.
 async fn create_quickly(visit: &Visit, input: &Input) -> Page {
     let mut map = Map::new();
-    map.insert("url".to_owned(), with_scheme(input.get("url"), Kind::Http));
-    match visit.state.engine.create_monitor(Kind::Http, map).await {
+    let kind = kind_of_pasted(input.get("url"));
+    map.insert("url".to_owned(), url(kind, input));
+    match visit.state.engine.create_monitor(kind, map).await {
         Ok(made) => Ok(see_other(&format!("/monitors/{}", made.monitor.id))),
         Err(EngineError::Invalid(errors)) => {
             let form = Form::refused(input, &errors, &LABELS);

@@ -140,6 +140,8 @@ pub fn subject(target: &Target) -> String {
             expected(&spec.expected),
             span(i64::from(spec.grace_seconds) * 1000)
         ),
+        Target::Dns(spec) => format!("{} · {}", spec.name(), spec.record_kind()),
+        Target::Icmp(spec) => format!("{} · ping", short_url(&spec.url)),
         other => other.url().map(short_url).unwrap_or_default(),
     }
 }

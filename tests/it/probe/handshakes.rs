@@ -1,22 +1,16 @@
 //! Monitors of TLS alone: what a handshake says, and which certificate was seen in it.
 
 use rustls::version::{TLS12, TLS13};
-use watchbell::monitor::{Certificate, TlsSpec};
+use watchbell::monitor::Certificate;
 
 use super::*;
 use crate::support::tls::{Identity, acceptor_of, authority, root, self_signed};
 
-fn tls_spec(url: &str, extra: Value) -> TlsSpec {
+async fn shake(prober: &Prober, url: &str, extra: Value) -> CheckResult {
     let mut fields = extra.as_object().expect("an object").clone();
     fields.insert("url".to_owned(), json!(url));
-    match Settings::read(&fields, Kind::Tls, None).expect("valid").target {
-        Target::Tls(spec) => spec,
-        _ => panic!("not TLS"),
-    }
-}
-
-async fn shake(prober: &Prober, url: &str, extra: Value) -> CheckResult {
-    prober.check_tls(&tls_spec(url, extra), "local", STARTED).await
+    let target = Settings::read(&fields, Kind::Tls, None).expect("valid").target;
+    prober.check(&target, "local", STARTED).await.expect("a check")
 }
 
 /// A server that makes handshakes and then says nothing.

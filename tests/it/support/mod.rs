@@ -5,6 +5,7 @@ pub mod app;
 pub mod binary;
 pub mod canaries;
 pub mod database;
+pub mod dns;
 pub mod smtp;
 pub mod stub;
 pub mod tls;
