@@ -95,7 +95,8 @@ pub struct Config {
     )]
     pub secret_key: Option<String>,
     /// The name of this server's own region.
-    #[arg(long, env = "WATCHBELL_REGION", default_value = "local", global = true)]
+    #[arg(long, env = "WATCHBELL_REGION", default_value = "local", value_parser = parse_region,
+          global = true)]
     pub region: String,
     /// Addresses that checks and channels must not contact.
     #[arg(
@@ -151,6 +152,15 @@ pub struct Checked {
     pub canaries: Vec<Canary>,
     /// The SQLite file; `None` with PostgreSQL.
     pub sqlite_path: Option<PathBuf>,
+}
+
+/// A region stands in messages, so it is one short line.
+fn parse_region(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err("must be a name of 1 to 100 characters on one line, such as eu-west".to_owned());
+    }
+    Ok(name.to_owned())
 }
 
 impl Config {

@@ -55,8 +55,7 @@ pub(super) async fn check(
 /// A time-out that this machine was too busy to notice in time proves nothing: the answer may have been there.
 fn excuse_own_delay(result: &mut CheckResult, pace: &Pace) {
     // While the name was being looked up, a time-out is told as an answer that did not come.
-    let timed_out =
-        |error: &CheckError| error.kind == ErrorKind::Timeout || error.doubtful;
+    let timed_out = |error: &CheckError| error.kind == ErrorKind::Timeout || error.doubtful;
     let timed_out = result.error.as_ref().is_some_and(timed_out);
     let limit_ms = pace.timeout_seconds.saturating_mul(1000).saturating_add(OWN_DELAY_MS);
     if timed_out && result.phases.total.is_some_and(|ms| ms > limit_ms) {

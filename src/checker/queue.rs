@@ -212,7 +212,14 @@ impl Queue {
             let Some(planned) = self.planned.get_mut(&key.1) else { continue };
             let address = Arc::clone(&planned.address);
             let place = self.addresses.entry(Arc::clone(&address)).or_default();
-            planned.waits = Some(place.running >= self.limits.per_address);
+            // Those in line there come first; a slow check holds up no other.
+            let is_slow = planned.plan.is_slow;
+            let in_line = |lane: &usize| is_slow || lane.is_multiple_of(2);
+            let waiting: usize =
+                (0..LANES).filter(in_line).map(|lane| place.waiting[lane].len()).sum();
+            let slow_is_full = place.slow_running >= slow_share(self.limits.per_address);
+            let is_full = place.running + waiting >= self.limits.per_address;
+            planned.waits = Some(is_full || is_slow && slow_is_full);
             place.waiting[planned.plan.lane()].insert(key);
             self.refresh(&address);
         }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::MonitorId;
 use super::pace::Pace;
-use super::state::State;
+use super::state::{LastCheck, State};
+use super::{MonitorId, Status, Verdict};
 use crate::clock::Timestamp;
 
 /// After a start, checks that were missed meanwhile come within this time, in ms, or within their interval if that is shorter.
@@ -33,7 +33,8 @@ pub fn due_at_start(monitors: &[(MonitorId, &Pace, &State)], now: Timestamp) -> 
     for (index, (id, pace, state)) in monitors.iter().enumerate() {
         let interval_ms = interval_ms(pace);
         // A clock that was set back leaves checks in the future.
-        let last = state.last_check.map(|last| last.at.min(now));
+        let last = state.last_check.filter(|last| is_settled(state, last));
+        let last = last.map(|last| last.at.min(now));
         match last.filter(|last| now.since(*last) < interval_ms) {
             Some(_) => due.push(next_slot(*id, interval_ms, now)),
             None => {
@@ -53,6 +54,17 @@ pub fn due_at_start(monitors: &[(MonitorId, &Pace, &State)], now: Timestamp) -> 
         }
     }
     due
+}
+
+/// Whether the last check says how things stand: it was made with the present settings, it said something of the target, and a
+/// failure was confirmed. What was still being confirmed at a stop is looked at again soon after the start.
+fn is_settled(state: &State, last: &LastCheck) -> bool {
+    let says_enough = match last.verdict {
+        Verdict::Up | Verdict::Degraded => true,
+        Verdict::Down => state.status == Status::Down,
+        Verdict::Unknown => false,
+    };
+    says_enough && last.at >= state.watched_since
 }
 
 /// When the next check is due after one that ended at `ended` and led to `state`. `routine_began` is when that one began, unless it
@@ -229,19 +241,46 @@ mod tests {
     #[test]
     fn few_are_caught_up_at_once_and_what_was_checked_lately_waits_for_its_slot() {
         let (now, pace) = (Timestamp(1_900_000_000_000), pace(60));
-        let mut fresh = State::unknown(now);
-        fresh.last_check = Some(super::super::state::LastCheck {
-            at: now.plus_ms(-30_000),
-            verdict: super::super::Verdict::Up,
-            status_code: Some(200),
-            total_ms: Some(5),
-        });
+        let fresh = seen(Verdict::Up, Status::Up, now);
         let unknown = State::unknown(now);
         let due =
             due_at_start(&[(1, &pace, &unknown), (2, &pace, &fresh), (3, &pace, &unknown)], now);
         let caught_up = [due[0], due[2]].map(|at| at.since(now));
         assert!(caught_up.iter().all(|wait| [0, 200].contains(wait)), "{caught_up:?}");
         assert_eq!(due[1], next_slot(2, 60_000, now));
+    }
+
+    /// A state whose last check was made half a minute ago, and in the past.
+    fn seen(verdict: Verdict, status: Status, now: Timestamp) -> State {
+        let last_check = Some(LastCheck {
+            at: now.plus_ms(-30_000),
+            verdict,
+            status_code: None,
+            total_ms: None,
+        });
+        let watched_since = now.plus_ms(-90_000);
+        State { status, last_check, watched_since, ..State::unknown(now) }
+    }
+
+    #[test]
+    fn what_a_stop_left_open_is_looked_at_soon_after_the_start() {
+        let (now, pace) = (Timestamp(1_900_000_000_000), pace(86_400));
+        let edited = State { watched_since: now.plus_ms(-1), ..seen(Verdict::Up, Status::Up, now) };
+        for (state, is_soon) in [
+            (seen(Verdict::Up, Status::Up, now), false),
+            (seen(Verdict::Degraded, Status::Degraded, now), false),
+            (seen(Verdict::Down, Status::Down, now), false),
+            (seen(Verdict::Up, Status::Down, now), false),
+            // It was being confirmed.
+            (seen(Verdict::Down, Status::Up, now), true),
+            (seen(Verdict::Down, Status::Pending, now), true),
+            (seen(Verdict::Unknown, Status::Up, now), true),
+            // The first check after an edit was cut off.
+            (edited, true),
+        ] {
+            let due = due_at_start(&[(7, &pace, &state)], now)[0];
+            assert_eq!(due == now, is_soon, "{state:?}");
+        }
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn parse_one(word: &str) -> Result<Canary, String> {
     if let Ok(address) = bare.parse() {
         return Ok(Canary::Address(address));
     }
-    let is_service = word.parse::<SocketAddr>().is_ok()
+    let is_service = word.parse::<SocketAddr>().is_ok_and(|address| address.port() > 0)
         || word.rsplit_once(':').is_some_and(|(host, port)| {
             let is_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
             !host.is_empty()
@@ -78,7 +78,7 @@ fn parse_one(word: &str) -> Result<Canary, String> {
     if is_service {
         return Ok(Canary::Service(word.to_owned()));
     }
-    Err(format!("{word}: must be resolver, gateway, an address, or host:port"))
+    Err(format!("{word:?} must be resolver, gateway, an address, or host:port"))
 }
 
 /// What is asked, after the system was asked what `resolver` and `gateway` are.

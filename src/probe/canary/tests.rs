@@ -23,8 +23,10 @@ fn the_setting_is_read() {
                 192.0.2.1:53,[2001:db8::1]:53";
     assert_eq!(parse(list).as_deref(), Ok(&expected[..]));
     assert_eq!(parse(" , "), Ok(vec![]));
-    for wrong in ["example.com", "a b:1", "host:", "host:0", "host:99999", "http://a/", ":53"] {
-        assert!(parse(wrong).unwrap_err().starts_with(wrong), "{wrong}");
+    for wrong in
+        ["example.com", "a b:1", "host:", "host:0", "192.0.2.1:0", "host:99999", "http://a/", ":53"]
+    {
+        assert!(parse(wrong).unwrap_err().starts_with(&format!("{wrong:?} must be")), "{wrong}");
     }
 }
 
