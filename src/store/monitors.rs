@@ -382,3 +382,21 @@ pub async fn count_by_status(conn: &mut Conn<'_>) -> Result<Vec<(Status, i64)>> 
 pub async fn tags(conn: &mut Conn<'_>) -> Result<Vec<String>> {
     on!(conn, c => sqlx::query_scalar("SELECT DISTINCT tag FROM monitor_tags ORDER BY tag").fetch_all(c).await)
 }
+
+/// Which monitors have any of these tags: pairs of tag and monitor.
+pub async fn tagged(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<(String, MonitorId)>> {
+    if tags.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT tag, monitor_id FROM monitor_tags WHERE tag IN ({})",
+        placeholders(1, tags.len())
+    );
+    on!(conn, c => {
+        let mut query = sqlx::query_as(AssertSqlSafe(sql));
+        for tag in tags {
+            query = query.bind(tag);
+        }
+        query.fetch_all(c).await
+    })
+}

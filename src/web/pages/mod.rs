@@ -16,6 +16,7 @@ pub mod incident;
 pub mod incidents;
 pub mod kinds;
 pub mod maintenance;
+pub mod maintenance_form;
 pub mod monitor;
 pub mod monitor_fields;
 pub mod monitor_form;
@@ -32,6 +33,8 @@ pub mod tokens;
 pub mod visit;
 pub mod window;
 mod window_form;
+mod window_plan;
+mod window_preview;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -113,13 +116,15 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             resource("/maintenance")
                 .route(get().to(maintenance::list))
-                .route(post().to(maintenance::create)),
+                .route(post().to(maintenance_form::create)),
         )
-        .route("/maintenance/new", get().to(maintenance::new_page))
+        .route("/maintenance/preview", post().to(maintenance_form::preview_new))
+        .route("/maintenance/{id}/preview", post().to(maintenance_form::preview_edit))
+        .route("/maintenance/new", get().to(maintenance_form::new_page))
         .service(
             resource("/maintenance/{id}")
-                .route(get().to(maintenance::edit_page))
-                .route(post().to(maintenance::update)),
+                .route(get().to(maintenance_form::edit_page))
+                .route(post().to(maintenance_form::update)),
         )
         .route("/maintenance/{id}/end", post().to(maintenance::end))
         .route("/maintenance/{id}/extend", post().to(maintenance::extend))
