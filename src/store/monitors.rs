@@ -8,6 +8,7 @@ use super::{Conn, Error, Result, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
+use crate::notify::ChannelId;
 use crate::seal::Sealer;
 
 /// A monitor beside its state.
@@ -399,4 +400,18 @@ pub async fn tagged(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<(String,
         }
         query.fetch_all(c).await
     })
+}
+
+/// The channels that each monitor has chosen; `None` stands for the default ones. Nothing else is read of the settings.
+pub async fn chosen_channels(
+    conn: &mut Conn<'_>,
+) -> Result<Vec<(MonitorId, Option<Vec<ChannelId>>)>> {
+    #[derive(serde::Deserialize)]
+    struct Chosen {
+        #[serde(default)]
+        channel_ids: Option<Vec<ChannelId>>,
+    }
+    let rows: Vec<(MonitorId, Json<Chosen>)> = on!(conn, c => sqlx::query_as(
+        "SELECT id, settings FROM monitors").fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|(id, chosen)| (id, chosen.0.channel_ids)).collect())
 }

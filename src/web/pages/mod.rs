@@ -2,17 +2,22 @@
 
 pub mod actions;
 mod assertion_rows;
+mod buckets;
 mod certificate;
 pub mod channel_form;
+mod channel_rows;
 pub mod channels;
 pub mod charts;
+pub mod checks;
 pub mod days;
+pub mod deliveries;
 pub mod error;
 pub mod form;
 pub mod heartbeat;
 pub mod heartbeat_form;
 pub mod history_bar;
 pub mod incident;
+mod incident_story;
 pub mod incidents;
 pub mod kinds;
 pub mod maintenance;
@@ -25,6 +30,7 @@ pub mod monitors;
 pub mod ping_log;
 pub mod row;
 pub mod runs;
+mod sent;
 pub mod session;
 pub mod snippets;
 pub mod status;
@@ -77,6 +83,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(post().to(monitor_form::update)),
         )
         .route("/monitors/{id}/edit", get().to(monitor_form::edit_page))
+        .route("/monitors/{id}/checks", get().to(checks::page))
+        .route("/monitors/{id}/checks.csv", get().to(checks::csv))
         .route("/monitors/{id}/check", post().to(actions::check))
         .route("/monitors/{id}/pause", post().to(actions::pause))
         .route("/monitors/{id}/resume", post().to(actions::resume))
@@ -108,7 +116,10 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(channels::delete_page))
                 .route(post().to(channels::delete)),
         )
-        .route("/deliveries/{id}/retry", post().to(channels::retry))
+        .route("/channels/new/{kind}/try", post().to(channel_form::try_new))
+        .route("/channels/{id}/try", post().to(channel_form::try_edit))
+        .route("/deliveries/{id}", get().to(deliveries::page))
+        .route("/deliveries/{id}/retry", post().to(deliveries::retry))
         .route("/incidents", get().to(incidents::list))
         .route("/incidents/{id}", get().to(incident::page))
         .route("/incidents/{id}/acknowledge", post().to(incident::acknowledge))
