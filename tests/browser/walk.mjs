@@ -174,7 +174,7 @@ for (const message of mail.messages) {
   const text = decoded(message);
   const html = text.slice(text.search(/content-type: text\/html/i));
   if (/<script|<img/i.test(html)) problems.push(`mail: a text became markup:\n${html.slice(0, 600)}`);
-  if (!/&lt;(script|img)/.test(html)) problems.push(`mail: the attack is not in it:\n${html.slice(0, 600)}`);
+  if (!/(&lt;|&#60;)(script|img)/.test(html)) problems.push(`mail: the attack is not in it:\n${html.slice(0, 600)}`);
 }
 
 await browser.close();
