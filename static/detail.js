@@ -48,6 +48,25 @@
       });
       plot.ctx.restore();
     };
+    // Where a value is cut off: an arrow and the true one; of neighbours the longest.
+    const cut = (plot) => {
+      const marks = [];
+      slowest.forEach((ms, i) => {
+        if (ms === null || ms <= top || at[i] < plot.scales.x.min || at[i] > plot.scales.x.max) return;
+        const x = plot.valToPos(at[i], "x", true);
+        const last = marks[marks.length - 1];
+        if (!last || x - last.x > 70 * devicePixelRatio) marks.push({ x, ms });
+        else if (ms > last.ms) Object.assign(last, { x, ms });
+      });
+      plot.ctx.save();
+      plot.ctx.font = `${11.5 * devicePixelRatio}px Inter, system-ui, sans-serif`;
+      plot.ctx.fillStyle = css("--text2");
+      for (const { x, ms } of marks) {
+        plot.ctx.textAlign = x > plot.bbox.left + plot.bbox.width * 0.85 ? "right" : "left";
+        plot.ctx.fillText(` ↑ ${millis(ms)} `, x, plot.bbox.top + 11 * devicePixelRatio);
+      }
+      plot.ctx.restore();
+    };
     const axis = { stroke: css("--text3"), font: "11.5px Inter, system-ui, sans-serif", grid: { stroke: css("--border"), width: 1 }, ticks: { show: false } };
     const label = (plot, splits) => {
       const wide = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
@@ -57,12 +76,13 @@
     figure.classList.add("drawn");
     const tip = tipIn(figure);
     const plot = new uPlot({
-      width: figure.clientWidth, height: 220, legend: { show: false }, cursor: { y: false, points: { size: 7 } },
+      width: figure.clientWidth, height: 212, legend: { show: false }, cursor: { y: false, points: { size: 7 } },
       scales: { x: {}, y: { range: [0, top] } },
-      axes: [{ ...axis, values: label, grid: { show: false } }, { ...axis, size: 62, values: (_, splits) => splits.map(millis) }],
+      axes: [{ ...axis, size: 26, values: label, grid: { show: false } }, { ...axis, size: 62, values: (_, splits) => splits.map(millis) }],
       series: [{}, { stroke: css("--accent"), width: 1.5, spanGaps: false }, { stroke: css("--phase-2"), width: 1, spanGaps: false, dash: [3, 3] }],
       hooks: {
         drawClear: [bands],
+        draw: [cut],
         setCursor: [(it) => {
           const i = it.cursor.idx;
           if (i === null || i === undefined || it.cursor.left < 0) return void (tip.hidden = true);
@@ -82,7 +102,7 @@
       },
     }, [at, median, slowest], figure);
     if (zoomed && zoomed.max > at[0]) plot.setScale("x", zoomed);
-    new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: 220 })).observe(figure);
+    new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: 212 })).observe(figure);
   }
 
   // The bar of days: one stop of the Tab key; arrows move by a day, Page keys by a week, Home and End to the ends.

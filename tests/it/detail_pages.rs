@@ -1,10 +1,13 @@
 //! The pages of one thing: a channel that fails and its deliveries, an incident, a monitor's checks, planned work.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use watchbell::account::{Role, session, user};
 
 use crate::support::api::{Answer, Api, START, answering};
+use crate::support::eventually;
 
 const HEALTH: &str =
     r#"{"status":"fail","checks":{"database":"error: <b>no</b> slots","redis":"ok"}}"#;
@@ -49,14 +52,10 @@ impl Seen {
 
     /// Waits until a list has something.
     async fn until(&self, path: &str) -> Vec<Value> {
-        for _ in 0..600 {
-            let found = self.list(path).await;
-            if !found.is_empty() {
-                return found;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("{path} stayed empty");
+        eventually(Duration::from_secs(30), || async {
+            Some(self.list(path).await).filter(|found| !found.is_empty())
+        })
+        .await
     }
 }
 

@@ -169,10 +169,14 @@ impl Viewer {
         format!("{} to {end}", self.hour(from))
     }
 
-    /// The same with the day: `Thu 19 Nov, 03:00 to 05:00`, `Thu 26 Nov, 09:00 to Fri 27 Nov, 17:00`.
+    /// The same with the day: `Thu 19 Nov, 03:00 to 05:00`, `Thu 26 Nov, 09:00 to Fri 17:00`; with both days where a weekday does
+    /// not say which.
     pub fn day_hours(self, (from, to): (Timestamp, Timestamp)) -> String {
-        let same = self.day(from) == self.day(to);
-        let end = if same { self.hour(to) } else { self.day_hour(to) };
+        let end = match self.day(to).signed_duration_since(self.day(from)).num_days() {
+            0 => self.hour(to),
+            1..=6 => self.weekday_hour(to),
+            _ => self.day_hour(to),
+        };
         format!("{} to {end}", self.day_hour(from))
     }
 
