@@ -27,7 +27,7 @@ const receiver = await startReceiver();
 const mail = await startMail();
 const server = await startServer({ WATCHBELL_SMTP_URL: mail.url, WATCHBELL_SMTP_FROM: "watchbell@example.com" });
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin" });
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
 const page = await context.newPage();
 page.setDefaultTimeout(10_000);
 const problems = [];
