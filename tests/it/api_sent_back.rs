@@ -48,8 +48,11 @@ async fn whole_objects_are_taken_back() {
         ),
         ("/api/v1/monitors", json!({"type": "tls", "url": "tls://127.0.0.1:9"})),
         ("/api/v1/monitors", json!({"type": "icmp", "url": "icmp://127.0.0.1"})),
-        ("/api/v1/heartbeats", json!({"period_seconds": 60})),
-        ("/api/v1/heartbeats", json!({"cron": "5 4 * * *", "timezone": "Europe/Riga"})),
+        ("/api/v1/heartbeats", json!({"name": "job", "period_seconds": 60})),
+        (
+            "/api/v1/heartbeats",
+            json!({"name": "job", "cron": "5 4 * * *", "timezone": "Europe/Riga"}),
+        ),
         ("/api/v1/maintenance-windows", json!({"tags": ["a"], "duration_minutes": 10})),
         (
             "/api/v1/maintenance-windows",
