@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::assertion::{Assertion, parse_assertions};
+use super::assertion::{Assertion, Source, parse_assertions};
 use super::certificate::{read_expiry_days, usual_expiry_days};
 use super::endpoint::{missing, read_url};
 use super::expect::Expected;
@@ -148,6 +148,16 @@ pub struct HttpSpec {
     /// The days before the end of the certificate at which it is warned of.
     #[serde(default = "usual_expiry_days")]
     pub tls_expiry_days: Vec<u32>,
+}
+
+impl HttpSpec {
+    /// Whether something is asked of the body of the answer.
+    pub fn asks_of_body(&self) -> bool {
+        let of_body = |a: &Assertion| matches!(a.source(), Source::Body | Source::Json);
+        self.keyword.is_some()
+            || self.keyword_absent.is_some()
+            || self.assertions.iter().any(of_body)
+    }
 }
 
 /// When a job is expected to ping (contract, section 3).
