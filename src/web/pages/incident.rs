@@ -218,7 +218,11 @@ async fn before(conn: &mut Conn<'_>, incident: &Incident, viewer: Viewer) -> Res
     if incident.monitor_id.is_none() {
         return Ok(Vec::new());
     }
-    let filter = incidents::Filter { monitor_id: incident.monitor_id, unresolved: Some(false) };
+    let filter = incidents::Filter {
+        monitor_id: incident.monitor_id,
+        unresolved: Some(false),
+        ..Default::default()
+    };
     let past = incidents::list(conn, filter, LOOKED_THROUGH, 0).await?;
     let alike = past
         .iter()

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::text::count;
 use crate::clock::Timestamp;
 use crate::incident::message::Alert;
-use crate::monitor::spec::SECRET_MASK;
+use crate::monitor::header::SECRET_MASK;
 use crate::notify::ChannelConfig;
 use crate::notify::attempt::Outgoing;
 use crate::notify::channel::{Rendered, Request};
