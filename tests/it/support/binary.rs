@@ -16,7 +16,11 @@ use super::{CAP, eventually};
 
 /// A command of the program with nothing of the test's own environment that could change it.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
+    command_of(Path::new(env!("CARGO_BIN_EXE_watchbell")), folder)
+}
+
+fn command_of(program: &Path, folder: &Path) -> Command {
+    let mut command = Command::new(program);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WATCHBELL_")) {
         command.env_remove(name);
     }
@@ -49,7 +53,18 @@ pub struct Binary {
 
 /// A server's command on `database` with a fixed key.
 pub fn serve(database: &TestDatabase) -> Command {
-    let mut command = command(database.folder());
+    on(database, command(database.folder()))
+}
+
+/// The same of the program that `WATCHBELL_BIN` names, if it does: a release build, say.
+pub fn serve_given(database: &TestDatabase) -> Command {
+    match std::env::var_os("WATCHBELL_BIN") {
+        Some(program) => on(database, command_of(Path::new(&program), database.folder())),
+        None => serve(database),
+    }
+}
+
+fn on(database: &TestDatabase, mut command: Command) -> Command {
     command
         .env("WATCHBELL_DATABASE_URL", database.url())
         .env("WATCHBELL_SECRET_KEY", super::app::KEY);
