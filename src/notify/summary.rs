@@ -29,7 +29,8 @@ const BREAK: usize = 6;
 const LONG: usize = 200;
 /// The longest line that only names it, weighed.
 const SHORT: usize = 70;
-/// So many alerts are named by one message at the least: a thousand are then told in fewer than sixty.
+/// Names are shortened so that there are no more messages than this, but not so far that fewer than [`NAMED`] fit into one.
+const MESSAGES: usize = 45;
 const NAMED: usize = 25;
 
 /// Tells `members` (in order, not empty) in messages whose lines weigh at most `room` each.
@@ -43,7 +44,7 @@ pub fn parts(members: &[Member], room: usize) -> Vec<Part> {
     let lines = if long.iter().map(|line| weight(line)).sum::<usize>() <= room {
         long
     } else {
-        let longest = SHORT.min(room / NAMED);
+        let longest = SHORT.min((room * MESSAGES / entries.len()).max(room / NAMED));
         entries.iter().map(|entry| entry.line(false, longest)).collect()
     };
     let shares = shares(&lines, room);

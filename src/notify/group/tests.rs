@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -28,7 +30,7 @@ impl Channel {
     }
 
     fn look(&mut self, now: i64) {
-        let mut held = Vec::new();
+        let mut held = HashSet::new();
         self.wakes_at = None;
         for decision in decide(&self.waiting, &self.queued, Timestamp(now)) {
             match decision {
@@ -38,7 +40,8 @@ impl Channel {
                     self.wakes_at = Some(self.wakes_at.map_or(until.0, |at| at.min(until.0)));
                 }
                 Decision::Together { ids } => {
-                    self.waiting.retain(|one| !ids.contains(&one.id));
+                    let told: HashSet<i64> = ids.iter().copied().collect();
+                    self.waiting.retain(|one| !told.contains(&one.id));
                     let (event, created_at) = (AlertEvent::Summary, Timestamp(now));
                     self.queued.push(Queued { monitor_id: None, event, created_at });
                     self.messages.push((now, ids));
