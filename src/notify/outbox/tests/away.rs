@@ -1,4 +1,5 @@
 //! Receivers that are away for a while, ask for patience, or hang.
+#![allow(clippy::disallowed_methods, reason = "how long an alert really takes is printed")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
