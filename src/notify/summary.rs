@@ -104,7 +104,8 @@ impl Entry<'_> {
             1 => String::new(),
             count => format!(" ({count} alerts)"),
         };
-        let left = longest.saturating_sub(weight(sign) + weight(&changes) + 1);
+        let around = inner(sign) + 1 + inner(&changes) + BREAK;
+        let left = longest.saturating_sub(around);
         let text = match (with_reason, lines.first()) {
             (true, Some(reason)) => format!("{subject} {predicate}: {reason}"),
             (true, None) => format!("{subject} {predicate}"),
@@ -177,9 +178,14 @@ fn flapping(entry: &Entry<'_>, members: &[Member]) -> Message {
     Message { sign, subject, predicate: format!("is flapping, now {now}"), lines: said }
 }
 
-/// How long a line is at the most, in whatever a channel counts and however it escapes.
+/// How long a line is at the most, in whatever a channel counts and however it escapes, with the break before it.
 fn weight(line: &str) -> usize {
-    line.chars().map(char_weight).sum::<usize>() + BREAK
+    inner(line) + BREAK
+}
+
+/// The same without the break.
+fn inner(text: &str) -> usize {
+    text.chars().map(char_weight).sum()
 }
 
 fn char_weight(c: char) -> usize {
@@ -194,20 +200,20 @@ fn char_weight(c: char) -> usize {
 }
 
 fn cut_end(text: &str, longest: usize) -> String {
-    if weight(text) <= longest {
+    if inner(text) <= longest {
         return text.to_owned();
     }
-    let mut cut = taken(text.chars(), longest.saturating_sub(BREAK + '…'.len_utf8()));
+    let mut cut = taken(text.chars(), longest.saturating_sub('…'.len_utf8()));
     cut.push('…');
     cut
 }
 
 /// The beginning and the end: names that are alike often differ in the last characters.
 fn cut_middle(text: &str, longest: usize) -> String {
-    if weight(text) <= longest {
+    if inner(text) <= longest {
         return text.to_owned();
     }
-    let half = longest.saturating_sub(BREAK + '…'.len_utf8()) / 2;
+    let half = longest.saturating_sub('…'.len_utf8()) / 2;
     let end: String = taken(text.chars().rev(), half).chars().rev().collect();
     format!("{}…{end}", taken(text.chars(), half))
 }
