@@ -21,7 +21,7 @@ use super::ledger;
 use super::load::{self, Whereabouts};
 use super::receiver::Receivers;
 use crate::support::app::deliveries_in;
-use crate::support::binary::serve_given;
+use crate::support::binary::serve;
 use crate::support::chance::Chance;
 use crate::support::database::TestDatabase;
 use crate::support::eventually;
@@ -121,7 +121,7 @@ async fn alerts_outlive_kills_at_random_moments() {
     let mut chance = Chance(seed);
     let database = TestDatabase::new().await;
     let log = database.folder().join("log");
-    let mut command = serve_given(&database);
+    let mut command = serve(&database);
     command.env("WATCHBELL_RETRY_SCHEDULE", vec!["1"; 1000].join(","));
     command.stdout(Stdio::piped()).stderr(std::fs::File::create(&log).unwrap());
     let receivers = Receivers::start(Chance(seed + 1)).await;

@@ -14,13 +14,15 @@ use super::api::{Answer, Api};
 use super::database::TestDatabase;
 use super::{CAP, eventually};
 
-/// A command of the program with nothing of the test's own environment that could change it.
-pub fn command(folder: &Path) -> Command {
-    command_of(Path::new(env!("CARGO_BIN_EXE_watchbell")), folder)
+/// The program: `WATCHBELL_BIN`, such as a release build, or else that of this build.
+pub fn program() -> PathBuf {
+    let built = env!("CARGO_BIN_EXE_watchbell");
+    std::env::var_os("WATCHBELL_BIN").map_or_else(|| built.into(), PathBuf::from)
 }
 
-fn command_of(program: &Path, folder: &Path) -> Command {
-    let mut command = Command::new(program);
+/// A command of the program with nothing of the test's own environment that could change it.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(program());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WATCHBELL_")) {
         command.env_remove(name);
     }
@@ -53,18 +55,7 @@ pub struct Binary {
 
 /// A server's command on `database` with a fixed key.
 pub fn serve(database: &TestDatabase) -> Command {
-    on(database, command(database.folder()))
-}
-
-/// The same of the program that `WATCHBELL_BIN` names, if it does: a release build, say.
-pub fn serve_given(database: &TestDatabase) -> Command {
-    match std::env::var_os("WATCHBELL_BIN") {
-        Some(program) => on(database, command_of(Path::new(&program), database.folder())),
-        None => serve(database),
-    }
-}
-
-fn on(database: &TestDatabase, mut command: Command) -> Command {
+    let mut command = command(database.folder());
     command
         .env("WATCHBELL_DATABASE_URL", database.url())
         .env("WATCHBELL_SECRET_KEY", super::app::KEY);
