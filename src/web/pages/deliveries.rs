@@ -91,6 +91,7 @@ pub fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::SelfBack => "Watchbell back",
         AlertEvent::ChannelFailed => "channel failed",
         AlertEvent::ChannelTest => "test",
+        AlertEvent::Summary => "summary",
     }
 }
 
