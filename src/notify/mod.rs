@@ -16,6 +16,7 @@ pub mod outbox;
 pub mod retry;
 mod settle;
 pub mod smtp;
+pub mod smtp_secret;
 #[cfg(test)]
 pub(crate) mod testing;
 

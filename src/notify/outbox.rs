@@ -18,7 +18,7 @@ use super::carrier::{Carrier, Setting};
 use super::retry::RetrySchedule;
 use super::settle::{Outcome, Settler, What};
 use super::smtp::SmtpSettings;
-use super::{Channel, ChannelId};
+use super::{Channel, ChannelConfig, ChannelId};
 use crate::clock::{SharedClock, Timestamp};
 use crate::incident::message::Alert;
 use crate::probe::GuardedResolver;
@@ -163,6 +163,15 @@ impl Sender {
         }
         tx.commit().await?;
         Ok(TestOutcome { ok, status: attempt.status, latency_ms, response: attempt.response })
+    }
+
+    /// Sends a test by `config`, which belongs to no channel: of the mail server, before there is one.
+    pub async fn try_out(&self, config: &ChannelConfig, name: &str) -> TestOutcome {
+        let key = random_token("msg_test_");
+        let (attempt, latency_ms) =
+            self.0.carrier.carry(config, &Alert::channel_test(name), key).await;
+        let ok = attempt.answer == Answer::Accepted;
+        TestOutcome { ok, status: attempt.status, latency_ms, response: attempt.response }
     }
 
     async fn dispatch(&self, stop: CancellationToken, done: mpsc::Sender<Outcome>) {

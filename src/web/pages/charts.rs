@@ -167,7 +167,7 @@ pub fn phase_bar(phases: &Phases, scale_ms: u32) -> Html {
 }
 
 /// The phases that are known, with what is left of the total as the download.
-fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
+pub(super) fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
     let known = [
         ("DNS", phases.dns, "ph1"),
         ("Connect", phases.connect, "ph2"),

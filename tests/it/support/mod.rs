@@ -6,6 +6,7 @@ pub mod binary;
 pub mod canaries;
 pub mod database;
 pub mod dns;
+pub mod person;
 pub mod smtp;
 pub mod stub;
 pub mod tls;
