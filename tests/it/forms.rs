@@ -163,8 +163,9 @@ async fn a_copy_has_the_secrets_of_its_model_and_never_shows_them() {
     assert_eq!(ed.post("/monitors", &form).await.status, 200, "leads to the new monitor");
     let list = api.admin("GET", "/api/v1/monitors?q=Twin", None).await.data(200);
     let (twin, mut reader) = (list[0]["id"].as_i64().unwrap(), api.db.read().await.unwrap());
-    let stored = watchbell::store::monitors::get(&mut reader.conn(), &api.sealer, twin);
-    let stored = stored.await.unwrap().unwrap().monitor.settings.target;
+    let conn = &mut reader.conn();
+    let stored = watchbell::store::monitors::get(conn, &api.sealer, twin).await;
+    let stored = stored.unwrap().unwrap().monitor.settings.target;
     let watchbell::monitor::Target::Http(spec) = stored else { panic!("not http") };
     let values: Vec<&str> = spec.headers.iter().map(|header| header.value.as_str()).collect();
     assert!(values.contains(&"Bearer S3CRET") && values.contains(&"text/html"), "{values:?}");
