@@ -213,7 +213,7 @@ pub async fn plain_words_of(
 ) -> Result<Option<Html>, PageError> {
     let mut pairs: Vec<(String, String)> =
         form.values().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let many = ["channel_ids", "notify_on"];
+    let many = ["channel_ids", "notify_on", "depends_on"];
     pairs.retain(|(name, _)| !many.contains(&name.as_str()) && !name.starts_with("assertion_"));
     pairs.extend(ticks.events.iter().map(|event| ("notify_on".to_owned(), event.clone())));
     let map = monitor_fields::fields(conn, &Input(pairs), kind).await?;

@@ -4,7 +4,7 @@ use super::assertion_rows::{self, Row};
 use super::form::Input;
 use crate::monitor::{NotifyOn, Settings, Target};
 
-/// A channel to tick.
+/// A channel to tick, or a monitor.
 pub struct Choice {
     /// Its number.
     pub id: i64,
@@ -20,6 +20,8 @@ pub struct Ticks {
     pub channels: Option<Vec<i64>>,
     /// The events that are told.
     pub events: Vec<String>,
+    /// The monitors that it depends on.
+    pub depends_on: Vec<i64>,
     /// What must be true of an answer.
     pub assertions: Vec<Row>,
 }
@@ -32,7 +34,8 @@ impl Ticks {
             Target::Http(spec) => assertion_rows::rows(&spec.assertions),
             _ => Vec::new(),
         };
-        Self { channels: settings.channel_ids.clone(), events, assertions }
+        let (channels, depends_on) = (settings.channel_ids.clone(), settings.depends_on.clone());
+        Self { channels, events, depends_on, assertions }
     }
 
     /// As they were posted.
@@ -41,6 +44,7 @@ impl Ticks {
         Self {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
+            depends_on: input.all("depends_on").filter_map(|id| id.parse().ok()).collect(),
             assertions: assertion_rows::posted(input),
         }
     }
@@ -53,6 +57,6 @@ impl Ticks {
     /// Of one that is yet to be made: the default channels, all events.
     pub fn all() -> Self {
         let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
-        Self { channels: None, events, assertions: Vec::new() }
+        Self { channels: None, events, depends_on: Vec::new(), assertions: Vec::new() }
     }
 }

@@ -40,6 +40,8 @@ struct FormPage {
     channels: Vec<Choice>,
     assertions: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
+    /// The other monitors, those that it depends on marked.
+    others: Vec<Choice>,
     known_tags: Vec<String>,
     folds: FoldWords,
     zones: Vec<&'static str>,
@@ -167,6 +169,16 @@ impl FormPage {
         }
     }
 
+    fn dependency_words(&self) -> String {
+        let on: Vec<&str> = self
+            .others
+            .iter()
+            .filter(|other| other.is_on)
+            .map(|other| other.name.as_str())
+            .collect();
+        if on.is_empty() { "Nothing".to_owned() } else { on.join(", ") }
+    }
+
     fn event_words(&self) -> String {
         let on: Vec<&str> = self.events.iter().filter(|e| e.2).map(|e| e.1).collect();
         if on.is_empty() { "Nothing".to_owned() } else { on.join(", ") }
@@ -218,6 +230,12 @@ pub async fn show_form(
     }
     let is_on = |word: &str| ticks.events.iter().any(|event| event == word);
     let events = words.into_iter().map(|(word, text)| (word, text, is_on(word))).collect();
+    let names = monitors::names(conn).await?;
+    let others = names
+        .into_iter()
+        .filter(|(other, _)| Some(*other) != id)
+        .map(|(id, name)| Choice { is_on: ticks.depends_on.contains(&id), id, name })
+        .collect();
     let title = match (id, kind) {
         (Some(_), _) => format!("Edit {}", form.value("name")),
         (None, kind) => format!("New {}", noun(kind)),
@@ -236,6 +254,7 @@ pub async fn show_form(
         channels,
         assertions: assertion_rows::with_empty(ticks.assertions),
         events,
+        others,
         known_tags: monitors::tags(conn).await?,
         new_kinds,
         test,
