@@ -128,7 +128,7 @@ pub async fn test_mail(visit: Visit, input: web::Form<Vec<(String, String)>>) ->
         Ok(settings) => settings,
         Err(errors) => return refused_test(&visit, &input, &errors).await,
     };
-    let outcome = visit.state.outbox.try_out(&settings.config, "mail").await;
+    let outcome = visit.state.outbox.try_out(&settings).await;
     let took = millis(outcome.latency_ms);
     let (state, bold) = match outcome.ok {
         true => (State::Up, format!("The mail server took the mail in {took}.")),
