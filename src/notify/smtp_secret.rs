@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::monitor::spec::SECRET_MASK;
+use crate::monitor::header::SECRET_MASK;
 
 /// The address of a mail server with its password masked.
 pub fn masked(url: &str) -> String {

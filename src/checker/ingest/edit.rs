@@ -37,7 +37,7 @@ impl Group<'_> {
     ) -> Result<Reply> {
         let mut read = Vec::with_capacity(wanted.len());
         for (kind, fields) in wanted {
-            match self.read_settings(conn, fields, *kind, None).await? {
+            match self.read_settings(conn, fields, *kind, None, None).await? {
                 Ok(settings) => read.push((*kind, settings)),
                 Err(errors) => return Ok(Reply::Invalid(errors)),
             }

@@ -17,7 +17,7 @@ use super::suggest;
 use super::text::Html;
 use super::visit::Visit;
 use crate::fields::FieldErrors;
-use crate::monitor::spec::SECRET_MASK;
+use crate::monitor::header::SECRET_MASK;
 use crate::monitor::{Kind, Settings, Target};
 use crate::notify::ChannelType;
 use crate::store::{Conn, monitors};
