@@ -174,6 +174,7 @@ impl App {
             metrics_public: config.metrics_public,
             logins,
             token_limit: Default::default(),
+            undo: Default::default(),
         });
         let retention = Retention { result_days: config.retention_days, pings: config.ping_log };
         Ok(Self {

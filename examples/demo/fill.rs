@@ -7,6 +7,7 @@ use watchbell::account::{Role, user};
 use watchbell::clock::Timestamp;
 use watchbell::incident::maintenance::MaintenanceWindow;
 use watchbell::incident::{Incident, TimelineKind, message};
+use watchbell::monitor::expect::Expected;
 use watchbell::monitor::heartbeat::SignalKind;
 use watchbell::monitor::state::{Failing, LastCheck, State};
 use watchbell::monitor::{
@@ -151,7 +152,15 @@ fn place_beat(monitor: &Monitor, state: &mut State, told: &Told, now: Timestamp)
         Now::Late(ago) => now.plus_ms(-ago - gap),
         Now::Down(ago) => now.plus_ms(-ago - gap - i64::from(spec.grace_seconds) * 1000),
         Now::Paused(ago) => now.plus_ms(-ago - HOUR),
-        _ => now.plus_ms(-Chance::of(told.name()).below(gap.min(2 * HOUR))),
+        _ => match &spec.expected {
+            // On its time, as good jobs are.
+            Expected::At(schedule) => {
+                schedule.previous(now).plus_ms(Chance::of(told.name()).below(5_000)).min(now)
+            }
+            Expected::Every { .. } => {
+                now.plus_ms(-Chance::of(told.name()).below(gap.min(2 * HOUR)))
+            }
+        },
     };
     state.beat.pings = PINGS;
     (state.beat.last_ping_at, state.beat.last_success_at) = (Some(last), Some(last));

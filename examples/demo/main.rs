@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a demonstration fails by panicking")]
 
 mod fill;
+mod jobs;
 mod past;
 mod story;
 mod targets;
@@ -94,11 +95,21 @@ async fn serve(folder: &Path, options: &Options) -> anyhow::Result<()> {
     println!("http://{}", app.address());
     let stop = CancellationToken::new();
     let stopped = stop.clone();
+    let jobs = jobs::keep_pinging(app.engine(), app.db(), options.at.is_some());
     let ran = tokio::select! {
         ran = app.run(stop) => ran,
-        _ = async { tokio::signal::ctrl_c().await.map(|()| stopped.cancel())?; std::future::pending::<std::io::Result<()>>().await } => Ok(()),
+        () = jobs => Ok(()),
+        () = stop_on_ctrl_c(stopped) => Ok(()),
     };
     ran.map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+/// Asks the server to stop, which then ends by itself.
+async fn stop_on_ctrl_c(stop: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        stop.cancel();
+    }
+    std::future::pending().await
 }
 
 /// Alerts may go nowhere: every address is denied.

@@ -17,6 +17,7 @@ use crate::notify::smtp::SmtpSettings;
 use crate::seal::Sealer;
 use crate::store::Db;
 use crate::web::guard::TokenLimit;
+use crate::web::undo::UndoLog;
 
 /// The state shared by all workers of the web server.
 pub struct AppState {
@@ -50,4 +51,6 @@ pub struct AppState {
     pub logins: Logins,
     /// How often each token was used.
     pub token_limit: TokenLimit,
+    /// What can be undone.
+    pub undo: UndoLog,
 }

@@ -2,6 +2,7 @@
 
 pub mod actions;
 mod assertion_rows;
+pub mod bulk;
 mod certificate;
 pub mod channel_form;
 pub mod channels;
@@ -14,13 +15,19 @@ pub mod heartbeat_form;
 pub mod history_bar;
 pub mod incident;
 pub mod incidents;
+pub mod jump;
 pub mod kinds;
+mod list_page;
+pub mod list_query;
+pub mod list_sections;
 pub mod maintenance;
+mod marked;
 pub mod monitor;
 pub mod monitor_fields;
 pub mod monitor_form;
 pub mod monitor_head;
 pub mod monitors;
+mod open_incidents;
 pub mod ping_log;
 pub mod row;
 pub mod runs;
@@ -66,6 +73,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(monitors::list))
                 .route(post().to(monitor_form::create)),
         )
+        .route("/monitors/bulk", post().to(bulk::bulk))
+        .route("/monitors/jump", get().to(jump::jump))
         .route("/monitors/new", get().to(monitor_form::new_page))
         .route("/monitors/schedule", get().to(heartbeat_form::meaning))
         .service(
