@@ -410,9 +410,14 @@
     $("input[name=id]", fresh).checked = box.checked;
     $("input[name=id]", fresh).hidden = box.hidden;
     const isMenu = !menu.hidden && row(opener) === old;
-    // In a group its own tag is left out of the rows.
-    const tags = $$(".tag", old).map((tag) => tag.textContent);
-    for (const tag of $$(".tag", fresh)) if (!tags.includes(tag.textContent)) tag.remove();
+    // The stream knows nothing of the search, whose matches are marked, nor of the group, whose tag is left out.
+    const tags = (tr) => $$(".tag", tr).map((tag) => tag.textContent);
+    const known = tags(fresh);
+    if (tags(old).every((tag) => known.includes(tag))) $(".c-tags", fresh).replaceWith($(".c-tags", old));
+    for (const place of ["th a", ".note"]) {
+      const [was, is] = [$(place, old), $(place, fresh)];
+      if (was.textContent === is.textContent) is.innerHTML = was.innerHTML;
+    }
     old.replaceWith(fresh);
     if (isMenu) opener = $("[data-menu]", fresh);
     if (focus) $(focus).focus({ preventScroll: true });
