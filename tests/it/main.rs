@@ -20,6 +20,7 @@ mod cutoff;
 mod heartbeats;
 mod hostile;
 mod kinds;
+mod list;
 mod maintenance;
 mod metrics;
 mod netns;

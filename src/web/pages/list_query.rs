@@ -107,7 +107,8 @@ impl ListQuery {
     pub fn parse(query: &str) -> Self {
         let mut read = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let value = value.trim().to_owned();
+            // No text of ours holds a NUL, and PostgreSQL takes none.
+            let value = value.replace('\0', "").trim().to_owned();
             match &*name {
                 "status" => read.status = value,
                 "tag" => read.tag = value,
