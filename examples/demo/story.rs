@@ -254,16 +254,14 @@ pub fn monitors(count: usize) -> Vec<Told> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_counts_are_those_of_the_picture() {
-        let told = monitors(1284);
+        let told = super::monitors(1284);
         assert_eq!(told.len(), 1284);
-        let count = |wanted: fn(Now) -> bool| told.iter().filter(|t| wanted(t.now)).count();
-        assert_eq!(count(|now| matches!(now, Now::Down(_))), 2);
-        assert_eq!(count(|now| now == Now::Maintenance), 6);
-        assert_eq!(count(|now| matches!(now, Now::Paused(_))), 14);
-        assert_eq!(count(|now| now == Now::Up), 1259);
+        let count = |wanted: fn(super::Now) -> bool| told.iter().filter(|t| wanted(t.now)).count();
+        assert_eq!(count(|now| matches!(now, super::Now::Down(_))), 2);
+        assert_eq!(count(|now| now == super::Now::Maintenance), 6);
+        assert_eq!(count(|now| matches!(now, super::Now::Paused(_))), 14);
+        assert_eq!(count(|now| now == super::Now::Up), 1259);
     }
 }

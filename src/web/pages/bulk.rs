@@ -107,6 +107,7 @@ async fn chosen(visit: &Visit, input: &Input) -> Result<Vec<Watched>, PageError>
     for some in ids.chunks(10_000) {
         chosen.extend(monitors::by_ids(conn, some).await?);
     }
+    chosen.sort_by_key(|watched| watched.monitor.id);
     if chosen.is_empty() {
         return Err(ApiError::field("id", "names no monitor: tick at least one").into());
     }
@@ -240,13 +241,12 @@ async fn write(
 /// Does something with each of `ids`. What is refused is told beside what was done; when nothing can be done now, that is the answer.
 async fn each<T, F>(
     ids: Vec<MonitorId>,
-    act: impl FnMut(MonitorId) -> F,
+    mut act: impl FnMut(MonitorId) -> F,
 ) -> Result<Outcome, PageError>
 where
     F: Future<Output = Result<T, EngineError>>,
 {
     let mut outcome = Outcome::default();
-    let mut act = act;
     let results = stream::iter(ids.into_iter().map(|id| {
         let done = act(id);
         async move { (id, done.await) }
