@@ -1,4 +1,4 @@
-// Pictures of the pages: node shots.mjs URL TIME FOLDER [NAME...]. See scripts/screenshots.
+// Pictures of the pages: node demo-shots.mjs URL TIME FOLDER [NAME...]. See scripts/screenshots.
 import path from "node:path";
 import { chromium } from "playwright-core";
 

@@ -1,7 +1,7 @@
 //! What the monitor list costs: the demonstration's story with 1,300 and with 10,000 monitors, 90 days behind them, on a server that has
 //! nothing else to do.
 //!
-//! `cargo bench --bench pages`. Times are those of the whole answer, read over loopback. That the list takes as many statements for
+//! `cargo bench --bench list`. Times are those of the whole answer, read over loopback. That the list takes as many statements for
 //! 10,000 monitors as for 1,300 is looked at too: there is none for a row. `docs/benchmarks.md` keeps the figures.
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures spans and has no supervisor")]
