@@ -2,8 +2,8 @@
 
 pub mod actions;
 mod assertion_rows;
-pub mod bulk;
 mod buckets;
+pub mod bulk;
 mod certificate;
 pub mod channel_form;
 mod channel_rows;
@@ -26,8 +26,8 @@ mod list_page;
 pub mod list_query;
 pub mod list_sections;
 pub mod maintenance;
-mod marked;
 pub mod maintenance_form;
+mod marked;
 pub mod monitor;
 pub mod monitor_fields;
 pub mod monitor_form;
