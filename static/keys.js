@@ -6,14 +6,8 @@ const keyHandlers = [];
 const onKey = (handler) => keyHandlers.push(handler);
 
 (() => {
-  const OFF = "watchbell_keys_off";
-  const areOff = () => {
-    try {
-      return localStorage.getItem(OFF) === "1";
-    } catch {
-      return false;
-    }
-  };
+  // Somebody may have turned them off on the page of their account.
+  const areOff = document.body.dataset.keys === "off";
   const help = $("#keys-help");
   const places = { m: "/monitors", i: "/incidents", c: "/channels" };
   let prefix = "";
@@ -43,7 +37,7 @@ const onKey = (handler) => keyHandlers.push(handler);
       event.preventDefault();
       return help.showModal();
     }
-    if (areOff()) return;
+    if (areOff) return;
     if (prefix === "g" && places[event.key]) return location.assign(places[event.key]);
     prefix = event.key === "g" ? "g" : "";
     if (keyHandlers.some((handler) => handler(event))) return;
@@ -53,19 +47,6 @@ const onKey = (handler) => keyHandlers.push(handler);
     if (event.key === "[") press(event, "[rel=prev]");
     if (event.key === "]") press(event, "[rel=next]");
   });
-
-  if (help) {
-    const off = $("[data-keys-off]", help);
-    off.checked = !areOff();
-    off.addEventListener("change", () => {
-      try {
-        localStorage.setItem(OFF, off.checked ? "0" : "1");
-      } catch {
-        // Storage may be off; then the keys stay on.
-      }
-    });
-    document.addEventListener("click", (event) => event.target.closest("[data-keys-help]") && help.showModal());
-  }
 
   // Jump: what fits is listed while one types; arrows choose, Enter goes there.
   const jump = $(".jump");
