@@ -14,7 +14,10 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// Lets each job ping when it is due; for ever. Where the clock stands still, none is.
 pub async fn keep_pinging(engine: Engine, db: Db, clock_stands: bool) {
-    while !clock_stands {
+    if clock_stands {
+        return std::future::pending().await;
+    }
+    loop {
         tokio::time::sleep(EVERY).await;
         for watched in due(&engine, &db).await {
             if let Some(uuid) = watched.monitor.uuid {
@@ -23,7 +26,6 @@ pub async fn keep_pinging(engine: Engine, db: Db, clock_stands: bool) {
             }
         }
     }
-    std::future::pending().await
 }
 
 async fn due(engine: &Engine, db: &Db) -> Vec<Watched> {
