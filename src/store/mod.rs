@@ -9,6 +9,7 @@
 //! ```
 
 pub mod api_tokens;
+pub mod briefs;
 pub mod channels;
 mod codec;
 pub mod deliveries;
@@ -21,6 +22,7 @@ pub mod key_check;
 pub mod monitors;
 pub mod open;
 pub mod outbox;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 #[cfg(test)]
@@ -99,6 +101,14 @@ pub enum Db {
 }
 
 impl Db {
+    /// Which database it is, as people call it.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SQLite",
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx<'static>> {
         Ok(match self {
