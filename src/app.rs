@@ -25,6 +25,7 @@ use crate::notify::carrier::ATTEMPT_LIMIT;
 use crate::notify::outbox::{Sender, SenderConfig};
 use crate::probe::{Canaries, GuardedResolver, Prober, SystemCanaries};
 use crate::report::retention::Retention;
+use crate::report::roller::Roller;
 use crate::seal::Sealer;
 use crate::store::open::ServerLock;
 use crate::store::writer::Writer;
@@ -232,6 +233,12 @@ impl App {
         supervisor.spawn("region watch", self.region_watch.run(stopping.clone()));
         supervisor.spawn("watcher", watcher.run(stopping.clone()));
         supervisor.spawn("sender", self.sender.run(stopping.clone()));
+        let roller = Roller {
+            db: db.clone(),
+            clock: clock.clone(),
+            result_days: self.retention.result_days,
+        };
+        supervisor.spawn("roll-ups", roller.run(stopping.clone()));
         supervisor.spawn("retention", self.retention.run(db.clone(), clock, stopping.clone()));
         let server = HttpServer::new(move || {
             WebApp::new()
