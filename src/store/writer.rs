@@ -60,6 +60,13 @@ pub enum WriteError {
     Stopped,
 }
 
+/// How many are worth waiting for after a group of `answered`, while `waiting` wait: together they are all that ask at the same
+/// time. While half of them are written, the other half is answered and asks again.
+fn enough_of(answered: usize, waiting: usize) -> Option<usize> {
+    let producers = answered + waiting;
+    (producers >= CROWD).then_some((producers / 2).min(GROUP_MAX))
+}
+
 /// The producers' end of a group-commit queue. Cheap to clone.
 pub struct Writer<B: Batch> {
     queue: mpsc::Sender<Waiting<B>>,
@@ -134,10 +141,8 @@ async fn work<B: Batch>(
         for _ in 0..GROUPS_A_TURN {
             let answered = group.len();
             write(&mut turn, &mut batch, &mut group).await;
-            // Those that were answered and those that wait already: so many ask at the same time.
-            let producers = answered + receiver.len();
-            if producers >= CROWD {
-                crowd.wait_for((producers / 2).min(GROUP_MAX), &receiver).await;
+            if let Some(enough) = enough_of(answered, receiver.len()) {
+                crowd.wait_for(enough, &receiver).await;
             }
             while group.len() < GROUP_MAX
                 && let Ok(waiting) = receiver.try_recv()
@@ -209,5 +214,43 @@ impl Turn<'_> {
         batch.committed(effects);
         self.held = Some(held);
         Ok(replies)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_crowd_is_waited_for() {
+        for (answered, waiting, enough) in [
+            (1, 0, None),
+            (10, 5, None),
+            (16, 0, Some(8)),
+            (2, 14, Some(8)),
+            (32, 32, Some(32)),
+            (256, 900, Some(256)),
+        ] {
+            assert_eq!(enough_of(answered, waiting), enough, "{answered} answered, {waiting} wait");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_one_that_makes_them_enough_ends_the_wait() {
+        let crowd = Crowd::new();
+        let (sender, receiver) = mpsc::channel(8);
+        crowd.came(9);
+        sender.try_send(()).unwrap();
+        sender.try_send(()).unwrap();
+        // Two are there: nothing to wait for.
+        crowd.wait_for(2, &receiver).await;
+        let third = async {
+            sender.try_send(()).unwrap();
+            crowd.came(3);
+        };
+        tokio::join!(crowd.wait_for(3, &receiver), third);
+        // Nobody comes: it ends all the same.
+        crowd.wait_for(8, &receiver).await;
+        assert_eq!(crowd.enough.load(Ordering::Acquire), usize::MAX);
     }
 }
