@@ -58,6 +58,9 @@ const PURE: [&str; 10] = [
     "src/incident/",
     "src/checker/queue.rs",
     "src/probe/egress.rs",
+    "src/report/latency.rs",
+    "src/report/record.rs",
+    "src/report/rollup.rs",
     "src/report/uptime.rs",
     "src/notify/classify.rs",
     "src/notify/retry.rs",
@@ -245,6 +248,13 @@ impl Schema {
                 }
                 ["ALTER", "TABLE", name, "ADD", "COLUMN", column, ..] => {
                     self.tables.get_mut(*name).unwrap().insert((*column).to_owned());
+                }
+                ["ALTER", "TABLE", name, "RENAME", "TO", other] => {
+                    let columns = self.tables.remove(*name).unwrap();
+                    self.tables.insert((*other).to_owned(), columns);
+                }
+                ["DROP", "TABLE", name] => {
+                    self.tables.remove(*name);
                 }
                 ["DROP", "INDEX", name] => {
                     self.indexes.remove(*name);

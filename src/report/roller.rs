@@ -2,12 +2,11 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::rollup::{DAY_MS, Grain, HOUR_MS, Rollup, hours, settled_until};
+use super::rollup::{DAY_MS, Grain, HOUR_MS, Outcome, Rollup, hours, settled_until};
 use super::uptime::Span;
 use crate::clock::{SharedClock, Timestamp};
 use crate::incident::maintenance::MaintenanceWindow;
 use crate::monitor::MonitorId;
-use crate::store::results::Outcome;
 use crate::store::rollups::{self, Counts};
 use crate::store::{self, Db, history, monitors, results, windows};
 
@@ -186,7 +185,7 @@ pub async fn window_changed(
     now: Timestamp,
 ) -> store::Result<()> {
     if window.starts_at < settled_until(now) {
-        for id in monitors::covered(conn, window).await? {
+        for id in windows::covered_ids(conn, window).await? {
             rollups::redo(conn, id, (window.starts_at, window.ends_at.min(now))).await?;
         }
     }

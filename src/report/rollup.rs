@@ -4,7 +4,6 @@ use super::latency::Histogram;
 use super::uptime::{Span, Tally, tally};
 use crate::clock::Timestamp;
 use crate::monitor::{Status, StatusChange, Verdict};
-use crate::store::results::Outcome;
 
 /// An hour, in ms.
 pub const HOUR_MS: i64 = 3_600_000;
@@ -55,6 +54,24 @@ impl Grain {
 /// Up to when hours are settled at `now`, and may be rolled up.
 pub fn settled_until(now: Timestamp) -> Timestamp {
     Grain::Hour.floor(now.plus_ms(-SETTLES_AFTER_MS))
+}
+
+/// What a roll-up needs of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// When the check began.
+    pub at: Timestamp,
+    /// What it said.
+    pub verdict: Verdict,
+    /// How long it took, in ms.
+    pub total_ms: Option<u32>,
+}
+
+impl Outcome {
+    /// How long it took in ms, if it did not fail: what counts as the target's latency.
+    pub fn took(&self) -> Option<u32> {
+        self.total_ms.filter(|_| matches!(self.verdict, Verdict::Up | Verdict::Degraded))
+    }
 }
 
 /// What one hour or day of a monitor came to.

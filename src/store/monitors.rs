@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::{Conn, Error, Result, on, placeholders, run};
 use crate::clock::Timestamp;
-use crate::incident::maintenance::MaintenanceWindow;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
 use crate::seal::Sealer;
@@ -223,19 +222,6 @@ pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
 /// When the oldest monitor was made.
 pub async fn first_made_at(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
     on!(conn, c => sqlx::query_scalar("SELECT MIN(created_at) FROM monitors").fetch_one(c).await)
-}
-
-/// The numbers of the monitors that a window covers.
-pub async fn covered(conn: &mut Conn<'_>, window: &MaintenanceWindow) -> Result<Vec<MonitorId>> {
-    let mut ids = existing(conn, &window.monitor_ids).await?;
-    for tag in &window.tags {
-        let tagged: Vec<MonitorId> = on!(conn, c => sqlx::query_scalar(
-            "SELECT monitor_id FROM monitor_tags WHERE tag = $1").bind(tag).fetch_all(c).await)?;
-        ids.extend(tagged);
-    }
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
 }
 
 /// The numbers among `ids` that are monitors.

@@ -9,6 +9,7 @@ use crate::clock::Timestamp;
 use crate::monitor::{
     CheckError, CheckResult, ErrorKind, FailedChecks, MonitorId, Phases, Verdict,
 };
+use crate::report::rollup::Outcome;
 
 /// A result as it is stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,24 +203,6 @@ pub async fn since(
     let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
         .bind(monitor_id).bind(since).bind(limit).fetch_all(c).await)?;
     Ok(rows.into_iter().rev().map(StoredResult::from).collect())
-}
-
-/// What a roll-up needs of a result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    /// When the check began.
-    pub at: Timestamp,
-    /// What it said.
-    pub verdict: Verdict,
-    /// How long it took, in ms.
-    pub total_ms: Option<u32>,
-}
-
-impl Outcome {
-    /// How long it took in ms, if it did not fail: what counts as the target's latency.
-    pub fn took(&self) -> Option<u32> {
-        self.total_ms.filter(|_| matches!(self.verdict, Verdict::Up | Verdict::Degraded))
-    }
 }
 
 /// The outcomes of some monitors' checks that began in `[from, to)`: whose, and what, in no order.
