@@ -231,21 +231,26 @@ async fn odd(
     let mut all: HashMap<MonitorId, Vec<Odd>> = HashMap::new();
     for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
         let ids = placeholders(5, chunk.len());
+        // SQLite would go through all days of each monitor, as it knows of no rows that are rare.
+        let [odd_days, odd_hours] = match conn {
+            Conn::Sqlite(_) => ["INDEXED BY daily_rollups_odd", "INDEXED BY hourly_rollups_odd"],
+            Conn::Postgres(_) => ["", ""],
+        };
         let sql = format!(
             "SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
                     d.maintenance_ms, d.outages
-                FROM daily_rollups d
+                FROM daily_rollups d {odd_days}
                 WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
                     AND NOT ({IS_MIXED})
              UNION ALL
              SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
-                FROM daily_rollups d JOIN hourly_rollups h
+                FROM daily_rollups d {odd_days} JOIN hourly_rollups h {odd_hours}
                     ON h.monitor_id = d.monitor_id AND h.slot >= d.slot * 24 AND h.slot < d.slot * 24 + 24
                 WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
                     AND {IS_MIXED} AND h.up_ms < 3600000
              UNION ALL
              SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
-                FROM hourly_rollups h
+                FROM hourly_rollups h {odd_hours}
                 WHERE h.monitor_id IN ({ids}) AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000
              ORDER BY 1, 2"
         );

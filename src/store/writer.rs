@@ -101,10 +101,14 @@ impl Crowd {
     /// Waits until `enough` wait in the queue, for a moment at most.
     async fn wait_for<T>(&self, enough: usize, queue: &mpsc::Receiver<T>) {
         self.enough.store(enough, Ordering::Release);
-        // Looked at after the number is known, so that none comes unseen. An old notice at worst ends the wait early.
-        if queue.len() < enough {
-            let _ = tokio::time::timeout(COMPANY, self.are_enough.notified()).await;
-        }
+        // Looked at after the number is known, so that none comes unseen; again after a notice, which may be an old one.
+        let are_there = async {
+            while queue.len() < enough {
+                self.are_enough.notified().await;
+            }
+        };
+        // After a moment those that came must do.
+        let _ = tokio::time::timeout(COMPANY, are_there).await;
         self.enough.store(usize::MAX, Ordering::Release);
     }
 }
