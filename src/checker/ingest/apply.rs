@@ -1,5 +1,6 @@
 //! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
 
+use super::depend::Before;
 use super::{Group, IncomingPing, Reply};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
@@ -110,6 +111,7 @@ impl Group<'_> {
     ) -> Result<()> {
         let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(()) };
         let policy = Policy::of(&watched.monitor.settings.target);
+        let before = Before::of(&watched.state);
         let (next, facts) = step(&watched.state, event, &policy, self.now);
         // The due time is watched too: from then on pages show that it is late.
         let deadline =
@@ -134,7 +136,7 @@ impl Group<'_> {
         if !facts.iter().all(is_history) {
             self.follow(conn, id, &facts, check).await?;
         }
-        Ok(())
+        self.follow_dependencies(conn, id, before).await
     }
 
     async fn follow(
@@ -155,14 +157,26 @@ impl Group<'_> {
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(()) };
         let monitor = watched.monitor.clone();
         let channel_ids = self.channels_of(conn, &monitor).await?;
+        let outage = incident.as_ref().map(|incident| incident.started_at);
+        let held_by = self.held_by(conn, id, facts, outage, check).await?;
+        let goes_down =
+            |fact: &Fact| matches!(fact, Fact::WentDown { .. } | Fact::StillDown { .. });
+        let dependants =
+            if facts.iter().any(goes_down) { self.dependants(conn, id).await? } else { Vec::new() };
         let routing = Routing {
             channel_ids,
             told,
             window: self.holding_window(&monitor, check),
             incident: incident.as_ref(),
+            held_by: held_by.as_ref(),
+            dependants,
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);
-        self.carry_out(conn, &monitor, plan, incident, check).await
+        self.carry_out(conn, &monitor, plan, incident, check).await?;
+        if let Some(by) = held_by {
+            self.await_parent(id, &by);
+        }
+        Ok(())
     }
 
     /// The enabled channels that a monitor tells.

@@ -45,6 +45,7 @@ impl Beside {
             ("tags", json!(settings.tags)),
             ("channel_ids", json!(self.channel_ids(settings))),
             ("notify_on", json!(settings.notify_on)),
+            ("depends_on", json!(settings.depends_on)),
             ("current_status", json!(state.status)),
             ("status_since", json!(state.since)),
             ("in_maintenance", json!(window.is_some())),
