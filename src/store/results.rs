@@ -205,6 +205,43 @@ pub async fn since(
     Ok(rows.into_iter().rev().map(StoredResult::from).collect())
 }
 
+/// A monitor's results from before `before` (all of them when it is `None`), newest first; with `failed_only` those that failed, by the
+/// target's trouble or our own.
+pub async fn before(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    before: Option<i64>,
+    failed_only: bool,
+    limit: i64,
+) -> Result<Vec<StoredResult>> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE r.monitor_id = $1 AND r.id < $2 AND (NOT $3 OR r.verdict IN ($4, $5))
+         ORDER BY r.id DESC LIMIT $6"
+    );
+    let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(monitor_id).bind(before.unwrap_or(i64::MAX)).bind(failed_only)
+        .bind(number_of(Verdict::Down)).bind(number_of(Verdict::Unknown)).bind(limit)
+        .fetch_all(c).await)?;
+    Ok(rows.into_iter().map(StoredResult::from).collect())
+}
+
+/// The first of a monitor's results that is `down`, of those that began from `from` to `until`.
+pub async fn first_failed(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Option<StoredResult>> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE r.monitor_id = $1 AND r.id >= $2 AND r.id <= $3 AND r.verdict = $4
+         ORDER BY r.id LIMIT 1"
+    );
+    let row: Option<ResultRow> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(monitor_id).bind(from).bind(until).bind(number_of(Verdict::Down))
+        .fetch_optional(c).await)?;
+    Ok(row.map(StoredResult::from))
+}
+
 /// The outcomes of some monitors' checks that began in `[from, to)`: whose, and what, in no order.
 pub async fn outcomes(
     conn: &mut Conn<'_>,

@@ -19,6 +19,7 @@ mod cli;
 mod crash;
 mod cutoff;
 mod dependencies;
+mod detail_pages;
 mod heartbeats;
 mod hostile;
 mod kinds;
