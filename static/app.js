@@ -226,7 +226,7 @@ document.addEventListener("keydown", (event) => {
   const field = event.target.closest("input, textarea, select, [contenteditable]");
   if (field && event.key === "Escape" && field.type === "search") field.blur();
   if (field && event.key === "Enter" && (event.ctrlKey || event.metaKey) && field.form) field.form.requestSubmit();
-  if (field || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (field || event.ctrlKey || event.metaKey || event.altKey || event.repeat || document.body.dataset.keys === "off") return;
   const places = { m: "/monitors", i: "/incidents", c: "/channels" };
   if (prefix === "g" && places[event.key]) return location.assign(places[event.key]);
   prefix = event.key === "g" ? "g" : "";

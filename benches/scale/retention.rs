@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use watchbell::clock::{ManualClock, Timestamp};
-use watchbell::report::retention::Retention;
+use watchbell::clock::Timestamp;
+use watchbell::report::retention::{self, Keep};
 use watchbell::report::roller::Roller;
 use watchbell::report::rollup::{DAY_MS, HOUR_MS};
 use watchbell::store::{Db, rollups, settings};
@@ -38,12 +38,10 @@ pub async fn measure() {
     let (stop, rows) = (CancellationToken::new(), (MONITORS * RESULTS_EACH) as f64);
 
     let begun = Instant::now();
-    let roller = Roller {
-        db: db.clone(),
-        clock: ManualClock::new(Timestamp(first + 7 * HOUR_MS)),
-        result_days: 7,
-    };
-    let ((), mut stalls) = beside_writes(&db, async { roller.round(&stop).await.unwrap() }).await;
+    let roller = Roller { db: db.clone(), result_days: 7 };
+    let soon_after = Timestamp(first + 7 * HOUR_MS);
+    let rolling = async { roller.round(soon_after, &stop).await.unwrap() };
+    let ((), mut stalls) = beside_writes(&db, rolling).await;
     row("roll-up: results a second", format!("{:.0}", rows / begun.elapsed().as_secs_f64()), "");
     row(
         "roll-up: live write p50 / longest, ms",
@@ -54,10 +52,10 @@ pub async fn measure() {
     let mut tx = db.begin().await.unwrap();
     rollups::set_rolled_up_until(&mut tx.conn(), now).await.unwrap();
     tx.commit().await.unwrap();
-    let retention = Retention { result_days: 7, pings: 1_000 };
+    let keep = Keep { result_days: 7, pings: 1_000 };
     let (begun, before) = (Instant::now(), bytes());
     let ((), mut stalls) =
-        beside_writes(&db, async { retention.prune(&db, now, &stop).await.unwrap() }).await;
+        beside_writes(&db, async { retention::prune(&db, keep, now, &stop).await.unwrap() }).await;
     row(
         "retention: rows removed a second",
         format!("{:.0}", rows / begun.elapsed().as_secs_f64()),

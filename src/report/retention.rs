@@ -1,23 +1,37 @@
-//! Keeping history small: what is too old is removed in small batches, so that no other write waits long.
+//! Keeping history: hours are rolled up, and what is too old is removed in small batches, so that no other write waits long.
+
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::roller::HOURLY_DAYS;
+use super::roller::{HOURLY_DAYS, Roller};
 use super::rollup::{DAY_MS, Grain};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::MonitorId;
+use crate::server_settings::ServerSettings;
 use crate::store::{self, Conn, Db, history, results, rollups, space};
 
+/// How often it is looked whether there is something to roll up, in ms.
+const ROLL_EVERY_MS: i64 = 60_000;
 /// How often old rows are looked for, in ms.
-const EVERY_MS: i64 = 3_600_000;
+const PRUNE_EVERY_MS: i64 = 3_600_000;
 /// How many rows go in one transaction at most.
 const BATCH: u64 = 1_000;
 /// How many monitors share one transaction at most.
 const MONITORS_A_COMMIT: usize = 100;
 
+/// The job that keeps history.
+#[derive(Clone)]
+pub struct Retention {
+    /// Says for how many days raw results are kept, and when that changes.
+    pub settings: Arc<ServerSettings>,
+    /// Pings kept for each heartbeat.
+    pub pings: u32,
+}
+
 /// What is kept.
 #[derive(Debug, Clone, Copy)]
-pub struct Retention {
+pub struct Keep {
     /// Days that raw results are kept.
     pub result_days: u32,
     /// Pings kept for each heartbeat.
@@ -57,42 +71,53 @@ impl Old {
 }
 
 impl Retention {
-    /// Removes what is too old, every hour, until `stop`.
+    /// Rolls up every minute and removes what is too old every hour, and at once when that changes, until `stop`.
     pub async fn run(self, db: Db, clock: SharedClock, stop: CancellationToken) {
+        let mut prune_at = clock.now();
         loop {
-            if let Err(error) = self.prune(&db, clock.now(), &stop).await {
-                tracing::error!(%error, "old history could not be removed");
+            // Before the look, so that a change while it runs is not slept over.
+            let changed = self.settings.retention_changed();
+            let keep = Keep { result_days: self.settings.retention_days(), pings: self.pings };
+            let now = clock.now();
+            let roller = Roller { db: db.clone(), result_days: keep.result_days };
+            if let Err(error) = roller.round(now, &stop).await {
+                tracing::error!(%error, "history could not be rolled up");
             }
-            let next = clock.now().plus_ms(EVERY_MS);
+            if now >= prune_at {
+                prune_at = now.plus_ms(PRUNE_EVERY_MS);
+                if let Err(error) = prune(&db, keep, now, &stop).await {
+                    tracing::error!(%error, "old history could not be removed");
+                }
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = clock.sleep_until(next) => {}
+                () = clock.sleep_until(now.plus_ms(ROLL_EVERY_MS)) => {}
+                () = changed => prune_at = now,
             }
         }
     }
+}
 
-    /// Removes what is too old at `now`, and gives the space back.
-    ///
-    /// # Errors
-    /// When the database fails; what is gone by then is gone.
-    pub async fn prune(
-        &self,
-        db: &Db,
-        now: Timestamp,
-        stop: &CancellationToken,
-    ) -> store::Result<()> {
-        let before = |days: i64| now.plus_ms(-days * DAY_MS);
-        // No result goes before its hour is rolled up.
-        let rolled_up = rollups::rolled_up_until(&mut db.read().await?.conn()).await?;
-        let results = before(self.result_days.into()).min(rolled_up.unwrap_or_default());
-        for old in
-            [Old::Results(results), Old::Pings(self.pings.into()), Old::Hours(before(HOURLY_DAYS))]
-        {
-            remove(db, old, stop).await?;
-        }
-        while !stop.is_cancelled() && space::give_back(db).await? {}
-        Ok(())
+/// Removes what is too old at `now`, and gives the space back.
+///
+/// # Errors
+/// When the database fails; what is gone by then is gone.
+pub async fn prune(
+    db: &Db,
+    keep: Keep,
+    now: Timestamp,
+    stop: &CancellationToken,
+) -> store::Result<()> {
+    let before = |days: i64| now.plus_ms(-days * DAY_MS);
+    // No result goes before its hour is rolled up.
+    let rolled_up = rollups::rolled_up_until(&mut db.read().await?.conn()).await?;
+    let results = before(keep.result_days.into()).min(rolled_up.unwrap_or_default());
+    let pings = Old::Pings(keep.pings.into());
+    for old in [Old::Results(results), pings, Old::Hours(before(HOURLY_DAYS))] {
+        remove(db, old, stop).await?;
     }
+    while !stop.is_cancelled() && space::give_back(db).await? {}
+    Ok(())
 }
 
 /// Removes all that is `old`, a batch a transaction.

@@ -1,17 +1,15 @@
-//! The job that rolls up: every hour, a little after its end, and again where something became known later.
+//! Rolling up: every hour, a little after its end, and again where something became known later.
 
 use tokio_util::sync::CancellationToken;
 
 use super::rollup::{DAY_MS, Grain, HOUR_MS, Outcome, Rollup, hours, settled_until};
 use super::uptime::Span;
-use crate::clock::{SharedClock, Timestamp};
+use crate::clock::Timestamp;
 use crate::incident::maintenance::MaintenanceWindow;
 use crate::monitor::MonitorId;
 use crate::store::rollups::{self, Counts};
 use crate::store::{self, Db, history, monitors, results, windows};
 
-/// How often it is looked whether there is something to roll up, in ms.
-const EVERY_MS: i64 = 60_000;
 /// Monitors whose hours are written in one transaction, so that no other write waits long.
 const MONITORS_A_COMMIT: usize = 100;
 /// Redos that are taken at once.
@@ -24,33 +22,16 @@ pub const HOURLY_DAYS: i64 = 400;
 pub struct Roller {
     /// Where they are.
     pub db: Db,
-    /// What time it is.
-    pub clock: SharedClock,
     /// Days that raw results are kept. What is older cannot be counted again.
     pub result_days: u32,
 }
 
 impl Roller {
-    /// Rolls up until `stop`.
-    pub async fn run(self, stop: CancellationToken) {
-        loop {
-            if let Err(error) = self.round(&stop).await {
-                tracing::error!(%error, "history could not be rolled up");
-            }
-            let next = self.clock.now().plus_ms(EVERY_MS);
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = self.clock.sleep_until(next) => {}
-            }
-        }
-    }
-
-    /// Rolls up all hours that are settled and not rolled up yet, and what must be done again.
+    /// Rolls up all hours that are settled at `now` and not rolled up yet, and what must be done again.
     ///
     /// # Errors
     /// When the database fails; the next round goes on where this one ended.
-    pub async fn round(&self, stop: &CancellationToken) -> store::Result<()> {
-        let now = self.clock.now();
+    pub async fn round(&self, now: Timestamp, stop: &CancellationToken) -> store::Result<()> {
         let target = settled_until(now);
         let known = rollups::rolled_up_until(&mut self.db.read().await?.conn()).await?;
         let mut from = match known {
@@ -114,10 +95,12 @@ impl Roller {
     /// Rolls up whole hours of one day, and the day when it is over.
     async fn roll(&self, ids: &[MonitorId], span: Span, now: Timestamp) -> store::Result<()> {
         let hours = self.hours(ids, span).await?;
-        // Of an older hour the results are going or gone.
+        // Of an older hour the results are going or gone; where there are none, none are counted anew.
         let counted_from = now.plus_ms(-i64::from(self.result_days) * DAY_MS);
+        let is_whole =
+            |hour: &Rollup| hour.checks > 0 && Grain::Hour.start(hour.slot) >= counted_from;
         let (whole, uncounted): (Vec<_>, Vec<_>) =
-            hours.into_iter().partition(|(_, h)| Grain::Hour.start(h.slot) >= counted_from);
+            hours.into_iter().partition(|(_, hour)| is_whole(hour));
         let mut tx = self.db.begin().await?;
         let conn = &mut tx.conn();
         rollups::put(conn, Grain::Hour, &whole, Counts::Replace).await?;

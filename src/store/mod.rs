@@ -23,6 +23,7 @@ pub mod open;
 pub mod outbox;
 pub mod results;
 pub mod rollups;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 pub mod space;
@@ -102,6 +103,14 @@ pub enum Db {
 }
 
 impl Db {
+    /// Which database it is, as people call it.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SQLite",
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx<'static>> {
         Ok(match self {

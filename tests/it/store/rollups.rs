@@ -1,10 +1,10 @@
 //! Roll-ups: what the job makes of results and changes, what is read of it, and what is left when the results are gone.
 
 use tokio_util::sync::CancellationToken;
-use watchbell::clock::{ManualClock, Timestamp};
+use watchbell::clock::Timestamp;
 use watchbell::incident::maintenance::MaintenanceWindow;
 use watchbell::monitor::{Monitor, Phases, Status, StatusChange, Verdict};
-use watchbell::report::retention::Retention;
+use watchbell::report::retention::{self, Keep};
 use watchbell::report::roller::{self, Roller};
 use watchbell::report::rollup::{DAY_MS, Grain, HOUR_MS};
 use watchbell::report::uptime::{Span, Tally, tally};
@@ -18,12 +18,14 @@ fn begin() -> Timestamp {
     NOW
 }
 
-fn roller(db: &Db, now: Timestamp) -> Roller {
-    Roller { db: db.clone(), clock: ManualClock::new(now), result_days: 7 }
+async fn roll(db: &Db, now: Timestamp) {
+    let roller = Roller { db: db.clone(), result_days: 7 };
+    roller.round(now, &CancellationToken::new()).await.unwrap();
 }
 
-async fn roll(db: &Db, now: Timestamp) {
-    roller(db, now).round(&CancellationToken::new()).await.unwrap();
+async fn prune(db: &Db, now: Timestamp) {
+    let keep = Keep { result_days: 7, pings: 10 };
+    retention::prune(db, keep, now, &CancellationToken::new()).await.unwrap();
 }
 
 async fn changed(db: &Db, id: i64, changes: &[(i64, Option<Status>)]) {
@@ -124,8 +126,7 @@ async fn hours_and_days_count_checks_and_how_long_they_took() {
         }
         write!(db, c => results::insert(c, &rows)).unwrap();
         let later = begin().plus_ms(20 * DAY_MS);
-        let keep = Retention { result_days: 7, pings: 10 };
-        keep.prune(db, later, &CancellationToken::new()).await.unwrap();
+        prune(db, later).await;
         assert_eq!(read!(db, c => results::count(c, id)), 192, "not before they are rolled up");
         roll(db, begin().plus_ms(3 * DAY_MS)).await;
         let whole = (Grain::Day.floor(begin()), begin().plus_ms(4 * DAY_MS));
@@ -141,7 +142,7 @@ async fn hours_and_days_count_checks_and_how_long_they_took() {
         }
         // When the results are gone, and the hours are rolled up again, the counts stay.
         roll(db, later).await;
-        keep.prune(db, later, &CancellationToken::new()).await.unwrap();
+        prune(db, later).await;
         assert_eq!(read!(db, c => results::count(c, id)), 0);
         write!(db, c => rollups::redo(c, id, (begin(), begin().plus_ms(DAY_MS)))).unwrap();
         roll(db, later).await;
@@ -150,7 +151,7 @@ async fn hours_and_days_count_checks_and_how_long_they_took() {
         assert!(read!(db, c => rollups::redos(c, 9)).is_empty());
         // Hours go after 400 days, days stay.
         let much_later = begin().plus_ms(402 * DAY_MS);
-        keep.prune(db, much_later, &CancellationToken::new()).await.unwrap();
+        prune(db, much_later).await;
         let first = (begin(), begin().plus_ms(DAY_MS));
         assert!(read!(db, c => rollups::of(c, Grain::Hour, &[id], first)).is_empty());
         assert_eq!(read!(db, c => rollups::of(c, Grain::Day, &[id], first)).len(), 1);
