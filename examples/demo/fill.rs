@@ -16,8 +16,9 @@ use watchbell::monitor::{
 };
 use watchbell::notify::ChannelSettings;
 use watchbell::seal::Sealer;
-use watchbell::store::history::{self, NewPing, NewResult, Ping};
+use watchbell::store::history::{self, NewPing, Ping};
 use watchbell::store::monitors::Watched;
+use watchbell::store::results::{self, NewResult};
 use watchbell::store::{Db, channels, incidents, monitors, timeline, windows};
 
 use super::past::{self, Chance, DAY, HOUR, MINUTE, Trouble};
@@ -396,7 +397,7 @@ async fn add_results(
             }
         }
         let mut tx = db.begin().await?;
-        history::insert_results(&mut tx.conn(), &results).await?;
+        results::insert(&mut tx.conn(), &results).await?;
         history::insert_pings(&mut tx.conn(), &pings).await?;
         tx.commit().await?;
         written += results.len() + pings.len();

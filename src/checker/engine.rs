@@ -13,6 +13,7 @@ use crate::fields::FieldErrors;
 use crate::incident::maintenance::MaintenanceWindow;
 use crate::incident::{Incident, IncidentId};
 use crate::monitor::{CheckResult, Kind, MonitorId};
+use crate::report::roller;
 use crate::store::monitors::Watched;
 use crate::store::writer::{WriteError, Writer};
 use crate::store::{self, Db, windows};
@@ -227,6 +228,7 @@ impl Engine {
         let mut tx = self.db.begin().await?;
         must_exist(&mut tx.conn(), &window.monitor_ids).await?;
         window.id = windows::insert(&mut tx.conn(), &window).await?;
+        roller::window_changed(&mut tx.conn(), &window, self.clock.now()).await?;
         tx.commit().await?;
         self.watch.notify_one();
         Ok(window)
@@ -244,6 +246,9 @@ impl Engine {
         window.monitor_ids.retain(|id| existing.contains(id) || !before.monitor_ids.contains(id));
         must_exist(&mut tx.conn(), &window.monitor_ids).await?;
         windows::update(&mut tx.conn(), &window).await?;
+        for window in [&before, &window] {
+            roller::window_changed(&mut tx.conn(), window, self.clock.now()).await?;
+        }
         tx.commit().await?;
         self.watch.notify_one();
         Ok(window)
@@ -269,7 +274,7 @@ impl Engine {
         Ok(window)
     }
 
-    /// Removes a window.
+    /// Removes a window. The uptime of hours that it covered and that are rolled up stays as it is.
     ///
     /// # Errors
     /// When there is none.

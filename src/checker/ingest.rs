@@ -31,8 +31,9 @@ use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::notify::outbox::Wake;
 use crate::seal::Sealer;
-use crate::store::history::{NewPing, NewResult, StatusChange};
+use crate::store::history::{NewPing, StatusChange};
 use crate::store::monitors::{self, Watched};
+use crate::store::results::NewResult;
 use crate::store::writer::Batch;
 use crate::store::{Conn, Result};
 

@@ -22,9 +22,12 @@ pub mod key_check;
 pub mod monitors;
 pub mod open;
 pub mod outbox;
+pub mod results;
+pub mod rollups;
 pub mod second_factors;
 pub mod sessions;
 pub mod settings;
+pub mod space;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timeline;

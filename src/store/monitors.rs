@@ -234,6 +234,11 @@ pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
     on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors ORDER BY id").fetch_all(c).await)
 }
 
+/// When the oldest monitor was made.
+pub async fn first_made_at(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    on!(conn, c => sqlx::query_scalar("SELECT MIN(created_at) FROM monitors").fetch_one(c).await)
+}
+
 /// The numbers among `ids` that are monitors.
 pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<MonitorId>> {
     if ids.is_empty() {
