@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use watchbell::account::password::Passwords;
 use watchbell::account::{Role, user};
-use watchbell::clock::{ManualClock, Timestamp};
+use watchbell::clock::Timestamp;
 use watchbell::incident::maintenance::MaintenanceWindow;
 use watchbell::incident::{Incident, TimelineKind, message};
 use watchbell::monitor::expect::Expected;
@@ -51,8 +51,8 @@ pub async fn fill(
     add_windows(db, &told, &made, now).await?;
     let episodes = add_incidents(db, &told, &made, now).await?;
     let rows = add_results(db, &told, &made, now).await?;
-    let roller = Roller { db: db.clone(), clock: ManualClock::new(now), result_days: 7 };
-    roller.round(&CancellationToken::new()).await?;
+    let roller = Roller { db: db.clone(), result_days: 7 };
+    roller.round(now, &CancellationToken::new()).await?;
     Ok(format!("{count} monitors, {episodes} incidents and {rows} results and pings are written."))
 }
 
