@@ -5,6 +5,7 @@
 
 mod apply;
 mod edit;
+mod escalate;
 mod region;
 
 use std::collections::{BTreeSet, HashMap};
@@ -127,6 +128,11 @@ pub enum Work {
     },
     /// A region was cut off, or is back.
     Region(RegionNews),
+    /// A step of an incident's escalation may be due, or its acknowledgement have run out.
+    Climb {
+        /// Whose.
+        incident_id: IncidentId,
+    },
     /// Somebody takes an incident.
     Acknowledge {
         /// Which.
@@ -390,6 +396,7 @@ impl<'a> Group<'a> {
             Work::Resume { id } => self.resume(conn, *id).await,
             Work::Rotate { id } => self.rotate(conn, *id).await,
             Work::Region(news) => self.region_news(conn, news).await,
+            Work::Climb { incident_id } => self.climb(conn, *incident_id).await,
             Work::Acknowledge { id, by } => self.acknowledge(conn, *id, by).await,
             Work::Comment { id, by, text } => self.comment(conn, *id, by, text).await,
         }

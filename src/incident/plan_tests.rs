@@ -143,6 +143,7 @@ fn the_end_is_told_to_whoever_was_told_and_to_nobody_else() {
             told: vec![2, 9],
             incident: Some(&open),
             window: None,
+            ..Routing::default()
         };
         let result = check(NOW, Verdict::Up);
         let plan = plan(&site(fields), &[fact], Some(&result), &routing, NOW);
@@ -212,7 +213,7 @@ fn a_certificate_that_ends_is_told_on_its_own_and_in_a_window_too() {
         (json!({}), Some(&open_window), Some(&open), everybody),
         (json!({"notify_on": ["down", "up", "degraded"]}), None, None, vec![]),
     ] {
-        let routing = Routing { channel_ids: vec![1, 2], told: vec![], window, incident };
+        let routing = Routing { channel_ids: vec![1, 2], window, incident, ..Routing::default() };
         let plan = plan(&site(fields), std::slice::from_ref(&ends), Some(&result), &routing, NOW);
         assert_eq!(told(&plan), expected);
         assert_eq!((plan.incident, plan.timeline), (None, vec![]));

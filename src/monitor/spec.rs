@@ -25,6 +25,9 @@ pub struct Settings {
     pub tags: Vec<String>,
     /// The channels that are told; `None`: those that are `is_default` at the time of the alert; empty: nobody.
     pub channel_ids: Option<Vec<i64>>,
+    /// The escalation policy that says who is told and when; then there are no `channel_ids`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation_policy_id: Option<i64>,
     /// Which changes they are told of.
     pub notify_on: Vec<NotifyOn>,
 }
@@ -222,8 +225,7 @@ impl Settings {
         };
         let name = fields.name("name", default_name, current.map(|c| c.name.clone()));
         let tags = fields.tags("tags", current.map(|c| c.tags.clone()));
-        let channel_ids =
-            fields.optional_ids("channel_ids", current.map(|c| c.channel_ids.clone()));
+        let (channel_ids, escalation_policy_id) = read_who_is_told(&mut fields, current);
         let notify_on = fields.read(
             "notify_on",
             NotifyOn::ALL.to_vec(),
@@ -232,8 +234,29 @@ impl Settings {
         );
         fields.finish()?;
         let target = target.ok_or_else(|| FieldErrors::one("url", missing(EXAMPLE)))?;
-        Ok(Self { name, target, tags, channel_ids, notify_on })
+        Ok(Self { name, target, tags, channel_ids, escalation_policy_id, notify_on })
     }
+}
+
+/// The channels, or the escalation policy: one of them. In a PATCH the one that is given takes the place of the other.
+fn read_who_is_told(
+    fields: &mut Fields<'_>,
+    current: Option<&Settings>,
+) -> (Option<Vec<i64>>, Option<i64>) {
+    let has_channels = fields.given("channel_ids");
+    let has_policy = fields.given("escalation_policy_id");
+    if has_channels && has_policy {
+        let reason = "cannot stand beside channel_ids; give one of them";
+        fields.wrong("escalation_policy_id", reason);
+    }
+    let old = current.filter(|_| !has_policy).map(|c| c.channel_ids.clone());
+    let channel_ids = fields.optional_ids("channel_ids", old);
+    let old = current.filter(|_| !has_channels).map(|c| c.escalation_policy_id);
+    let policy_id = fields.read("escalation_policy_id", None, old, |value| {
+        let id = value.as_i64().filter(|id| *id > 0);
+        id.map(Some).ok_or_else(|| "must be the id of an escalation policy".to_owned())
+    });
+    (channel_ids, policy_id)
 }
 
 const EXAMPLE: &str = "https://example.com/health";

@@ -97,10 +97,12 @@ pub async fn insert(
 ) -> Result<Watched> {
     let headers = seal_headers(sealer, settings)?;
     let id: MonitorId = on!(conn, c => sqlx::query_scalar(
-        "INSERT INTO monitors (type, name, search_text, uuid, settings, sealed_headers, paused, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id")
+        "INSERT INTO monitors (type, name, search_text, uuid, settings, sealed_headers, paused, created_at, updated_at,
+            escalation_policy_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id")
         .bind(settings.target.kind()).bind(&settings.name).bind(search_text(settings)).bind(uuid)
         .bind(Json(settings)).bind(&headers).bind(false).bind(now)
+        .bind(settings.escalation_policy_id)
         .fetch_one(c).await)?;
     write_tags(conn, id, &settings.tags).await?;
     let state = State::new(&Policy::of(&settings.target), now);
@@ -124,7 +126,7 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         conn,
         sqlx::query(
             "UPDATE monitors SET name = $2, search_text = $3, settings = $4, sealed_headers = $5,
-             updated_at = $6, uuid = $7 WHERE id = $1"
+             updated_at = $6, uuid = $7, escalation_policy_id = $8 WHERE id = $1"
         )
         .bind(monitor.id)
         .bind(&settings.name)
@@ -133,6 +135,7 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         .bind(&headers)
         .bind(monitor.updated_at)
         .bind(monitor.uuid)
+        .bind(settings.escalation_policy_id)
     )?;
     run!(conn, sqlx::query("DELETE FROM monitor_tags WHERE monitor_id = $1").bind(monitor.id))?;
     write_tags(conn, monitor.id, &settings.tags).await

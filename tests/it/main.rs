@@ -17,6 +17,7 @@ mod channels;
 mod cli;
 mod crash;
 mod cutoff;
+mod escalation;
 mod heartbeats;
 mod hostile;
 mod kinds;

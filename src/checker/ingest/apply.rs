@@ -3,6 +3,7 @@
 use super::{Group, IncomingPing, Reply};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
+use crate::incident::escalation::{EscalationPolicy, Ladder};
 use crate::incident::message::{self, Alert, AlertCheck, AlertIncident, AlertMonitor};
 use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
 use crate::live::LiveEvent;
@@ -13,7 +14,7 @@ use crate::notify::delivery::NewDelivery;
 use crate::store::deliveries;
 use crate::store::history::{self, NewPing, NewResult, Ping, StatusChange};
 use crate::store::monitors::Watched;
-use crate::store::{Conn, Result, channels, incidents, monitors, timeline};
+use crate::store::{Conn, Result, channels, incidents, ladders, monitors, timeline};
 
 impl Group<'_> {
     pub(super) async fn checked(
@@ -152,31 +153,56 @@ impl Group<'_> {
         };
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(()) };
         let monitor = watched.monitor.clone();
-        let channel_ids = self.channels_of(conn, &monitor).await?;
+        let policy = self.policy_of(conn, &monitor).await?;
+        let channel_ids = self.channels_of(conn, &monitor, policy.as_ref()).await?;
+        let escalates = match &incident {
+            // Only what was held asks.
+            Some(incident) if incident.alerts_held => {
+                ladders::get(conn, incident.id).await?.is_some()
+            }
+            _ => policy.is_some(),
+        };
         let routing = Routing {
             channel_ids,
+            escalates,
             told,
             window: self.holding_window(&monitor, check),
             incident: incident.as_ref(),
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);
-        self.carry_out(conn, &monitor, plan, incident, check).await
+        let policy = policy.filter(|_| plan.takes_policy);
+        self.carry_out(conn, &monitor, plan, incident, policy, check).await
     }
 
-    /// The enabled channels that a monitor tells.
-    async fn channels_of(&mut self, conn: &mut Conn<'_>, monitor: &Monitor) -> Result<Vec<i64>> {
-        let enabled = match self.channels.take() {
-            Some(enabled) => enabled,
-            None => channels::enabled(conn).await?,
-        };
+    /// The enabled channels: number, and whether a default one.
+    pub(super) async fn enabled_channels(
+        &mut self,
+        conn: &mut Conn<'_>,
+    ) -> Result<Vec<(i64, bool)>> {
+        if self.channels.is_none() {
+            self.channels = Some(channels::enabled(conn).await?);
+        }
+        Ok(self.channels.clone().unwrap_or_default())
+    }
+
+    /// The enabled channels that a monitor tells at once: with a policy those of its first step that has some.
+    async fn channels_of(
+        &mut self,
+        conn: &mut Conn<'_>,
+        monitor: &Monitor,
+        policy: Option<&EscalationPolicy>,
+    ) -> Result<Vec<i64>> {
+        let enabled = self.enabled_channels(conn).await?;
+        if let Some(policy) = policy {
+            let reachable: Vec<i64> = enabled.iter().map(|(id, _)| *id).collect();
+            return Ok(policy.first_channels(&reachable));
+        }
         let chosen = monitor.settings.channel_ids.as_deref();
-        let ids = enabled
+        Ok(enabled
             .iter()
             .filter(|(id, is_default)| chosen.map_or(*is_default, |ids| ids.contains(id)))
             .map(|(id, _)| *id)
-            .collect();
-        self.channels = Some(enabled);
-        Ok(ids)
+            .collect())
     }
 
     async fn carry_out(
@@ -185,8 +211,10 @@ impl Group<'_> {
         monitor: &Monitor,
         plan: Plan,
         incident: Option<Incident>,
+        policy: Option<EscalationPolicy>,
         check: Option<&CheckResult>,
     ) -> Result<()> {
+        let climbs = plan.climbs;
         let incident = self.change_incident(conn, monitor, plan.incident, incident, check).await?;
         if let Some(incident) = &incident {
             for (kind, at, detail) in &plan.timeline {
@@ -202,7 +230,16 @@ impl Group<'_> {
         for notice in plan.notices {
             self.queue(monitor, notice, incident.as_ref(), check);
         }
-        Ok(())
+        if let (Some(policy), Some(incident)) = (policy, &incident) {
+            ladders::save(conn, incident.id, &Ladder::new(policy, self.now)).await?;
+        }
+        match incident {
+            Some(mut incident) if climbs => self.let_go(conn, monitor, &mut incident, check).await,
+            Some(incident) if incident.resolved_at.is_some() => {
+                ladders::end(conn, incident.id).await
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn change_incident(
@@ -266,6 +303,21 @@ impl Group<'_> {
         check: Option<&CheckResult>,
     ) {
         let incident = incident.filter(|_| notice.of_incident);
+        // An incident is told once a channel; without one, the moment tells two alerts apart.
+        let about = incident
+            .map_or_else(|| format!("m{}@{}", monitor.id, self.now.0), |i| format!("i{}", i.id));
+        self.queue_as(&about, monitor, notice, incident, check);
+    }
+
+    /// The same under a name of its own: what is queued twice as the same is sent once.
+    pub(super) fn queue_as(
+        &mut self,
+        about: &str,
+        monitor: &Monitor,
+        notice: Notice,
+        incident: Option<&Incident>,
+        check: Option<&CheckResult>,
+    ) {
         let alert = Alert {
             event: notice.event,
             message: notice.message,
@@ -273,9 +325,6 @@ impl Group<'_> {
             incident: incident.map(|i| AlertIncident::of(i, self.now)),
             check: check.map(AlertCheck::of),
         };
-        // An incident is told once a channel; without one, the moment tells two alerts apart.
-        let about = incident
-            .map_or_else(|| format!("m{}@{}", monitor.id, self.now.0), |i| format!("i{}", i.id));
         for channel_id in notice.channel_ids {
             self.deliveries.push(NewDelivery {
                 idempotency_key: format!("{}:{about}:{channel_id}", notice.event),
@@ -289,7 +338,7 @@ impl Group<'_> {
         }
     }
 
-    async fn flush_deliveries(&mut self, conn: &mut Conn<'_>) -> Result<()> {
+    pub(super) async fn flush_deliveries(&mut self, conn: &mut Conn<'_>) -> Result<()> {
         if !self.deliveries.is_empty() {
             deliveries::insert(conn, &std::mem::take(&mut self.deliveries)).await?;
             self.effects.has_deliveries = true;

@@ -120,6 +120,7 @@ impl World {
             told: self.told.iter().copied().collect(),
             window: self.window.as_ref(),
             incident: self.incident.as_ref(),
+            ..Routing::default()
         };
         let plan = plan(&self.monitor, &facts, result, &routing, self.now);
         match plan.incident {
