@@ -113,6 +113,7 @@ impl Sender {
             Arc::clone(&clock),
             config.base_url,
             config.smtp,
+            sealer.clone(),
         )?;
         let settler = Settler { db: db.clone(), schedule: config.schedule, chance: config.chance };
         Ok(Self(Arc::new(Inner {
@@ -152,7 +153,7 @@ impl Sender {
         let alert = Alert::channel_test(&channel.settings.name);
         let key = random_token("msg_test_");
         let (attempt, latency_ms) =
-            self.0.carrier.carry(&channel.settings.config, &alert, key).await;
+            self.0.carrier.carry(channel.id, &channel.settings.config, &alert, key).await;
         let ok = attempt.answer == Answer::Accepted;
         let mut tx = self.0.db.begin().await?;
         if ok {
@@ -239,7 +240,7 @@ impl Sender {
             Ok(alert) => {
                 // The time of queueing tells two installations' deliveries apart.
                 let key = format!("msg_{}_{}", claimed.created_at.0, claimed.id);
-                self.0.carrier.carry(&channel.settings.config, alert, key).await
+                self.0.carrier.carry(channel.id, &channel.settings.config, alert, key).await
             }
             Err(error) => (Attempt::hopeless(&format!("the alert cannot be read: {error}")), 0),
         };

@@ -1,5 +1,6 @@
 //! The pages: each file makes one page's view (plain data) and its template.
 
+pub mod acknowledge;
 pub mod actions;
 mod assertion_rows;
 mod certificate;
@@ -8,6 +9,9 @@ pub mod channels;
 pub mod charts;
 pub mod days;
 pub mod error;
+pub mod escalation;
+mod escalation_form;
+mod escalation_preview;
 pub mod form;
 pub mod heartbeat;
 pub mod heartbeat_form;
@@ -58,6 +62,11 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(session::login_page))
                 .route(post().to(session::login)),
         )
+        .service(
+            resource("/acknowledge/{token}")
+                .route(get().to(acknowledge::page))
+                .route(post().to(acknowledge::acknowledge)),
+        )
         .route("/logout", post().to(session::logout))
         .route("/theme", post().to(visit::set_theme))
         .route("/events", get().to(live::events))
@@ -104,6 +113,23 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/channels/{id}/delete")
                 .route(get().to(channels::delete_page))
                 .route(post().to(channels::delete)),
+        )
+        .route("/escalation", get().to(escalation::list))
+        .service(
+            resource("/escalation/new")
+                .route(get().to(escalation::new_page))
+                .route(post().to(escalation::create)),
+        )
+        .service(
+            resource("/escalation/{id}")
+                .route(get().to(escalation::edit_page))
+                .route(post().to(escalation::update)),
+        )
+        .route("/escalation/{id}/test", post().to(escalation::test))
+        .service(
+            resource("/escalation/{id}/delete")
+                .route(get().to(escalation::delete_page))
+                .route(post().to(escalation::delete)),
         )
         .route("/deliveries/{id}/retry", post().to(channels::retry))
         .route("/incidents", get().to(incidents::list))

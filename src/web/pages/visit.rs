@@ -185,6 +185,7 @@ impl Shell {
             "incidents" => "Incidents",
             "maintenance" => "Maintenance",
             "channels" => "Channels",
+            "escalation" => "Escalation",
             "settings" => "Settings",
             _ => "Monitors",
         }
