@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::error::{Page, PageError, show};
+use super::escalation_state::EscalationState;
 use super::incidents::lasted;
 use super::monitor::Metric;
 use super::row::short_cause;
@@ -88,6 +89,7 @@ struct IncidentPage {
     metrics: Vec<Metric>,
     lines: Vec<Line>,
     failing: Vec<(String, String)>,
+    escalation: EscalationState,
     is_open: bool,
     can_take: bool,
     may_edit: bool,
@@ -101,6 +103,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>) -> Page {
     let found = incidents::get(conn, *id).await?;
     let incident = found.ok_or_else(|| PageError::no_such("incident"))?;
     let entries = timeline::list(conn, *id).await?;
+    let escalation = EscalationState::of(conn, &incident, viewer).await?;
     let filter = deliveries::Filter { incident_id: Some(*id), ..Default::default() };
     let sent = deliveries::list(conn, &filter, 500, 0).await?;
     let delivered = sent.deliveries.iter().filter(|d| d.state == DeliveryState::Delivered).count();
@@ -123,6 +126,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>) -> Page {
         metrics: metrics(&incident, delivered, sent.deliveries.len(), viewer),
         lines: entries.iter().map(|entry| Line::of(entry, viewer)).collect(),
         failing: failing(&incident.cause),
+        escalation,
         is_open,
         can_take: may_edit && incident.state() == IncidentState::Open,
         may_edit,

@@ -12,6 +12,7 @@ pub mod error;
 pub mod escalation;
 mod escalation_form;
 mod escalation_preview;
+mod escalation_state;
 pub mod form;
 pub mod heartbeat;
 pub mod heartbeat_form;

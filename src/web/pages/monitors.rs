@@ -5,6 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::error::{Page, show};
+use super::escalation_state::EscalationState;
 use super::row::{self, Row};
 use super::status::Shown;
 use super::text::{Html, Viewer, count, plural};
@@ -138,10 +139,12 @@ pub struct OpenIncident {
     pub lasting: Html,
     /// Who has it; empty for nobody.
     pub taken_by: String,
+    /// Where its escalation stands.
+    pub escalation: EscalationState,
 }
 
 impl OpenIncident {
-    fn of(incident: &Incident, viewer: Viewer) -> Self {
+    fn of(incident: &Incident, escalation: EscalationState, viewer: Viewer) -> Self {
         let taken = incident.state() == IncidentState::Acknowledged;
         let by = incident.acknowledged_by.as_deref().unwrap_or("somebody");
         Self {
@@ -150,6 +153,7 @@ impl OpenIncident {
             summary: incident.summary.clone(),
             lasting: viewer.lasting_html(incident.started_at),
             taken_by: if taken { by.to_owned() } else { String::new() },
+            escalation,
         }
     }
 }
@@ -202,10 +206,14 @@ pub async fn list(visit: Visit, query: web::Query<ListQuery>) -> Page {
     let rows = found.iter().map(|watched| Row::of(watched, &past, &windows, viewer));
     let (attention, rest): (Vec<Row>, Vec<Row>) = rows.partition(Row::is_problem);
     let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
-    let open = incidents::list(conn, unresolved, 5, 0).await?;
+    let mut open = Vec::new();
+    for incident in incidents::list(conn, unresolved, 5, 0).await? {
+        let escalation = EscalationState::of(conn, &incident, viewer).await?;
+        open.push(OpenIncident::of(&incident, escalation, viewer));
+    }
     let more = total - query.shown();
     show(&ListPage {
-        open: open.iter().map(|incident| OpenIncident::of(incident, viewer)).collect(),
+        open,
         open_count: shell.open_incidents.clone(),
         chips,
         tags: monitors::tags(conn).await?,
