@@ -165,6 +165,12 @@ async fn machines_open_and_close_one_incident_of_theirs() {
     let (pagerduty, opsgenie) = (of(ChannelType::Pagerduty), of(ChannelType::Opsgenie));
     for (event, action, path) in [
         (AlertEvent::MonitorDown, "trigger", "/v2/alerts"),
+        (AlertEvent::IncidentReminder, "trigger", "/v2/alerts"),
+        (
+            AlertEvent::IncidentAcknowledged,
+            "acknowledge",
+            "/v2/alerts/watchbell-incident-42/acknowledge?identifierType=alias",
+        ),
         (
             AlertEvent::MonitorUp,
             "resolve",
