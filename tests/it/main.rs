@@ -18,6 +18,7 @@ mod cli;
 mod crash;
 mod cutoff;
 mod escalation;
+mod escalation_pages;
 mod heartbeats;
 mod hostile;
 mod kinds;
