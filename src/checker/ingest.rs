@@ -6,6 +6,7 @@
 mod apply;
 mod edit;
 mod escalate;
+mod incoming;
 mod region;
 
 use std::collections::{BTreeSet, HashMap};
@@ -16,6 +17,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast, mpsc};
 use uuid::Uuid;
 
+pub use self::incoming::IncomingPing;
 pub use self::region::RegionNews;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
@@ -23,7 +25,6 @@ use crate::fields::FieldErrors;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::{Incident, IncidentId};
 use crate::live::LiveEvent;
-use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
@@ -33,33 +34,6 @@ use crate::store::history::{NewPing, NewResult, StatusChange};
 use crate::store::monitors::{self, Watched};
 use crate::store::writer::Batch;
 use crate::store::{Conn, Result};
-
-/// A signal as it came in.
-#[derive(Debug, Clone)]
-pub struct IncomingPing {
-    /// The secret of the ping URL.
-    pub uuid: Uuid,
-    /// What it says.
-    pub kind: SignalKind,
-    /// The exit status it gave.
-    pub exit_status: Option<i64>,
-    /// The run it belongs to.
-    pub rid: Option<Uuid>,
-    /// How long the run took, in ms, if the caller says so.
-    pub duration_ms: Option<i64>,
-    /// What was odd about it.
-    pub note: Option<&'static str>,
-    /// The HTTP method.
-    pub method: String,
-    /// Who sent it.
-    pub remote_addr: String,
-    /// What sent it.
-    pub user_agent: String,
-    /// The kept part of its body.
-    pub body: Option<Vec<u8>>,
-    /// The size of its body as it was sent.
-    pub body_bytes: i64,
-}
 
 /// One piece of work for the writer.
 #[derive(Debug, Clone)]

@@ -20,7 +20,7 @@ use super::record::{COMPANY, Ended, Recorded, Recorder};
 use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
-use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
+use crate::monitor::{CheckResult, Monitor, MonitorId, Pace, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
 use crate::store::writer::Writer;
@@ -69,7 +69,9 @@ pub struct Checker {
 }
 
 struct Loop {
-    checker: Checker,
+    clock: SharedClock,
+    meter: Arc<Meter>,
+    means: Arc<Means>,
     queue: Queue,
     slots: HashMap<MonitorId, Slot>,
     checks: JoinSet<Option<Ended>>,
@@ -91,10 +93,18 @@ impl Checker {
             queue: Queue::new(Limits { permits: self.permits, per_address: PER_ADDRESS }),
             slots: HashMap::new(),
             checks: JoinSet::new(),
-            recorder: Recorder::new(self.writer.clone()),
+            recorder: Recorder::new(self.writer),
             generation: 0,
             wakes_at: None,
-            checker: self,
+            clock: self.clock.clone(),
+            meter: self.meter.clone(),
+            means: Arc::new(Means {
+                prober: self.prober,
+                judge: self.judge,
+                clock: self.clock,
+                meter: self.meter,
+                region: self.region,
+            }),
         };
         this.start(watched);
         loop {
@@ -120,7 +130,7 @@ impl Checker {
 
 impl Loop {
     fn start(&mut self, watched: Vec<Watched>) {
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
         let checked: Vec<_> = watched
             .iter()
             .filter_map(|w| Some((w.monitor.id, w.monitor.settings.target.pace()?, &w.state)))
@@ -129,7 +139,8 @@ impl Loop {
             checked.iter().map(|(id, ..)| *id).zip(schedule::due_at_start(&checked, now)).collect();
         for Watched { monitor, state } in watched {
             if let Some(due) = due.get(&monitor.id) {
-                self.put(Arc::new(monitor), Some(&state), *due, state.is_confirming());
+                // Nothing is being confirmed: what was cut off at the stop begins anew.
+                self.put(Arc::new(monitor), Some(&state), *due, false);
             }
         }
     }
@@ -171,12 +182,11 @@ impl Loop {
     fn sleep(&mut self) -> crate::clock::Sleep {
         let earliest_due = self.queue.earliest_due();
         // Nobody comes soon that is worth waiting for.
-        let comes_soon =
-            |due: Timestamp| due.since(self.checker.clock.now()) < COMPANY.as_millis() as i64;
+        let comes_soon = |due: Timestamp| due.since(self.clock.now()) < COMPANY.as_millis() as i64;
         if self.checks.is_empty() && !earliest_due.is_some_and(comes_soon) {
             self.recorder.hand_on();
         }
-        self.checker.meter.set_load(Load {
+        self.meter.set_load(Load {
             earliest_due,
             in_flight: self.queue.in_flight(),
             waiting: self.queue.waiting(),
@@ -184,15 +194,15 @@ impl Loop {
         });
         self.wakes_at = self.queue.wakes_at();
         match self.wakes_at {
-            Some(at) => self.checker.clock.sleep_until(at),
+            Some(at) => self.clock.sleep_until(at),
             None => Box::pin(std::future::pending()),
         }
     }
 
     fn start_due(&mut self) {
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
         // Looking so late means that nobody was there to look: what was due meanwhile is not late for too much work.
-        let limit_ms = self.checker.clock.lateness_limit_ms();
+        let limit_ms = self.clock.lateness_limit_ms();
         let was_away = self.wakes_at.take().is_some_and(|at| now.since(at) > limit_ms);
         while let Some(taken) = self.queue.take(now) {
             let Some(slot) = self.slots.get_mut(&taken.id) else {
@@ -201,20 +211,13 @@ impl Loop {
             };
             slot.due = if was_away { now } else { taken.due };
             (slot.was_urgent, slot.address_was_full) = (taken.is_urgent, taken.address_was_full);
-            let means = Means {
-                prober: self.checker.prober.clone(),
-                judge: self.checker.judge.clone(),
-                clock: self.checker.clock.clone(),
-                meter: self.checker.meter.clone(),
-                region: self.checker.region.clone(),
-            };
-            let check = check(means, slot.monitor.clone(), slot.generation, slot.due);
+            let check = check(self.means.clone(), slot.monitor.clone(), slot.generation, slot.due);
             slot.phase = Phase::Checking(self.checks.spawn(check));
         }
     }
 
     fn command(&mut self, command: Command) {
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
         match command {
             Command::Watch(monitor) => {
                 if monitor.settings.target.pace().is_some() {
@@ -241,33 +244,28 @@ impl Loop {
 
     /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
     fn replan(&mut self, now: Timestamp) {
-        let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
-        let plans: Vec<_> = planned
-            .filter_map(|(id, slot)| {
-                let pace = slot.monitor.settings.target.pace()?;
-                let is_awaited = !slot.waiters.is_empty();
-                let due = if is_awaited { now } else { schedule::next_planned(*id, pace, now) };
-                Some((*id, due, is_awaited))
-            })
-            .collect();
-        for (id, due, is_urgent) in plans {
-            self.plan(id, due, is_urgent);
-        }
+        self.replan_by(now, |id, pace| schedule::next_planned(id, pace, now));
     }
 
     /// Brings every check forward. Those that run now are no fresh look, so theirs come again.
     fn check_all_soon(&mut self, now: Timestamp) {
         let spread_ms = schedule::spread_ms(self.slots.len());
-        let mut plans = Vec::new();
-        for (id, slot) in &mut self.slots {
-            let is_planned = matches!(slot.phase, Phase::Planned);
-            slot.again = !is_planned;
-            if let (Some(pace), true) = (slot.monitor.settings.target.pace(), is_planned) {
-                let is_awaited = !slot.waiters.is_empty();
-                let soon = schedule::soon(*id, pace, spread_ms, now);
-                plans.push((*id, if is_awaited { now } else { soon }, is_awaited));
-            }
+        for slot in self.slots.values_mut() {
+            slot.again = !matches!(slot.phase, Phase::Planned);
         }
+        self.replan_by(now, |id, pace| schedule::soon(id, pace, spread_ms, now));
+    }
+
+    /// Plans the checks that do not run anew: at once where somebody waits for the result, else when `due` says.
+    fn replan_by(&mut self, now: Timestamp, due: impl Fn(MonitorId, &Pace) -> Timestamp) {
+        let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
+        let plans: Vec<_> = planned
+            .filter_map(|(id, slot)| {
+                let pace = slot.monitor.settings.target.pace()?;
+                let is_awaited = !slot.waiters.is_empty();
+                Some((*id, if is_awaited { now } else { due(*id, pace) }, is_awaited))
+            })
+            .collect();
         for (id, due, is_urgent) in plans {
             self.plan(id, due, is_urgent);
         }
@@ -294,7 +292,7 @@ impl Loop {
             return;
         }
         self.queue.release(ended.id);
-        self.checker.meter.ended(ended.result.verdict);
+        self.meter.ended(ended.result.verdict);
         let may_wait = slot.ended(&ended.result);
         self.recorder.add(ended, may_wait);
     }
@@ -304,7 +302,7 @@ impl Loop {
             Ok(recorded) => recorded.into_iter().for_each(|recorded| self.plan_next(recorded)),
             Err(error) => {
                 tracing::error!(%error, "recording results panicked");
-                let now = self.checker.clock.now();
+                let now = self.clock.now();
                 self.plan_all(now, |slot| matches!(slot.phase, Phase::Recording));
             }
         }
@@ -327,7 +325,7 @@ impl Loop {
         let next = schedule::next_due(id, pace, &state, routine_began, at);
         if !state.is_confirming() {
             let skipped = schedule::skipped(id, pace, (slot.due, result.started_at, at), next);
-            self.checker.meter.skipped(skipped, slot.address_was_full, at);
+            self.meter.skipped(skipped, slot.address_was_full, at);
         }
         self.plan(id, next, state.is_confirming());
     }
@@ -335,7 +333,7 @@ impl Loop {
     /// A panic is our own trouble: the check is tried again at its next slot.
     fn check_panicked(&mut self, error: &JoinError) {
         tracing::error!(%error, "a check panicked");
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
         let is_it = |slot: &Slot| matches!(&slot.phase, Phase::Checking(c) if c.id() == error.id());
         self.plan_all(now, is_it);
     }

@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
+pub mod header;
 pub mod health_body;
 pub mod heartbeat;
 pub(crate) mod heartbeat_fields;
@@ -37,6 +38,7 @@ pub mod status_set;
 mod tcp_spec;
 mod tls_spec;
 mod unknown;
+mod who_is_told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,9 +49,10 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 pub use certificate::Certificate;
 pub use dns_spec::{DnsSpec, RecordKind};
+pub use header::Header;
 pub use icmp_spec::IcmpSpec;
 pub use pace::Pace;
-pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
+pub use spec::{HeartbeatSpec, HttpSpec, Settings, Target};
 pub use tcp_spec::TcpSpec;
 pub use tls_spec::TlsSpec;
 

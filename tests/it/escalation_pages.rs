@@ -188,7 +188,8 @@ async fn the_dashboard_and_the_incident_say_who_hears_next_or_that_nobody_was_to
     let shown = browser.get(&page).await.text;
     assert!(shown.contains("Escalation goes on") && !shown.contains("Escalates to"), "{shown}");
     let alone = fails(job("b", json!({"channel_ids": []}))).await;
-    for path in ["/monitors", &format!("/incidents/{alone}")] {
+    let page = format!("/incidents/{alone}");
+    for path in ["/monitors", page.as_str()] {
         assert!(browser.get(path).await.text.contains("Nobody was told"), "{path}");
     }
 }

@@ -9,6 +9,7 @@ mod api_errors;
 mod api_gate;
 mod api_monitors;
 mod api_openapi;
+mod api_sent_back;
 mod api_windows;
 mod assertions;
 mod beats;

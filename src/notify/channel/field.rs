@@ -7,7 +7,8 @@ use super::template::Template;
 use super::{Method, webhook};
 use crate::fields::{Fields, parse_text};
 use crate::monitor::Header;
-use crate::monitor::spec::{SECRET_MASK, parse_headers, parse_url};
+use crate::monitor::header::{SECRET_MASK, nothing_stored, parse_headers};
+use crate::monitor::spec::parse_url;
 
 const RECIPIENTS_MAX: usize = 50;
 
@@ -202,10 +203,6 @@ pub fn read(
     is_whole.then_some(map)
 }
 
-fn nothing_stored() -> String {
-    format!("is {SECRET_MASK}, but nothing is stored that it could stand for; give the value")
-}
-
 /// An address without the secrets that may be in it: a password, and the path of a chat's webhook.
 fn shown_url(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return SECRET_MASK.to_owned() };
@@ -224,8 +221,7 @@ fn headers_of(stored: Option<&Value>) -> Vec<Header> {
 }
 
 fn shown_headers(headers: &[Header]) -> Map<String, Value> {
-    let shown = |h: &Header| if h.is_secret() { SECRET_MASK.to_owned() } else { h.value.clone() };
-    headers.iter().map(|h| (h.name.clone(), Value::String(shown(h)))).collect()
+    headers.iter().map(|h| (h.name.clone(), json!(h.shown()))).collect()
 }
 
 fn parse_token(value: &Value) -> Result<String, String> {

@@ -7,7 +7,6 @@ use crate::incident::Incident;
 use crate::incident::escalation::{EscalationPolicy, EscalationStep};
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::cause_word;
-use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::{CheckResult, Header, Phases, Settings, Status, Target};
 use crate::store::history::{Ping, StoredResult};
 use crate::store::monitors::Watched;
@@ -130,10 +129,7 @@ fn target_fields(target: &Target) -> Map<String, Value> {
 }
 
 fn headers(headers: &[Header]) -> Value {
-    let shown = headers.iter().map(|header| {
-        let value = if header.is_secret() { SECRET_MASK } else { header.value.as_str() };
-        (header.name.clone(), json!(value))
-    });
+    let shown = headers.iter().map(|header| (header.name.clone(), json!(header.shown())));
     Value::Object(shown.collect())
 }
 

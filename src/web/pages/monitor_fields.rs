@@ -9,7 +9,6 @@ use super::heartbeat_form;
 use super::kinds;
 use super::text::Viewer;
 use crate::monitor::certificate::EXPIRY_DAYS;
-use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
 
@@ -97,9 +96,7 @@ fn http_form(spec: &HttpSpec) -> Form {
 
 /// Secrets are not sent to the browser; the mask that is sent back keeps them.
 fn header_lines(headers: &[Header]) -> String {
-    let line = |h: &Header| {
-        format!("{}: {}", h.name, if h.is_secret() { SECRET_MASK } else { h.value.as_str() })
-    };
+    let line = |h: &Header| format!("{}: {}", h.name, h.shown());
     headers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
