@@ -184,6 +184,11 @@ impl<'a> Fields<'a> {
         self.read(name, None, current, |value| parse_ids(value).map(Some))
     }
 
+    /// A list of positive ids without repetition.
+    pub fn ids(&mut self, name: &'static str, current: Option<Vec<i64>>) -> Vec<i64> {
+        self.read(name, Vec::new(), current, parse_ids)
+    }
+
     /// A list of tags: trimmed, 1 to 100 characters each, without repetition, at most 50.
     pub fn tags(&mut self, name: &'static str, current: Option<Vec<String>>) -> Vec<String> {
         self.read(name, Vec::new(), current, parse_tags)

@@ -4,12 +4,14 @@
 //! transaction. What must happen after the commit is collected as [`Effects`].
 
 mod apply;
+mod depend;
 mod edit;
 mod escalate;
 mod incoming;
+mod known;
 mod region;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -18,6 +20,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 use uuid::Uuid;
 
 pub use self::incoming::IncomingPing;
+use self::known::{KNOWN_MAX, Known};
 pub use self::region::RegionNews;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
@@ -142,36 +145,6 @@ pub enum Reply {
     Ping(i64),
     /// The incident as it is now.
     Incident(Box<Incident>),
-}
-
-/// Monitors as they are in the database. The writer is the only one that changes them, so what it has read or written stays
-/// true until a group fails.
-#[derive(Debug, Default)]
-struct Known {
-    by_id: HashMap<MonitorId, Watched>,
-    by_uuid: HashMap<Uuid, MonitorId>,
-}
-
-/// How many monitors are remembered before all are forgotten and read anew as they come.
-const KNOWN_MAX: usize = 20_000;
-
-impl Known {
-    fn put(&mut self, watched: Watched) {
-        let (id, uuid) = (watched.monitor.id, watched.monitor.uuid);
-        let old = self.by_id.insert(id, watched).and_then(|old| old.monitor.uuid);
-        if let Some(old) = old {
-            self.by_uuid.remove(&old);
-        }
-        if let Some(uuid) = uuid {
-            self.by_uuid.insert(uuid, id);
-        }
-    }
-
-    fn forget(&mut self, id: MonitorId) {
-        if let Some(uuid) = self.by_id.remove(&id).and_then(|old| old.monitor.uuid) {
-            self.by_uuid.remove(&uuid);
-        }
-    }
 }
 
 /// What is to be done once a group is durable.

@@ -317,7 +317,8 @@ impl Loop {
         let state = state.unwrap_or_else(|| State::unknown(at));
         slot.recorded(&result, &state);
         let Some(pace) = slot.monitor.settings.target.pace() else { return };
-        if std::mem::take(&mut slot.again) {
+        // A re-check is a fresh look too, and its time must not be cut short.
+        if std::mem::take(&mut slot.again) && !state.is_confirming() {
             self.plan(id, at, true);
             return;
         }

@@ -12,7 +12,7 @@ use super::header::read_headers;
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
-use super::{DnsSpec, Header, IcmpSpec, Kind, NotifyOn, TcpSpec, TlsSpec};
+use super::{DnsSpec, Header, IcmpSpec, Kind, MonitorId, NotifyOn, TcpSpec, TlsSpec};
 use crate::fields::{FieldErrors, Fields, parse_text};
 
 /// What people set of a monitor.
@@ -31,6 +31,9 @@ pub struct Settings {
     pub escalation_policy_id: Option<i64>,
     /// Which changes they are told of.
     pub notify_on: Vec<NotifyOn>,
+    /// The monitors that it depends on: while one of them is down, its alerts are held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<MonitorId>,
 }
 
 /// What is watched, and how.
@@ -211,9 +214,10 @@ impl Settings {
             current.map(|c| c.notify_on.clone()),
             parse_notify_on,
         );
+        let depends_on = fields.ids("depends_on", current.map(|c| c.depends_on.clone()));
         fields.finish()?;
         let target = target.ok_or_else(|| FieldErrors::one("url", missing(EXAMPLE)))?;
-        Ok(Self { name, target, tags, channel_ids, escalation_policy_id, notify_on })
+        Ok(Self { name, target, tags, channel_ids, escalation_policy_id, notify_on, depends_on })
     }
 }
 

@@ -195,6 +195,7 @@ impl Sender {
     /// Claims what is due and starts sending it. Gives the moment to look again.
     async fn send_due(&self, done: &mpsc::Sender<Outcome>) -> store::Result<Timestamp> {
         let now = self.0.clock.now();
+        together::arrange(&self.0.db, now).await?;
         let mut reader = self.0.db.read().await?;
         let heads = store::outbox::claimable(&mut reader.conn(), now, PER_CHANNEL as i64).await?;
         let next = store::outbox::next_due(&mut reader.conn(), now).await?;
@@ -309,6 +310,8 @@ impl InFlight {
         }
     }
 }
+
+mod together;
 
 #[cfg(test)]
 mod tests;

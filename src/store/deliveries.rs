@@ -127,7 +127,7 @@ pub async fn retry(conn: &mut Conn<'_>, id: i64, now: Timestamp) -> Result<bool>
         conn,
         sqlx::query(
             "UPDATE deliveries SET state = 'pending', attempts = 0, first_attempt_at = NULL,
-                next_attempt_at = $2
+                next_attempt_at = $2, summary_id = NULL
              WHERE id = $1 AND state = 'failed'"
         )
         .bind(id)

@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Conn, Error, Result, on, placeholders, run};
+use super::{Conn, Error, Result, dependencies, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
@@ -105,6 +105,7 @@ pub async fn insert(
         .bind(settings.escalation_policy_id)
         .fetch_one(c).await)?;
     write_tags(conn, id, &settings.tags).await?;
+    dependencies::write(conn, id, &settings.depends_on).await?;
     let state = State::new(&Policy::of(&settings.target), now);
     save_states(conn, &[(id, &state)]).await?;
     let monitor = Monitor {
@@ -138,7 +139,8 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         .bind(settings.escalation_policy_id)
     )?;
     run!(conn, sqlx::query("DELETE FROM monitor_tags WHERE monitor_id = $1").bind(monitor.id))?;
-    write_tags(conn, monitor.id, &settings.tags).await
+    write_tags(conn, monitor.id, &settings.tags).await?;
+    dependencies::write(conn, monitor.id, &settings.depends_on).await
 }
 
 async fn write_tags(conn: &mut Conn<'_>, id: MonitorId, tags: &[String]) -> Result<()> {
@@ -215,6 +217,11 @@ pub async fn checked(conn: &mut Conn<'_>, sealer: &Sealer) -> Result<Vec<Watched
 /// The numbers of all monitors that are not paused.
 pub async fn active_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
     on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors WHERE NOT paused ORDER BY id").fetch_all(c).await)
+}
+
+/// The numbers and names of all monitors, by name.
+pub async fn names(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, String)>> {
+    on!(conn, c => sqlx::query_as("SELECT id, name FROM monitors ORDER BY name, id").fetch_all(c).await)
 }
 
 /// The numbers of all monitors.

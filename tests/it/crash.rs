@@ -1,5 +1,14 @@
 //! A power cut with alerts on their way: none is lost, and none is made up.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test has no supervisor, and its seed comes from the clock"
+)]
+
+mod kills;
+mod ledger;
+mod load;
+mod receiver;
 
 use std::collections::BTreeMap;
 

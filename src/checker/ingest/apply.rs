@@ -1,9 +1,10 @@
 //! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
 
+use super::depend::Before;
 use super::{Group, IncomingPing, Reply};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
-use crate::incident::escalation::{EscalationPolicy, Ladder};
+use crate::incident::escalation::EscalationPolicy;
 use crate::incident::message::{self, Alert, AlertCheck, AlertIncident, AlertMonitor};
 use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
 use crate::live::LiveEvent;
@@ -14,7 +15,7 @@ use crate::notify::delivery::NewDelivery;
 use crate::store::deliveries;
 use crate::store::history::{self, NewPing, NewResult, Ping, StatusChange};
 use crate::store::monitors::Watched;
-use crate::store::{Conn, Result, channels, incidents, ladders, monitors, timeline};
+use crate::store::{Conn, Result, incidents, ladders, monitors, timeline};
 
 impl Group<'_> {
     pub(super) async fn checked(
@@ -109,6 +110,7 @@ impl Group<'_> {
     ) -> Result<()> {
         let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(()) };
         let policy = Policy::of(&watched.monitor.settings.target);
+        let before = Before::of(&watched.state);
         let (next, facts) = step(&watched.state, event, &policy, self.now);
         // The due time is watched too: from then on pages show that it is late.
         let deadline =
@@ -133,7 +135,7 @@ impl Group<'_> {
         if !facts.iter().all(is_history) {
             self.follow(conn, id, &facts, check).await?;
         }
-        Ok(())
+        self.follow_dependencies(conn, id, before).await
     }
 
     async fn follow(
@@ -162,47 +164,28 @@ impl Group<'_> {
             }
             _ => policy.is_some(),
         };
+        let outage = incident.as_ref().map(|incident| incident.started_at);
+        let held_by = self.held_by(conn, id, facts, outage, check).await?;
+        let goes_down =
+            |fact: &Fact| matches!(fact, Fact::WentDown { .. } | Fact::StillDown { .. });
+        let dependants =
+            if facts.iter().any(goes_down) { self.dependants(conn, id).await? } else { Vec::new() };
         let routing = Routing {
             channel_ids,
             escalates,
             told,
             window: self.holding_window(&monitor, check),
             incident: incident.as_ref(),
+            held_by: held_by.as_ref(),
+            dependants,
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);
         let policy = policy.filter(|_| plan.takes_policy);
-        self.carry_out(conn, &monitor, plan, incident, policy, check).await
-    }
-
-    /// The enabled channels: number, and whether a default one.
-    pub(super) async fn enabled_channels(
-        &mut self,
-        conn: &mut Conn<'_>,
-    ) -> Result<Vec<(i64, bool)>> {
-        if self.channels.is_none() {
-            self.channels = Some(channels::enabled(conn).await?);
+        self.carry_out(conn, &monitor, plan, incident, policy, check).await?;
+        if let Some(by) = held_by {
+            self.await_parent(id, &by);
         }
-        Ok(self.channels.clone().unwrap_or_default())
-    }
-
-    /// The enabled channels that a monitor tells at once: with a policy those of its first step that has some.
-    async fn channels_of(
-        &mut self,
-        conn: &mut Conn<'_>,
-        monitor: &Monitor,
-        policy: Option<&EscalationPolicy>,
-    ) -> Result<Vec<i64>> {
-        let enabled = self.enabled_channels(conn).await?;
-        if let Some(policy) = policy {
-            let reachable: Vec<i64> = enabled.iter().map(|(id, _)| *id).collect();
-            return Ok(policy.first_channels(&reachable));
-        }
-        let chosen = monitor.settings.channel_ids.as_deref();
-        Ok(enabled
-            .iter()
-            .filter(|(id, is_default)| chosen.map_or(*is_default, |ids| ids.contains(id)))
-            .map(|(id, _)| *id)
-            .collect())
+        Ok(())
     }
 
     async fn carry_out(
@@ -230,15 +213,11 @@ impl Group<'_> {
         for notice in plan.notices {
             self.queue(monitor, notice, incident.as_ref(), check);
         }
-        if let (Some(policy), Some(incident)) = (policy, &incident) {
-            ladders::save(conn, incident.id, &Ladder::new(policy, self.now)).await?;
-        }
         match incident {
-            Some(mut incident) if climbs => self.let_go(conn, monitor, &mut incident, check).await,
-            Some(incident) if incident.resolved_at.is_some() => {
-                ladders::end(conn, incident.id).await
+            Some(incident) => {
+                self.follow_ladder(conn, monitor, &incident, policy, climbs, check).await
             }
-            _ => Ok(()),
+            None => Ok(()),
         }
     }
 

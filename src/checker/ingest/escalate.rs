@@ -5,11 +5,13 @@ use std::collections::HashMap;
 
 use super::{Group, Reply};
 use crate::clock::Timestamp;
+use crate::incident::dependency::holds_line;
 use crate::incident::escalation::{EscalationPolicy, Ladder, Rung, step_words};
 use crate::incident::maintenance::covered_ms;
 use crate::incident::message::{Alert, AlertEvent, AlertIncident, AlertMonitor, Message, one_line};
 use crate::incident::plan::Notice;
 use crate::incident::{Incident, IncidentId, TimelineKind};
+use crate::monitor::state::Fact;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::store::{
@@ -30,6 +32,56 @@ impl Group<'_> {
         }
     }
 
+    /// The enabled channels: number, and whether a default one.
+    async fn enabled_channels(&mut self, conn: &mut Conn<'_>) -> Result<Vec<(i64, bool)>> {
+        if self.channels.is_none() {
+            self.channels = Some(channels::enabled(conn).await?);
+        }
+        Ok(self.channels.clone().unwrap_or_default())
+    }
+
+    /// The enabled channels that a monitor tells at once: with a policy those of its first step that has some.
+    pub(super) async fn channels_of(
+        &mut self,
+        conn: &mut Conn<'_>,
+        monitor: &Monitor,
+        policy: Option<&EscalationPolicy>,
+    ) -> Result<Vec<i64>> {
+        let enabled = self.enabled_channels(conn).await?;
+        if let Some(policy) = policy {
+            let reachable: Vec<i64> = enabled.iter().map(|(id, _)| *id).collect();
+            return Ok(policy.first_channels(&reachable));
+        }
+        let chosen = monitor.settings.channel_ids.as_deref();
+        Ok(enabled
+            .iter()
+            .filter(|(id, is_default)| chosen.map_or(*is_default, |ids| ids.contains(id)))
+            .map(|(id, _)| *id)
+            .collect())
+    }
+
+    /// What an event of an incident means for its ladder: it is put up with `policy`, begins or goes on when it `climbs`, or ends.
+    pub(super) async fn follow_ladder(
+        &mut self,
+        conn: &mut Conn<'_>,
+        monitor: &Monitor,
+        incident: &Incident,
+        policy: Option<EscalationPolicy>,
+        climbs: bool,
+        check: Option<&CheckResult>,
+    ) -> Result<()> {
+        if let Some(policy) = policy {
+            ladders::save(conn, incident.id, &Ladder::new(policy, self.now)).await?;
+        }
+        if climbs {
+            self.let_go(conn, monitor, incident, check).await
+        } else if incident.resolved_at.is_some() {
+            ladders::end(conn, incident.id).await
+        } else {
+            Ok(())
+        }
+    }
+
     /// Looks at the ladder of an incident: takes the steps that are due, unless somebody has acknowledged or a window is open.
     pub(super) async fn climb(&mut self, conn: &mut Conn<'_>, id: IncidentId) -> Result<Reply> {
         let (Some(mut incident), Some(mut ladder)) =
@@ -46,30 +98,49 @@ impl Group<'_> {
             self.acknowledgement_ended(conn, &mut incident, &mut ladder).await?;
         }
         self.account_for_windows(conn, &monitor, &mut ladder).await?;
-        self.need_windows(conn).await?;
         let is_due = ladder.next_step().is_some_and(|next| next.at <= self.now);
-        match self.holding_window(&monitor, None).map(|window| window.name.clone()) {
-            Some(window) if is_due => {
-                ladder.hold();
-                incident.alerts_held = true;
-                incidents::update(conn, &incident).await?;
-                let detail = format!("The next step waits for the end of the window {window}");
-                let detail = one_line(&detail);
-                timeline::add(conn, id, self.now, TimelineKind::Held, &detail).await?;
-            }
-            _ => self.take_steps(conn, &monitor, &incident, &mut ladder, None).await?,
+        if is_due && self.must_wait(conn, &monitor, &incident).await? {
+            ladder.hold();
+            incident.alerts_held = true;
+            incidents::update(conn, &incident).await?;
+        } else {
+            self.take_steps(conn, &monitor, &incident, &mut ladder, None).await?;
         }
         self.save_ladder(conn, id, &ladder).await?;
         self.tell_pages(incident.monitor_id);
         Ok(Reply::Done)
     }
 
-    /// What held the alerts of an incident is over, or nothing ever did: its ladder begins or goes on.
-    pub(super) async fn let_go(
+    /// Whether a step that is due waits: for the end of a window, or for what the monitor depends on. Notes which.
+    async fn must_wait(
         &mut self,
         conn: &mut Conn<'_>,
         monitor: &Monitor,
-        incident: &mut Incident,
+        incident: &Incident,
+    ) -> Result<bool> {
+        self.need_windows(conn).await?;
+        let window = self.holding_window(monitor, None).map(|window| window.name.clone());
+        let detail = if let Some(window) = window {
+            one_line(&format!("The next step waits for the end of the window {window}"))
+        } else {
+            let facts = [Fact::StillDown { cause: incident.cause.clone(), changed: false }];
+            let outage = Some(incident.started_at);
+            let Some(by) = self.held_by(conn, monitor.id, &facts, outage, None).await? else {
+                return Ok(false);
+            };
+            self.await_parent(monitor.id, &by);
+            by.detail()
+        };
+        timeline::add(conn, incident.id, self.now, TimelineKind::Held, &detail).await?;
+        Ok(true)
+    }
+
+    /// What held the alerts of an incident is over, or nothing ever did: its ladder begins or goes on.
+    async fn let_go(
+        &mut self,
+        conn: &mut Conn<'_>,
+        monitor: &Monitor,
+        incident: &Incident,
         check: Option<&CheckResult>,
     ) -> Result<()> {
         let Some(mut ladder) = ladders::get(conn, incident.id).await? else { return Ok(()) };
@@ -116,10 +187,12 @@ impl Group<'_> {
             Some(check) => Some(check.clone()),
             None => self.last_result(conn, monitor).await?,
         };
+        let dependants = self.dependants(conn, monitor.id).await?;
         for rung in rungs {
             let (again, new): (Vec<i64>, Vec<i64>) =
                 rung.channel_ids.iter().copied().partition(|id| told.contains(id));
-            let down = Message::down(monitor, &incident.cause, incident.started_at, self.now);
+            let mut down = Message::down(monitor, &incident.cause, incident.started_at, self.now);
+            down.lines.extend(holds_line(&dependants));
             let still = Message::reminder(monitor, incident, self.now);
             let about = format!("i{}/{}.{}", incident.id, rung.round, rung.step);
             for (event, channel_ids, message) in

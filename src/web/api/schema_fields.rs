@@ -14,7 +14,7 @@ use crate::notify::channel::field::{Field, Shape};
 const DAY: u32 = 86_400;
 
 /// What every monitor has.
-fn common() -> [(&'static str, Value); 5] {
+fn common() -> [(&'static str, Value); 6] {
     [
         ("name", text("What it is called; the URL's host when absent")),
         ("tags", texts("Words to find and group it by")),
@@ -29,6 +29,10 @@ fn common() -> [(&'static str, Value); 5] {
             "description": "The policy that says who is told and when, instead of channel_ids" }),
         ),
         ("notify_on", json!({ "type": "array", "items": word(NotifyOn::ALL) })),
+        (
+            "depends_on",
+            ids("The monitors that it depends on: while one of them is down, its alerts are held"),
+        ),
     ]
 }
 

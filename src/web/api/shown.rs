@@ -46,6 +46,7 @@ impl Beside {
             ("channel_ids", json!(self.channel_ids(settings))),
             ("escalation_policy_id", json!(settings.escalation_policy_id)),
             ("notify_on", json!(settings.notify_on)),
+            ("depends_on", json!(settings.depends_on)),
             ("current_status", json!(state.status)),
             ("status_since", json!(state.since)),
             ("in_maintenance", json!(window.is_some())),

@@ -150,6 +150,7 @@ fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::SelfBack => "Watchbell back",
         AlertEvent::ChannelFailed => "channel failed",
         AlertEvent::ChannelTest => "test",
+        AlertEvent::Summary => "summary",
     }
 }
 

@@ -12,12 +12,13 @@ use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
 
-const COMMON: [(&str, Shape); 5] = [
+const COMMON: [(&str, Shape); 6] = [
     ("name", Shape::Text),
     ("tags", Shape::Words),
     ("channel_ids", Shape::Ids),
     ("escalation_policy_id", Shape::Number),
     ("notify_on", Shape::Choices),
+    ("depends_on", Shape::Ids),
 ];
 const HTTP: [(&str, Shape); 8] = [
     ("url", Shape::Text),
@@ -30,13 +31,14 @@ const HTTP: [(&str, Shape); 8] = [
     ("follow_redirects", Shape::Flag),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 30] = [
+pub const LABELS: [(&str, &str); 31] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
     ("channel_ids", "The choice of channels"),
     ("escalation_policy_id", "The escalation policy"),
     ("notify_on", "The choice of changes"),
+    ("depends_on", "The choice of monitors"),
     ("method", "The method"),
     ("headers", "The list of headers"),
     ("body", "The body"),

@@ -29,7 +29,7 @@ pub const INTERVALS: [(u32, &str); 5] =
 /// Escalation policies to choose from at most.
 const POLICIES: i64 = 500;
 
-/// A channel to tick.
+/// A channel to tick, or a monitor.
 pub struct Choice {
     /// Its number.
     pub id: i64,
@@ -50,6 +50,8 @@ struct FormPage {
     policies: Vec<(i64, String)>,
     assertions: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
+    /// The other monitors, those that it depends on marked.
+    others: Vec<Choice>,
     known_tags: Vec<String>,
     folds: FoldWords,
     zones: Vec<&'static str>,
@@ -166,6 +168,16 @@ impl FormPage {
         }
     }
 
+    fn dependency_words(&self) -> String {
+        let on: Vec<&str> = self
+            .others
+            .iter()
+            .filter(|other| other.is_on)
+            .map(|other| other.name.as_str())
+            .collect();
+        if on.is_empty() { "Nothing".to_owned() } else { on.join(", ") }
+    }
+
     fn event_words(&self) -> String {
         let on: Vec<&str> = self.events.iter().filter(|e| e.2).map(|e| e.1).collect();
         if on.is_empty() { "Nothing".to_owned() } else { on.join(", ") }
@@ -185,6 +197,7 @@ pub struct NewQuery {
 struct Ticks {
     channels: Option<Vec<i64>>,
     events: Vec<String>,
+    depends_on: Vec<i64>,
     assertions: Vec<Row>,
 }
 
@@ -195,7 +208,8 @@ impl Ticks {
             Target::Http(spec) => assertion_rows::rows(&spec.assertions),
             _ => Vec::new(),
         };
-        Self { channels: settings.channel_ids.clone(), events, assertions }
+        let (channels, depends_on) = (settings.channel_ids.clone(), settings.depends_on.clone());
+        Self { channels, events, depends_on, assertions }
     }
 
     fn posted(input: &Input) -> Self {
@@ -203,13 +217,14 @@ impl Ticks {
         Self {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
+            depends_on: input.all("depends_on").filter_map(|id| id.parse().ok()).collect(),
             assertions: assertion_rows::posted(input),
         }
     }
 
     fn all() -> Self {
         let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
-        Self { channels: None, events, assertions: Vec::new() }
+        Self { channels: None, events, depends_on: Vec::new(), assertions: Vec::new() }
     }
 }
 
@@ -241,6 +256,12 @@ async fn show_form(
     }
     let is_on = |word: &str| ticks.events.iter().any(|event| event == word);
     let events = words.into_iter().map(|(word, text)| (word, text, is_on(word))).collect();
+    let names = monitors::names(conn).await?;
+    let others = names
+        .into_iter()
+        .filter(|(other, _)| Some(*other) != id)
+        .map(|(id, name)| Choice { is_on: ticks.depends_on.contains(&id), id, name })
+        .collect();
     let title = match (id, kind) {
         (Some(_), _) => format!("Edit {}", form.value("name")),
         (None, kind) => format!("New {}", noun(kind)),
@@ -260,6 +281,7 @@ async fn show_form(
         policies: policies.into_iter().map(|policy| (policy.id, one_line(&policy.name))).collect(),
         assertions: assertion_rows::with_empty(ticks.assertions),
         events,
+        others,
         known_tags: monitors::tags(conn).await?,
     };
     show_as(status, &page)
