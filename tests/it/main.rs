@@ -19,8 +19,12 @@ mod cli;
 mod crash;
 mod cutoff;
 mod dependencies;
+<<<<<<< HEAD
 mod escalation;
 mod escalation_pages;
+=======
+mod detail_pages;
+>>>>>>> main
 mod heartbeats;
 mod hostile;
 mod kinds;

@@ -123,6 +123,27 @@ impl Field {
         }
     }
 
+    /// What of a stored value must never be shown.
+    pub fn secrets(&self, value: Option<&Value>) -> Vec<String> {
+        let text = value.and_then(Value::as_str);
+        match self.shape {
+            Shape::Headers => {
+                let headers = headers_of(value).into_iter();
+                headers.filter(Header::is_secret).map(|header| header.value).collect()
+            }
+            Shape::Url => {
+                let password = text.and_then(|text| Url::parse(text).ok());
+                let password = password.and_then(|url| url.password().map(str::to_owned));
+                text.filter(|_| self.secret)
+                    .map(str::to_owned)
+                    .into_iter()
+                    .chain(password)
+                    .collect()
+            }
+            _ => text.filter(|_| self.secret).map(str::to_owned).into_iter().collect(),
+        }
+    }
+
     /// Reads the field. `stored` are the fields that a PATCH edits.
     fn read(&self, fields: &mut Fields<'_>, stored: Option<&Map<String, Value>>) -> Option<Value> {
         let given = |value: &Value| !value.is_null();

@@ -182,6 +182,13 @@ impl ChannelConfig {
         fields.map(|field| (field.name.to_owned(), field.shown(stored.get(field.name)))).collect()
     }
 
+    /// What must never be shown: the values of its secret fields and headers.
+    pub fn secrets(&self) -> Vec<String> {
+        let stored = self.stored();
+        let fields = self.kind().about().fields.iter();
+        fields.flat_map(|field| field.secrets(stored.get(field.name))).collect()
+    }
+
     /// Its fields as they are stored.
     fn stored(&self) -> Map<String, Value> {
         // Text, numbers and lists of them: writing these as JSON cannot fail.

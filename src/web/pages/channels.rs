@@ -6,16 +6,18 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::actions::{InlineResult, confirm};
+use super::channel_form::Panel;
+use super::channel_rows::{self, ChannelRow, fix};
+use super::deliveries::{DeliveryLine, Detail};
 use super::error::{Page, PageError, sentence, show_as};
 use super::status::Shown;
-use super::text::{Html, Viewer, millis, plural};
+use super::text::{count, millis, plural};
 use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
-use crate::incident::message::{AlertEvent, one_line};
+use crate::incident::message::one_line;
 use crate::notify::outbox::TestOutcome;
-use crate::notify::{Channel, Delivery, DeliveryState};
+use crate::notify::{Channel, ChannelType, DeliveryState};
 use crate::store::{Conn, Result, channels, deliveries};
-use crate::web::error::ApiError;
 
 /// Deliveries in the log at first, and that "Show older" adds.
 const DELIVERIES: i64 = 20;
@@ -30,6 +32,7 @@ pub async fn nobody_is_told(conn: &mut Conn<'_>) -> Result<bool> {
     Ok(channels::enabled_names(conn).await?.is_empty())
 }
 
+<<<<<<< HEAD
 /// A channel as its row shows it.
 pub struct ChannelRow {
     /// Its number.
@@ -154,12 +157,15 @@ fn event_words(event: AlertEvent) -> &'static str {
     }
 }
 
+=======
+>>>>>>> main
 /// What the address of the page asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ChannelsQuery {
     state: String,
     show: Option<i64>,
+    open: Option<i64>,
 }
 
 #[derive(Template)]
@@ -168,52 +174,102 @@ struct ChannelsPage {
     shell: Shell,
     channels: Vec<ChannelRow>,
     log: Vec<DeliveryLine>,
-    failed_only: bool,
+    /// The log's filter: empty, `failed` or `pending`.
+    state: &'static str,
     failed: String,
+    waiting: String,
     more: Option<i64>,
     may_edit: bool,
+    panel: Option<Panel>,
+}
+
+impl ChannelsPage {
+    /// The log with a line open.
+    fn open_link(&self, line: &DeliveryLine) -> String {
+        format!("/channels?state={}&open={id}#d-{id}", self.state, id = line.id)
+    }
+
+    /// The log with no line open.
+    fn close_link(&self) -> String {
+        format!("/channels?state={}#log", self.state)
+    }
 }
 
 /// `GET /channels`.
 pub async fn page(visit: Visit, query: web::Query<ChannelsQuery>) -> Page {
-    view(&visit, &query, None).await
+    view(&visit, &query, StatusCode::OK, None, None).await
 }
 
-async fn view(visit: &Visit, query: &ChannelsQuery, tested: Option<(i64, InlineResult)>) -> Page {
+/// The page with a form beside the list.
+///
+/// # Errors
+/// When the database fails.
+pub async fn with_panel(visit: &Visit, status: StatusCode, panel: Panel) -> Page {
+    view(visit, &ChannelsQuery::default(), status, None, Some(panel)).await
+}
+
+async fn view(
+    visit: &Visit,
+    query: &ChannelsQuery,
+    mut status: StatusCode,
+    tested: Option<(i64, InlineResult)>,
+    panel: Option<Panel>,
+) -> Page {
     let viewer = visit.viewer;
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
     let found = channels::list(conn, &visit.state.sealer, CHANNELS, 0).await?.channels;
     let limit = query.show.unwrap_or(DELIVERIES).clamp(DELIVERIES, 1000);
-    let failed_only = query.state == "failed";
-    let failed = deliveries::Filter { state: Some(DeliveryState::Failed), ..Default::default() };
-    let filter = if failed_only { failed } else { deliveries::Filter::default() };
+    let in_state = |state| deliveries::Filter { state: Some(state), ..Default::default() };
+    let (failed, waiting) = (in_state(DeliveryState::Failed), in_state(DeliveryState::Pending));
+    let (state, filter) = match query.state.as_str() {
+        "failed" => ("failed", failed),
+        "pending" => ("pending", waiting),
+        _ => ("", deliveries::Filter::default()),
+    };
     let log = deliveries::list(conn, &filter, limit, 0).await?;
-    let failed_total = deliveries::list(conn, &failed, 1, 0).await?.total;
-    let names: Vec<(i64, String)> = found.iter().map(|c| (c.id, c.settings.name.clone())).collect();
-    let mut rows: Vec<ChannelRow> = found.iter().map(|c| ChannelRow::of(c, viewer)).collect();
-    let mut status = StatusCode::OK;
+    let channel = |id: i64| found.iter().find(|c| c.id == id);
+    let mut lines = Vec::new();
+    for delivery in &log.deliveries {
+        let mut line = DeliveryLine::of(delivery, channel(delivery.channel_id), viewer);
+        if query.open == Some(delivery.id) {
+            let channel = channel(delivery.channel_id);
+            line.detail = Some(Detail::read(visit, conn, delivery, channel).await?);
+        }
+        lines.push(line);
+    }
+    let mut rows = channel_rows::rows(conn, &found, viewer).await?;
     if let Some((id, result)) = tested {
-        status = if result.state == Shown::Down { StatusCode::BAD_GATEWAY } else { StatusCode::OK };
+        if result.state == Shown::Down {
+            status = StatusCode::BAD_GATEWAY;
+        }
         if let Some(row) = rows.iter_mut().find(|row| row.id == id) {
             row.result = Some(result);
         }
     }
-    let lines = log.deliveries.iter().map(|d| DeliveryLine::of(d, &names, viewer));
+    let failed = deliveries::list(conn, &failed, 1, 0).await?.total;
+    let waiting = deliveries::list(conn, &waiting, 1, 0).await?.total;
     let page = ChannelsPage {
-        shell: visit.shell("channels", "Channels").await?,
-        log: lines.collect(),
+        shell: visit
+            .shell("channels", &panel.as_ref().map_or("Channels".to_owned(), Panel::title))
+            .await?,
+        log: lines,
         channels: rows,
-        failed_only,
-        failed: if failed_total > 0 {
-            format!("Failed {failed_total}")
-        } else {
-            "Failed".to_owned()
-        },
+        state,
+        failed: counted("Failed", failed),
+        waiting: counted("Waiting", waiting),
         more: (log.total > limit).then_some(limit + 50),
         may_edit: visit.who.role.may(Permission::Edit),
+        panel,
     };
     show_as(status, &page)
+}
+
+fn counted(word: &str, n: i64) -> String {
+    match n {
+        0 => word.to_owned(),
+        n => format!("{word} {}", count(usize::try_from(n).unwrap_or_default())),
+    }
 }
 
 /// `POST /channels/{id}/test`: sends for real; the answer appears beside the button.
@@ -225,10 +281,11 @@ pub async fn test(visit: Visit, id: web::Path<i64>) -> Page {
     if visit.wants_part {
         return super::error::show(&result);
     }
-    view(&visit, &ChannelsQuery::default(), Some((*id, result))).await
+    view(&visit, &ChannelsQuery::default(), StatusCode::OK, Some((*id, result)), None).await
 }
 
-fn told(outcome: &TestOutcome) -> InlineResult {
+/// What came of a test, in words.
+pub fn told(outcome: &TestOutcome) -> InlineResult {
     let took = millis(outcome.latency_ms);
     let answer = one_line(&outcome.response);
     let status = outcome.status.map(|code| code.to_string()).unwrap_or_default();
@@ -243,8 +300,8 @@ fn told(outcome: &TestOutcome) -> InlineResult {
     } else {
         let bold =
             sentence(format!("Not delivered: {status} {answer}").replace("  ", " ").trim_end());
-        let more = format!("After {took}. Mend it under Edit, then send another test.");
-        InlineResult { state: Shown::Down, bold, more }
+        let fix = fix(&format!("status {status}"));
+        InlineResult { state: Shown::Down, bold, more: format!("After {took}. {fix}") }
     }
 }
 
@@ -284,18 +341,4 @@ pub async fn delete(visit: Visit, id: web::Path<i64>) -> Page {
     let existed = channels::delete(&mut tx.conn(), *id).await?;
     tx.commit().await?;
     if existed { Ok(see_other("/channels")) } else { Err(PageError::no_such("channel")) }
-}
-
-/// `POST /deliveries/{id}/retry`: a failed one is sent again.
-pub async fn retry(visit: Visit, id: web::Path<i64>) -> Page {
-    visit.must_be_allowed(Permission::Edit)?;
-    let mut tx = visit.state.db.begin().await?;
-    let queued = deliveries::retry(&mut tx.conn(), *id, visit.viewer.now).await?;
-    tx.commit().await?;
-    if !queued {
-        let reason = "only a failed delivery can be sent again".to_owned();
-        return Err(ApiError::Conflict(reason).into());
-    }
-    visit.state.outbox.wake().wake();
-    Ok(see_other("/channels#log"))
 }
