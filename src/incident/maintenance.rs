@@ -276,7 +276,6 @@ mod tests {
     }
 
     #[test]
-<<<<<<< HEAD
     fn time_that_several_windows_cover_counts_once() {
         let from = at("2026-01-01T00:00:00Z");
         let span = |start: i64, end: i64| MaintenanceWindow {
@@ -295,7 +294,9 @@ mod tests {
         ] {
             assert_eq!(covered_ms(&windows, from, until), expected, "{windows:?}");
         }
-=======
+    }
+
+    #[test]
     fn the_spans_of_a_fortnight_follow_the_schedule() {
         let (from, until) = (at("2026-11-16T00:00:00Z"), at("2026-11-30T00:00:00Z"));
         let weekly = window("0 4 * * 0", "Europe/Berlin", 90, at("2026-11-17T13:32:00Z"));
@@ -309,7 +310,6 @@ mod tests {
         assert_eq!(once.spans(from, until, 9), [(once.starts_at, once.ends_at)]);
         assert_eq!(once.spans(once.ends_at, until, 9), [], "over by then");
         assert_eq!(once.spans(from, once.starts_at, 9), [], "not yet");
->>>>>>> main
     }
 
     #[test]

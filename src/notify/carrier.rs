@@ -50,14 +50,16 @@ impl Carrier {
     /// Sends an alert and says what came of it, and how long it took in milliseconds. `key` names the delivery to the far end.
     pub async fn carry(
         &self,
-        channel_id: ChannelId,
+        channel_id: Option<ChannelId>,
         config: &ChannelConfig,
         alert: &Alert,
         key: String,
     ) -> (Attempt, i64) {
         let sent_at = self.clock.now();
         let base_url = (self.base_url)();
-        let acknowledge_url = AcknowledgeLink::of(alert, channel_id, sent_at)
+        // What is not a channel yet has no incident to be taken from.
+        let acknowledge_url = channel_id
+            .and_then(|id| AcknowledgeLink::of(alert, id, sent_at))
             .map(|link| link.url(&base_url, &self.sealer));
         let outgoing = Outgoing { alert, key, sent_at, base_url: &base_url, acknowledge_url };
         let attempt = match config.render(&outgoing) {
@@ -93,7 +95,7 @@ mod tests {
             Carrier::new(resolver, limit, clock, base_url, smtp, Sealer::from_text("key")).unwrap();
         let config = serde_json::json!({"type": "slack", "url": url});
         let config: ChannelConfig = serde_json::from_value(config).unwrap();
-        carrier.carry(1, &config, &test_alert(), "msg_1".to_owned()).await.0
+        carrier.carry(Some(1), &config, &test_alert(), "msg_1".to_owned()).await.0
     }
 
     #[tokio::test]

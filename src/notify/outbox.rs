@@ -150,14 +150,7 @@ impl Sender {
     /// # Errors
     /// Those of the database.
     pub async fn send_test(&self, channel: &Channel) -> store::Result<TestOutcome> {
-<<<<<<< HEAD
-        let alert = Alert::channel_test(&channel.settings.name);
-        let key = random_token("msg_test_");
-        let (attempt, latency_ms) =
-            self.0.carrier.carry(channel.id, &channel.settings.config, &alert, key).await;
-=======
         let (attempt, latency_ms) = self.try_once(&channel.settings).await;
->>>>>>> main
         let ok = attempt.answer == Answer::Accepted;
         let mut tx = self.0.db.begin().await?;
         if ok {
@@ -179,7 +172,7 @@ impl Sender {
 
     async fn try_once(&self, settings: &ChannelSettings) -> (Attempt, i64) {
         let alert = Alert::channel_test(&settings.name);
-        self.0.carrier.carry(&settings.config, &alert, random_token("msg_test_")).await
+        self.0.carrier.carry(None, &settings.config, &alert, random_token("msg_test_")).await
     }
 
     async fn dispatch(&self, stop: CancellationToken, done: mpsc::Sender<Outcome>) {
@@ -257,7 +250,7 @@ impl Sender {
             Ok(alert) => {
                 // The time of queueing tells two installations' deliveries apart.
                 let key = format!("msg_{}_{}", claimed.created_at.0, claimed.id);
-                self.0.carrier.carry(channel.id, &channel.settings.config, alert, key).await
+                self.0.carrier.carry(Some(channel.id), &channel.settings.config, alert, key).await
             }
             Err(error) => (Attempt::hopeless(&format!("the alert cannot be read: {error}")), 0),
         };

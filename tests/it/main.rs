@@ -19,12 +19,9 @@ mod cli;
 mod crash;
 mod cutoff;
 mod dependencies;
-<<<<<<< HEAD
+mod detail_pages;
 mod escalation;
 mod escalation_pages;
-=======
-mod detail_pages;
->>>>>>> main
 mod heartbeats;
 mod hostile;
 mod kinds;

@@ -7,11 +7,8 @@ use serde::Deserialize;
 use super::checks::found;
 use super::days::shown;
 use super::error::{Page, PageError, show};
-<<<<<<< HEAD
 use super::escalation_state::EscalationState;
-=======
 use super::incident_story::{ChannelName, Line, is_same_cause, lines, metrics};
->>>>>>> main
 use super::incidents::lasted;
 use super::monitor::Metric;
 use super::row::{self, short_cause};
@@ -47,39 +44,6 @@ pub struct Evidence {
     pub total: String,
 }
 
-<<<<<<< HEAD
-impl Line {
-    fn of(entry: &TimelineEntry, viewer: Viewer) -> Self {
-        let (state, icon, bold) = line_words(entry.kind);
-        Self {
-            at: viewer.fixed_html(entry.at, &viewer.clock(entry.at)),
-            state,
-            icon,
-            bold: bold.to_owned(),
-            detail: entry.detail.clone(),
-            is_note: entry.kind == TimelineKind::Comment,
-        }
-    }
-}
-
-fn line_words(kind: TimelineKind) -> (Option<Shown>, &'static str, &'static str) {
-    match kind {
-        TimelineKind::Detected => (Some(Shown::Confirming), "", "First failure"),
-        TimelineKind::Confirmed => (Some(Shown::Down), "", "Confirmed, incident opened"),
-        TimelineKind::Notified => (None, "bell", "Escalation"),
-        TimelineKind::StepSkipped => (Some(Shown::Degraded), "", "Step skipped"),
-        TimelineKind::AcknowledgementEnded => (None, "bell", "Acknowledgement ran out"),
-        TimelineKind::Held => (None, "wrench", "Alerts are held"),
-        TimelineKind::NobodyNotified => (None, "bell", "Nobody was told"),
-        TimelineKind::ReasonChanged => (None, "refresh", "The reason changed"),
-        TimelineKind::Acknowledged => (None, "user", "Acknowledged"),
-        TimelineKind::Comment => (None, "edit", "Note"),
-        TimelineKind::Delivered => (None, "check", "Alert delivered"),
-        TimelineKind::DeliveryFailed => (Some(Shown::Degraded), "", "Alert could not be delivered"),
-        TimelineKind::Resolved => (Some(Shown::Up), "", "Resolved"),
-        TimelineKind::WatchingStopped => (Some(Shown::Paused), "", "Watching stopped"),
-    }
-=======
 /// An earlier incident of the same cause.
 pub struct Before {
     /// Its number.
@@ -92,7 +56,6 @@ pub struct Before {
     pub at: Html,
     /// The last note on it.
     pub note: String,
->>>>>>> main
 }
 
 #[derive(Template)]
@@ -114,13 +77,10 @@ struct IncidentPage {
     people_only: bool,
     evidence: Option<Evidence>,
     failing: Vec<(String, String)>,
-<<<<<<< HEAD
     escalation: EscalationState,
-=======
     before: Vec<Before>,
     impact: Vec<(&'static str, String)>,
     report: String,
->>>>>>> main
     is_open: bool,
     can_take: bool,
     may_edit: bool,
@@ -140,12 +100,8 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQu
     let conn = &mut reader.conn();
     let found = incidents::get(conn, *id).await?;
     let incident = found.ok_or_else(|| PageError::no_such("incident"))?;
-<<<<<<< HEAD
-    let entries = timeline::list(conn, *id).await?;
-    let escalation = EscalationState::of(conn, &incident, viewer).await?;
-=======
     let mut entries = timeline::list(conn, *id).await?;
->>>>>>> main
+    let escalation = EscalationState::of(conn, &incident, viewer).await?;
     let filter = deliveries::Filter { incident_id: Some(*id), ..Default::default() };
     let mut sent = deliveries::list(conn, &filter, DELIVERIES, 0).await?.deliveries;
     let names = channel_names(&visit, conn).await?;
@@ -184,13 +140,10 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQu
         people_only,
         evidence: evidence(conn, &incident, viewer).await?,
         failing: failing(&incident.cause),
-<<<<<<< HEAD
         escalation,
-=======
         before: before(conn, &incident, viewer).await?,
         impact,
         report,
->>>>>>> main
         is_open,
         can_take: may_edit && incident.state() == IncidentState::Open,
         may_edit,

@@ -126,7 +126,6 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(channels::delete_page))
                 .route(post().to(channels::delete)),
         )
-<<<<<<< HEAD
         .route("/escalation", get().to(escalation::list))
         .service(
             resource("/escalation/new")
@@ -144,13 +143,10 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(escalation::delete_page))
                 .route(post().to(escalation::delete)),
         )
-        .route("/deliveries/{id}/retry", post().to(channels::retry))
-=======
         .route("/channels/new/{kind}/try", post().to(channel_form::try_new))
         .route("/channels/{id}/try", post().to(channel_form::try_edit))
         .route("/deliveries/{id}", get().to(deliveries::page))
         .route("/deliveries/{id}/retry", post().to(deliveries::retry))
->>>>>>> main
         .route("/incidents", get().to(incidents::list))
         .route("/incidents/{id}", get().to(incident::page))
         .route("/incidents/{id}/acknowledge", post().to(incident::acknowledge))

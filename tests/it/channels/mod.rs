@@ -114,7 +114,7 @@ impl Sending {
 
     pub async fn send(&self, fields: &Value, alert: &Alert) -> Attempt {
         let settings = ChannelSettings::read(fields.as_object().unwrap(), None, true).unwrap();
-        self.0.carry(1, &settings.config, alert, "msg_7/1".to_owned()).await.0
+        self.0.carry(Some(1), &settings.config, alert, "msg_7/1".to_owned()).await.0
     }
 
     /// Sends, and gives what came.
