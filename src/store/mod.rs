@@ -11,6 +11,7 @@
 pub mod api_tokens;
 pub mod channels;
 mod codec;
+mod deadlines;
 pub mod deliveries;
 pub mod dependencies;
 pub mod escalation_policies;
