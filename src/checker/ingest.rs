@@ -17,7 +17,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast, mpsc};
-use uuid::Uuid;
 
 pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};

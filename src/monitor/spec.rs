@@ -12,7 +12,7 @@ use super::header::read_headers;
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
-use super::{DnsSpec, Header, IcmpSpec, Kind, MonitorId, NotifyOn, TcpSpec, TlsSpec};
+use super::{DnsSpec, Header, IcmpSpec, Kind, MonitorId, NotifyOn, TcpSpec, TlsSpec, who_is_told};
 use crate::fields::{FieldErrors, Fields, parse_text};
 
 /// What people set of a monitor.
