@@ -32,8 +32,9 @@ use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::notify::outbox::Wake;
 use crate::seal::Sealer;
-use crate::store::history::{NewPing, NewResult, StatusChange};
+use crate::store::history::{NewPing, StatusChange};
 use crate::store::monitors::{self, Watched};
+use crate::store::results::NewResult;
 use crate::store::writer::Batch;
 use crate::store::{Conn, Result};
 
@@ -75,6 +76,8 @@ pub enum Work {
         /// From these fields.
         fields: Map<String, Value>,
     },
+    /// Make several monitors, or none.
+    CreateMany(Vec<(Kind, Map<String, Value>)>),
     /// Change a monitor.
     Update {
         /// Which.
@@ -336,6 +339,7 @@ impl<'a> Group<'a> {
                 self.was_away(conn, *monitor_id, *from, *is_gap).await
             }
             Work::Create { kind, fields } => self.create(conn, *kind, fields).await,
+            Work::CreateMany(wanted) => self.create_many(conn, wanted).await,
             Work::Update { id, fields } => self.update(conn, *id, fields).await,
             Work::Delete { id } => self.delete(conn, *id).await,
             Work::Pause { id } => self.pause(conn, *id).await,

@@ -13,6 +13,7 @@ mod queue_tests;
 mod record;
 pub mod run;
 mod slot;
+pub mod trial;
 pub mod watch;
 
 pub use engine::{Engine, EngineError};

@@ -28,6 +28,7 @@ mod line;
 pub mod pace;
 pub mod pattern;
 mod policy;
+pub mod rules;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;

@@ -12,10 +12,12 @@ use crate::monitor::heartbeat::{Signal, SignalKind};
 use crate::monitor::state::{Event, Fact, Policy, step};
 use crate::monitor::{Cause, CheckResult, Monitor, MonitorId, Target};
 use crate::notify::delivery::NewDelivery;
+use crate::report::roller;
 use crate::store::deliveries;
-use crate::store::history::{self, NewPing, NewResult, Ping, StatusChange};
+use crate::store::history::{self, NewPing, Ping, StatusChange};
 use crate::store::monitors::Watched;
-use crate::store::{Conn, Result, incidents, ladders, monitors, timeline};
+use crate::store::results::NewResult;
+use crate::store::{Conn, Result, incidents, ladders, monitors, results, timeline};
 
 impl Group<'_> {
     pub(super) async fn checked(
@@ -325,6 +327,17 @@ impl Group<'_> {
         Ok(())
     }
 
+    /// An outage is dated at its first failure, and a region may send its results hours later: their hours are rolled up again.
+    async fn note_what_came_late(&self, conn: &mut Conn<'_>) -> Result<()> {
+        let changes = self.changes.iter().map(|(id, change)| (*id, (change.at, self.now)));
+        let results = self.results.iter().map(|new| (new.monitor_id, new.result.started_at));
+        let results = results.map(|(id, at)| (id, (at, at.plus_ms(1))));
+        for (id, span) in changes.chain(results) {
+            roller::became_known(conn, id, span, self.now).await?;
+        }
+        Ok(())
+    }
+
     /// Writes all that the group has gathered.
     pub(super) async fn flush(mut self, conn: &mut Conn<'_>) -> Result<super::Effects> {
         let loaded = &self.known.by_id;
@@ -339,7 +352,8 @@ impl Group<'_> {
             .collect();
         monitors::save_states(conn, &states).await?;
         history::insert_status_changes(conn, &self.changes).await?;
-        history::insert_results(conn, &self.results).await?;
+        self.note_what_came_late(conn).await?;
+        results::insert(conn, &self.results).await?;
         history::insert_pings(conn, &self.pings).await?;
         self.flush_deliveries(conn).await?;
         self.effects.known = self.known;

@@ -15,7 +15,7 @@ use crate::monitor::state::Fact;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::store::{
-    Conn, Result, channels, deliveries, escalation_policies, history, incidents, ladders, monitors,
+    Conn, Result, channels, deliveries, escalation_policies, incidents, ladders, monitors, results,
     timeline, windows,
 };
 
@@ -246,7 +246,7 @@ impl Group<'_> {
         if let Some(gathered) = gathered {
             return Ok(Some(gathered.result.clone()));
         }
-        let stored = history::results(conn, monitor.id, 1, 0).await?;
+        let stored = results::latest(conn, monitor.id, 1, 0).await?;
         Ok(stored.into_iter().next().map(|stored| stored.result))
     }
 

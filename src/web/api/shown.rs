@@ -8,8 +8,9 @@ use crate::incident::escalation::{EscalationPolicy, EscalationStep};
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::cause_word;
 use crate::monitor::{CheckResult, Header, Phases, Settings, Status, Target};
-use crate::store::history::{Ping, StoredResult};
+use crate::store::history::Ping;
 use crate::store::monitors::Watched;
+use crate::store::results::StoredResult;
 
 /// What monitors are shown beside: read once for a whole list.
 pub struct Beside {

@@ -20,7 +20,7 @@ use crate::fields::parse_text;
 use crate::incident::message::one_line;
 use crate::incident::{Incident, IncidentState, TimelineKind};
 use crate::monitor::Cause;
-use crate::store::{Conn, Result, channels, deliveries, history, incidents, monitors, timeline};
+use crate::store::{Conn, Result, channels, deliveries, incidents, monitors, results, timeline};
 use crate::web::error::ApiError;
 
 /// The longest note, in characters.
@@ -195,7 +195,7 @@ async fn evidence(
 ) -> Result<Option<Evidence>> {
     let Some(monitor_id) = incident.monitor_id else { return Ok(None) };
     let until = incident.resolved_at.unwrap_or(viewer.now);
-    let stored = history::first_failed(conn, monitor_id, incident.started_at, until).await?;
+    let stored = results::first_failed(conn, monitor_id, incident.started_at, until).await?;
     Ok(stored.map(|stored| Evidence {
         result: found(&stored.result),
         region: stored.result.region.clone(),
