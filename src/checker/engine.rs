@@ -47,7 +47,7 @@ impl From<store::Error> for EngineError {
     }
 }
 
-type Result<T> = std::result::Result<T, EngineError>;
+pub(super) type Result<T> = std::result::Result<T, EngineError>;
 
 /// The handle. Cheap to clone.
 #[derive(Clone)]
@@ -55,7 +55,7 @@ pub struct Engine {
     pub(super) writer: Writer<Ingest>,
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) watch: Arc<Notify>,
-    db: Db,
+    pub(super) db: Db,
     clock: SharedClock,
     pings: Arc<AtomicU64>,
 }
@@ -292,13 +292,18 @@ impl Engine {
     }
 }
 
-async fn must_exist(conn: &mut store::Conn<'_>, ids: &[MonitorId]) -> Result<()> {
-    let existing = store::monitors::existing(conn, ids).await?;
-    let missing: Vec<String> =
-        ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
+/// Refuses a field that names things that do not exist.
+pub(super) fn refuse_missing(field: &str, things: &str, missing: &[i64]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let reason = format!("names monitors that do not exist: {}", missing.join(", "));
-    Err(EngineError::Invalid(FieldErrors::one("monitor_ids", reason)))
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let reason = format!("names {things} that do not exist: {}", missing.join(", "));
+    Err(EngineError::Invalid(FieldErrors::one(field, reason)))
+}
+
+async fn must_exist(conn: &mut store::Conn<'_>, ids: &[MonitorId]) -> Result<()> {
+    let existing = store::monitors::existing(conn, ids).await?;
+    let missing: Vec<i64> = ids.iter().copied().filter(|id| !existing.contains(id)).collect();
+    refuse_missing("monitor_ids", "monitors", &missing)
 }
