@@ -18,6 +18,7 @@ pub mod notify;
 pub mod probe;
 pub mod report;
 pub mod seal;
+pub mod server_settings;
 pub mod store;
 pub mod supervise;
 pub mod telemetry;

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod ingest;
 pub mod judge;
 pub mod meter;
+mod policies;
 mod presence;
 pub mod queue;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod queue_tests;
 mod record;
 pub mod run;
 mod slot;
+pub mod trial;
 pub mod watch;
 
 pub use engine::{Engine, EngineError};

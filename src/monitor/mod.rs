@@ -28,6 +28,7 @@ mod line;
 pub mod pace;
 pub mod pattern;
 mod policy;
+pub mod rules;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;
@@ -38,6 +39,7 @@ pub mod status_set;
 mod tcp_spec;
 mod tls_spec;
 mod unknown;
+mod who_is_told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

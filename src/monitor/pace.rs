@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::spec::DAY;
-use super::{ErrorKind, Verdict};
+use super::{ErrorKind, Target, Verdict};
 use crate::fields::Fields;
 
 /// The rhythm of a monitor that is checked (contract, section 4).
@@ -69,6 +69,20 @@ impl Pace {
                 Verdict::Degraded
             }
             None => Verdict::Up,
+        }
+    }
+}
+
+impl Target {
+    /// The rhythm of its checks, to be changed; `None` of what is not checked.
+    pub fn pace_mut(&mut self) -> Option<&mut Pace> {
+        match self {
+            Self::Http(spec) => Some(&mut spec.pace),
+            Self::Tcp(spec) => Some(&mut spec.pace),
+            Self::Dns(spec) => Some(&mut spec.pace),
+            Self::Tls(spec) => Some(&mut spec.pace),
+            Self::Icmp(spec) => Some(&mut spec.pace),
+            Self::Heartbeat(_) => None,
         }
     }
 }

@@ -9,20 +9,28 @@
 //! ```
 
 pub mod api_tokens;
+pub mod briefs;
 pub mod channels;
 mod codec;
+mod deadlines;
 pub mod deliveries;
 pub mod dependencies;
+pub mod escalation_policies;
 pub mod figures;
 pub mod grouping;
 pub mod history;
 pub mod incidents;
 pub mod key_check;
+pub mod ladders;
 pub mod monitors;
 pub mod open;
 pub mod outbox;
+pub mod results;
+pub mod rollups;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
+pub mod space;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod timeline;
@@ -99,6 +107,14 @@ pub enum Db {
 }
 
 impl Db {
+    /// Which database it is, as people call it.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SQLite",
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx<'static>> {
         Ok(match self {

@@ -1,15 +1,18 @@
 //! Monitors and what is known of them now.
 
+mod chosen;
+
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+pub use super::deadlines::{due_between, next_edge, past_deadline};
 use super::{Conn, Error, Result, dependencies, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
-use crate::notify::ChannelId;
 use crate::seal::Sealer;
+pub use chosen::{chosen_channels, tagged, tags};
 
 /// A monitor beside its state.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,10 +101,12 @@ pub async fn insert(
 ) -> Result<Watched> {
     let headers = seal_headers(sealer, settings)?;
     let id: MonitorId = on!(conn, c => sqlx::query_scalar(
-        "INSERT INTO monitors (type, name, search_text, uuid, settings, sealed_headers, paused, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id")
+        "INSERT INTO monitors (type, name, search_text, uuid, settings, sealed_headers, paused, created_at, updated_at,
+            escalation_policy_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id")
         .bind(settings.target.kind()).bind(&settings.name).bind(search_text(settings)).bind(uuid)
         .bind(Json(settings)).bind(&headers).bind(false).bind(now)
+        .bind(settings.escalation_policy_id)
         .fetch_one(c).await)?;
     write_tags(conn, id, &settings.tags).await?;
     dependencies::write(conn, id, &settings.depends_on).await?;
@@ -126,7 +131,7 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         conn,
         sqlx::query(
             "UPDATE monitors SET name = $2, search_text = $3, settings = $4, sealed_headers = $5,
-             updated_at = $6, uuid = $7 WHERE id = $1"
+             updated_at = $6, uuid = $7, escalation_policy_id = $8 WHERE id = $1"
         )
         .bind(monitor.id)
         .bind(&settings.name)
@@ -135,6 +140,7 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         .bind(&headers)
         .bind(monitor.updated_at)
         .bind(monitor.uuid)
+        .bind(settings.escalation_policy_id)
     )?;
     run!(conn, sqlx::query("DELETE FROM monitor_tags WHERE monitor_id = $1").bind(monitor.id))?;
     write_tags(conn, monitor.id, &settings.tags).await?;
@@ -150,6 +156,11 @@ async fn write_tags(conn: &mut Conn<'_>, id: MonitorId, tags: &[String]) -> Resu
                 .bind(tag)
         )?;
     }
+    let first = tags.first().map_or("", String::as_str);
+    run!(
+        conn,
+        sqlx::query("UPDATE monitors SET group_tag = $2 WHERE id = $1").bind(id).bind(first)
+    )?;
     Ok(())
 }
 
@@ -227,6 +238,11 @@ pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
     on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors ORDER BY id").fetch_all(c).await)
 }
 
+/// When the oldest monitor was made.
+pub async fn first_made_at(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    on!(conn, c => sqlx::query_scalar("SELECT MIN(created_at) FROM monitors").fetch_one(c).await)
+}
+
 /// The numbers among `ids` that are monitors.
 pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<MonitorId>> {
     if ids.is_empty() {
@@ -270,38 +286,6 @@ pub async fn save_states(conn: &mut Conn<'_>, states: &[(MonitorId, &State)]) ->
     Ok(())
 }
 
-/// The heartbeats whose deadline is at or before `now`, oldest first, at most `limit`.
-pub async fn past_deadline(
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT monitor_id FROM monitor_states WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2")
-        .bind(now).bind(limit).fetch_all(c).await)
-}
-
-/// The next moment after `now` at which a heartbeat is due or passes its deadline.
-pub async fn next_edge(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT MIN(at) FROM (
-            SELECT MIN(deadline_at) AS at FROM monitor_states WHERE deadline_at IS NOT NULL
-            UNION ALL
-            SELECT MIN(due_at) AS at FROM monitor_states WHERE due_at > $1 AND status = 'up') edges")
-        .bind(now).fetch_one(c).await)
-}
-
-/// The heartbeats that came due after `from`, up to `to`: they are late now.
-pub async fn due_between(
-    conn: &mut Conn<'_>,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT monitor_id FROM monitor_states WHERE due_at > $1 AND due_at <= $2 AND status = 'up'")
-        .bind(from).bind(to).fetch_all(c).await)
-}
-
 /// Which monitors a list shows.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
@@ -324,7 +308,7 @@ pub struct Filter {
 }
 
 /// The conditions of a [`Filter`]. Its parameters are $1 to $7.
-const FILTER: &str = "
+pub(super) const FILTER: &str = "
     ($1 IS NULL OR m.type = $1)
     AND ($2 IS NULL OR s.status = $2)
     AND ($3 IS NULL OR (s.status = 'up' AND s.due_at <= $3))
@@ -334,14 +318,14 @@ const FILTER: &str = "
     AND ($7 = '' OR $7 LIKE '%,' || m.id || ',%')";
 
 impl Filter {
-    fn pattern(&self) -> Option<String> {
+    pub(super) fn pattern(&self) -> Option<String> {
         let text = self.text.as_deref().map(str::trim).filter(|t| !t.is_empty())?;
         let escaped = fold(text).replace('!', "!!").replace('%', "!%").replace('_', "!_");
         Some(format!("%{escaped}%"))
     }
 
     /// `,1,2,` or nothing for all; one parameter however many ids.
-    fn id_list(&self) -> String {
+    pub(super) fn id_list(&self) -> String {
         match &self.ids {
             None => String::new(),
             Some(ids) => ids.iter().fold(",".to_owned(), |list, id| format!("{list}{id},")),
@@ -384,41 +368,4 @@ pub async fn count(conn: &mut Conn<'_>, filter: &Filter) -> Result<i64> {
 /// How many monitors are in each status.
 pub async fn count_by_status(conn: &mut Conn<'_>) -> Result<Vec<(Status, i64)>> {
     on!(conn, c => sqlx::query_as("SELECT status, COUNT(*) FROM monitor_states GROUP BY status").fetch_all(c).await)
-}
-
-/// All tags in use, by name.
-pub async fn tags(conn: &mut Conn<'_>) -> Result<Vec<String>> {
-    on!(conn, c => sqlx::query_scalar("SELECT DISTINCT tag FROM monitor_tags ORDER BY tag").fetch_all(c).await)
-}
-
-/// Which monitors have any of these tags: pairs of tag and monitor.
-pub async fn tagged(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<(String, MonitorId)>> {
-    if tags.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT tag, monitor_id FROM monitor_tags WHERE tag IN ({})",
-        placeholders(1, tags.len())
-    );
-    on!(conn, c => {
-        let mut query = sqlx::query_as(AssertSqlSafe(sql));
-        for tag in tags {
-            query = query.bind(tag);
-        }
-        query.fetch_all(c).await
-    })
-}
-
-/// The channels that each monitor has chosen; `None` stands for the default ones. Nothing else is read of the settings.
-pub async fn chosen_channels(
-    conn: &mut Conn<'_>,
-) -> Result<Vec<(MonitorId, Option<Vec<ChannelId>>)>> {
-    #[derive(serde::Deserialize)]
-    struct Chosen {
-        #[serde(default)]
-        channel_ids: Option<Vec<ChannelId>>,
-    }
-    let rows: Vec<(MonitorId, Json<Chosen>)> = on!(conn, c => sqlx::query_as(
-        "SELECT id, settings FROM monitors").fetch_all(c).await)?;
-    Ok(rows.into_iter().map(|(id, chosen)| (id, chosen.0.channel_ids)).collect())
 }

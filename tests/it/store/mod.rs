@@ -2,11 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod accounts;
+mod briefs;
 mod history;
 mod incidents;
 mod monitor_list;
 mod monitors;
 mod outbox;
+mod results;
+mod rollups;
 mod windows;
 mod writer;
 
