@@ -24,7 +24,7 @@ use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Checked, Config};
 use crate::notify::carrier::ATTEMPT_LIMIT;
 use crate::notify::outbox::{Sender, SenderConfig};
-use crate::probe::{Canaries, GuardedResolver, Prober, SystemCanaries};
+use crate::probe::{Canaries, Checks, GuardedResolver, Prober, SystemCanaries};
 use crate::report::retention::Retention;
 use crate::seal::Sealer;
 use crate::server_settings::ServerSettings;
@@ -181,6 +181,7 @@ impl App {
             metrics_public: config.metrics_public,
             logins,
             token_limit: Default::default(),
+            undo: Default::default(),
         });
         let retention = Retention { settings, pings: config.ping_log };
         Ok(Self {
@@ -212,6 +213,12 @@ impl App {
     /// The handle through which monitors, incidents and windows are changed, for tests and benchmarks.
     pub fn engine(&self) -> Engine {
         self.state.engine.clone()
+    }
+
+    /// Lets `checks` be made in the place of real ones: a demonstration contacts nobody.
+    pub fn with_checks(mut self, checks: Arc<dyn Checks>) -> Self {
+        self.checker.prober = checks;
+        self
     }
 
     /// What links start with.

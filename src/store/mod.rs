@@ -9,6 +9,7 @@
 //! ```
 
 pub mod api_tokens;
+pub mod briefs;
 pub mod channels;
 mod codec;
 pub mod deliveries;

@@ -152,6 +152,11 @@ async fn write_tags(conn: &mut Conn<'_>, id: MonitorId, tags: &[String]) -> Resu
                 .bind(tag)
         )?;
     }
+    let first = tags.first().map_or("", String::as_str);
+    run!(
+        conn,
+        sqlx::query("UPDATE monitors SET group_tag = $2 WHERE id = $1").bind(id).bind(first)
+    )?;
     Ok(())
 }
 
@@ -326,7 +331,7 @@ pub struct Filter {
 }
 
 /// The conditions of a [`Filter`]. Its parameters are $1 to $7.
-const FILTER: &str = "
+pub(super) const FILTER: &str = "
     ($1 IS NULL OR m.type = $1)
     AND ($2 IS NULL OR s.status = $2)
     AND ($3 IS NULL OR (s.status = 'up' AND s.due_at <= $3))
@@ -336,14 +341,14 @@ const FILTER: &str = "
     AND ($7 = '' OR $7 LIKE '%,' || m.id || ',%')";
 
 impl Filter {
-    fn pattern(&self) -> Option<String> {
+    pub(super) fn pattern(&self) -> Option<String> {
         let text = self.text.as_deref().map(str::trim).filter(|t| !t.is_empty())?;
         let escaped = fold(text).replace('!', "!!").replace('%', "!%").replace('_', "!_");
         Some(format!("%{escaped}%"))
     }
 
     /// `,1,2,` or nothing for all; one parameter however many ids.
-    fn id_list(&self) -> String {
+    pub(super) fn id_list(&self) -> String {
         match &self.ids {
             None => String::new(),
             Some(ids) => ids.iter().fold(",".to_owned(), |list, id| format!("{list}{id},")),

@@ -14,6 +14,7 @@ pub mod pages;
 pub mod ping;
 pub mod state;
 pub mod table;
+pub mod undo;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{DefaultHeaders, from_fn};

@@ -18,6 +18,7 @@ use crate::seal::Sealer;
 use crate::server_settings::ServerSettings;
 use crate::store::Db;
 use crate::web::guard::TokenLimit;
+use crate::web::undo::UndoLog;
 
 /// The state shared by all workers of the web server.
 pub struct AppState {
@@ -53,6 +54,8 @@ pub struct AppState {
     pub logins: Logins,
     /// How often each token was used.
     pub token_limit: TokenLimit,
+    /// What can be undone.
+    pub undo: UndoLog,
 }
 
 impl AppState {

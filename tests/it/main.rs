@@ -24,6 +24,7 @@ mod forms;
 mod heartbeats;
 mod hostile;
 mod kinds;
+mod list;
 mod maintenance;
 mod metrics;
 mod netns;

@@ -3,6 +3,7 @@
 pub mod actions;
 mod assertion_rows;
 mod buckets;
+pub mod bulk;
 mod certificate;
 pub mod channel_form;
 mod channel_rows;
@@ -21,10 +22,15 @@ pub mod history_bar;
 pub mod incident;
 mod incident_story;
 pub mod incidents;
+pub mod jump;
 pub mod kinds;
+mod list_page;
+pub mod list_query;
+pub mod list_sections;
 mod live_test;
 pub mod maintenance;
 pub mod maintenance_form;
+mod marked;
 pub mod monitor;
 pub mod monitor_fields;
 pub mod monitor_form;
@@ -32,6 +38,7 @@ pub mod monitor_head;
 pub mod monitors;
 mod monitors_many;
 mod new_channel;
+mod open_incidents;
 pub mod ping_log;
 mod plain_words;
 pub mod profile;
@@ -87,6 +94,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(monitors::list))
                 .route(post().to(monitor_form::create)),
         )
+        .route("/monitors/bulk", post().to(bulk::bulk))
+        .route("/monitors/jump", get().to(jump::jump))
         .route("/monitors/new", get().to(monitor_form::new_page))
         .service(
             resource("/monitors/many")

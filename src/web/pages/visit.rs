@@ -22,6 +22,27 @@ const KEYS_COOKIE: &str = "watchbell_keys";
 /// The cookie in which the script keeps the browser's time zone.
 const ZONE_COOKIE: &str = "watchbell_zone";
 
+/// The keys, as the help lists them.
+const KEYS: [(&[&str], &str); 17] = [
+    (&["/"], "search"),
+    (&["Ctrl K"], "jump to a monitor"),
+    (&["J", "K"], "next, previous row"),
+    (&["Enter"], "open"),
+    (&["X"], "select"),
+    (&["Shift X"], "select up to here"),
+    (&["N"], "new monitor"),
+    (&["E"], "edit"),
+    (&["A"], "acknowledge"),
+    (&["R"], "run a check now"),
+    (&["P"], "pause or resume"),
+    (&["Z"], "undo"),
+    (&["G", "M"], "monitors"),
+    (&["G", "I"], "incidents"),
+    (&["G", "C"], "channels"),
+    (&["Ctrl Enter"], "save a form"),
+    (&["Esc"], "close or clear"),
+];
+
 /// Somebody who is signed in and asks for a page.
 pub struct Visit {
     /// The application.
@@ -185,6 +206,11 @@ impl Shell {
             "dark" => "light",
             _ => "auto",
         }
+    }
+
+    /// The keys and what they do, for the help.
+    pub fn keys(&self) -> Vec<(Vec<&'static str>, &'static str)> {
+        KEYS.iter().map(|(keys, words)| (keys.to_vec(), *words)).collect()
     }
 
     /// One or two letters for the user.
