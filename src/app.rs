@@ -246,7 +246,7 @@ impl App {
         supervisor.spawn("region watch", self.region_watch.run(stopping.clone()));
         supervisor.spawn("watcher", watcher.run(stopping.clone()));
         supervisor.spawn("sender", self.sender.run(stopping.clone()));
-        supervisor.spawn("retention", self.retention.run(db.clone(), clock, stopping.clone()));
+        supervisor.spawn("history", self.retention.run(db.clone(), clock, stopping.clone()));
         let server = HttpServer::new(move || {
             WebApp::new()
                 .app_data(state.clone())

@@ -1,6 +1,7 @@
 //! The words of an alert (contract, section 6), and the alert as it waits in the outbox. Pure.
 
 mod certificate;
+mod escalation;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -20,6 +21,10 @@ crate::words! {
         MonitorDegraded = "monitor.degraded",
         /// A certificate ends soon.
         CertificateExpiring = "certificate.expiring",
+        /// A monitor is still down, and it is the turn of the next step of its escalation policy.
+        IncidentReminder = "incident.reminder",
+        /// Somebody has taken an incident.
+        IncidentAcknowledged = "incident.acknowledged",
         /// Watchbell itself is cut off from the network.
         SelfCutOff = "self.cut_off",
         /// It is back.

@@ -13,7 +13,7 @@ use crate::live::LiveEvent;
 use crate::monitor::state::Event;
 use crate::monitor::{Kind, MonitorId, Settings};
 use crate::store::history::StatusChange;
-use crate::store::{Conn, Result, channels, incidents, monitors, timeline};
+use crate::store::{Conn, Result, channels, escalation_policies, incidents, monitors, timeline};
 
 impl Group<'_> {
     pub(super) async fn create(
@@ -115,12 +115,24 @@ impl Group<'_> {
         let existing = channels::existing(conn, &ids).await?;
         let missing: Vec<String> =
             ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
-        if missing.is_empty() {
+        let mut wrong = Vec::new();
+        if !missing.is_empty() {
+            let reason = format!("names channels that do not exist: {}", missing.join(", "));
+            wrong.push(("channel_ids", reason));
+        }
+        if let Some(id) = fields.get("escalation_policy_id").and_then(Value::as_i64)
+            && escalation_policies::get(conn, id).await?.is_none()
+        {
+            let reason = format!("names an escalation policy that does not exist: {id}");
+            wrong.push(("escalation_policy_id", reason));
+        }
+        if wrong.is_empty() {
             return Ok(read);
         }
         let mut errors = read.err().unwrap_or_default();
-        let reason = format!("names channels that do not exist: {}", missing.join(", "));
-        errors.add("channel_ids", reason);
+        for (field, reason) in wrong {
+            errors.add(field, reason);
+        }
         Ok(Err(errors))
     }
 
@@ -188,25 +200,6 @@ impl Group<'_> {
         Ok(self.reply_with(id))
     }
 
-    pub(super) async fn acknowledge(
-        &mut self,
-        conn: &mut Conn<'_>,
-        id: IncidentId,
-        by: &str,
-    ) -> Result<Reply> {
-        let Some(mut incident) = incidents::get(conn, id).await? else {
-            return Ok(Reply::NotFound);
-        };
-        if incident.acknowledged_at.is_none() && incident.resolved_at.is_none() {
-            incident.acknowledged_at = Some(self.now);
-            incident.acknowledged_by = Some(by.to_owned());
-            incidents::update(conn, &incident).await?;
-            timeline::add(conn, id, self.now, TimelineKind::Acknowledged, by).await?;
-            self.tell_pages(incident.monitor_id);
-        }
-        Ok(Reply::Incident(Box::new(incident)))
-    }
-
     pub(super) async fn comment(
         &mut self,
         conn: &mut Conn<'_>,
@@ -220,7 +213,7 @@ impl Group<'_> {
         Ok(Reply::Incident(Box::new(incident)))
     }
 
-    fn tell_pages(&mut self, monitor_id: Option<MonitorId>) {
+    pub(super) fn tell_pages(&mut self, monitor_id: Option<MonitorId>) {
         self.effects.live.push(LiveEvent::CountsChanged);
         if let Some(id) = monitor_id {
             self.effects.live.push(LiveEvent::MonitorChanged(id));
