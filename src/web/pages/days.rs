@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use chrono::Days;
 
 use super::history_bar::{DayCell, history_bar, label, wide_bar};
-use super::text::{Html, Viewer, percent, span};
+use super::text::{Html, Viewer, millis, percent, span};
 use crate::clock::Timestamp;
 use crate::monitor::{Monitor, MonitorId};
+use crate::report::latency::Histogram;
 use crate::report::record::Record;
 use crate::report::rollup::DAY_MS;
 use crate::report::uptime::{Span, Tally};
@@ -20,12 +21,25 @@ pub struct Past {
     viewer: Viewer,
     days: Vec<Span>,
     records: HashMap<MonitorId, Record>,
+    latencies: HashMap<MonitorId, Histogram>,
 }
 
 impl Past {
     /// The records since [`Past::begin`].
     pub fn new(viewer: Viewer, records: HashMap<MonitorId, Record>) -> Self {
-        Self { viewer, days: days(viewer), records }
+        Self { viewer, days: days(viewer), records, latencies: HashMap::new() }
+    }
+
+    /// The same, with how long the checks of the last day took.
+    pub fn with_latencies(self, latencies: HashMap<MonitorId, Histogram>) -> Self {
+        Self { latencies, ..self }
+    }
+
+    /// What 95 of 100 checks of the last day did not take longer than; `–` when there was none.
+    pub fn p95(&self, monitor: &Monitor) -> String {
+        let latency = self.latencies.get(&monitor.id);
+        let ms = latency.and_then(|latency| latency.percentile(0.95));
+        ms.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms)))
     }
 
     /// From when on records are needed.

@@ -10,7 +10,8 @@ use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::{self, one_line, short_url};
 use crate::monitor::expect::Expected;
 use crate::monitor::state::State;
-use crate::monitor::{Cause, ErrorKind, Kind, Monitor, Target};
+use crate::monitor::{Cause, ErrorKind, Kind, Monitor, MonitorId, Target};
+use crate::report::rollup::{DAY_MS, Grain};
 use crate::store::monitors::Watched;
 use crate::store::{Conn, Result, rollups, windows};
 
@@ -40,6 +41,8 @@ pub struct Row {
     pub bar: Html,
     /// Its uptime in them.
     pub uptime: String,
+    /// How long its checks of the last day took: the 95th percentile.
+    pub p95: String,
     /// When it was last heard of.
     pub last: Html,
     /// What was searched for, which is marked in it.
@@ -71,6 +74,7 @@ impl Row {
             tags: monitor.settings.tags.clone(),
             bar: past.bar(monitor),
             uptime: past.uptime(monitor),
+            p95: past.p95(monitor),
             last: last.map_or_else(|| Html("–".to_owned()), |at| viewer.short_html(at)),
             needle: String::new(),
         }
@@ -116,8 +120,12 @@ pub async fn past(
     viewer: Viewer,
 ) -> Result<(Past, Vec<MaintenanceWindow>)> {
     let monitors: Vec<&Monitor> = monitors.iter().map(|watched| &watched.monitor).collect();
+    let ids: Vec<MonitorId> = monitors.iter().map(|monitor| monitor.id).collect();
     let records = rollups::records(conn, &monitors, Past::begin(viewer)).await?;
-    Ok((Past::new(viewer, records), windows::ending_after(conn, viewer.now).await?))
+    let day = (viewer.now.plus_ms(-DAY_MS), viewer.now);
+    let latencies = rollups::latencies(conn, Grain::Hour, &ids, day).await?;
+    let past = Past::new(viewer, records).with_latencies(latencies);
+    Ok((past, windows::ending_after(conn, viewer.now).await?))
 }
 
 fn note(watched: &Watched, shown: Shown, viewer: Viewer) -> String {
