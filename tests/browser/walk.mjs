@@ -29,7 +29,7 @@ const server = await startServer({ WATCHBELL_SMTP_URL: mail.url, WATCHBELL_SMTP_
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
 const page = await context.newPage();
-page.setDefaultTimeout(10_000);
+page.setDefaultTimeout(60_000);
 const problems = [];
 let where = "";
 page.on("pageerror", (error) => problems.push(`${where}: script: ${error.message}`));
@@ -140,7 +140,10 @@ let attacks = 0;
 for (let n = 0; n < queue.length && n < PAGES_MAX; n += 1) {
   const path = queue[n];
   where = path;
-  const answer = await page.goto(server.url + path).catch(() => null);
+  const answer = await page.goto(server.url + path).catch((error) => {
+    // What is sent as a file is no page.
+    if (!/download|ERR_ABORTED/i.test(error.message)) problems.push(`${path}: ${error.message.split("\n")[0]}`);
+  });
   if (!answer || !(answer.headers()["content-type"] || "").includes("html")) continue;
   if (answer.status() >= 500) problems.push(`${path}: answered ${answer.status()}`);
   await look(path);
