@@ -30,6 +30,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server: web, API, pings, checker, alerts.
     Serve,
+    /// Run a remote checker for one region.
+    Probe(cli::probe::ProbeArgs),
     /// Check a URL once from here; exit 0 up, 1 down, 2 usage.
     Check(cli::check::CheckArgs),
     /// Manage the people who may sign in.
@@ -155,7 +157,7 @@ pub struct Checked {
 }
 
 /// A region stands in messages, so it is one short line.
-fn parse_region(text: &str) -> Result<String, String> {
+pub(crate) fn parse_region(text: &str) -> Result<String, String> {
     let name = text.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err("must be a name of 1 to 100 characters on one line, such as eu-west".to_owned());
@@ -163,14 +165,34 @@ fn parse_region(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// What a probe needs of the settings.
+#[derive(Debug)]
+pub struct CheckedProbe {
+    /// Which addresses may be checked.
+    pub egress: EgressRules,
+    /// What tells "me" from "them".
+    pub canaries: Vec<Canary>,
+}
+
 impl Config {
+    /// Makes sense of the settings that a probe has.
+    ///
+    /// # Errors
+    /// One line that names the setting and the fix.
+    pub fn check_probe(&self) -> Result<CheckedProbe, String> {
+        let egress = EgressRules::parse(&self.egress_deny, &self.egress_allow)
+            .map_err(|reason| format!("WATCHBELL_EGRESS_DENY/ALLOW: {reason}"))?;
+        let canaries = canary::parse(&self.canaries)
+            .map_err(|reason| format!("WATCHBELL_CANARIES: {reason}"))?;
+        Ok(CheckedProbe { egress, canaries })
+    }
+
     /// Makes sense of the settings.
     ///
     /// # Errors
     /// One line that names the setting and the fix.
     pub fn check(&self) -> Result<Checked, String> {
-        let egress = EgressRules::parse(&self.egress_deny, &self.egress_allow)
-            .map_err(|reason| format!("WATCHBELL_EGRESS_DENY/ALLOW: {reason}"))?;
+        let CheckedProbe { egress, canaries } = self.check_probe()?;
         let smtp = match &self.smtp_url {
             Some(url) => Some(
                 SmtpSettings::parse(url, self.smtp_from.as_deref())
@@ -197,8 +219,6 @@ impl Config {
         {
             return Err("WATCHBELL_BASE_URL: must be like https://watch.example.com".to_owned());
         }
-        let canaries = canary::parse(&self.canaries)
-            .map_err(|reason| format!("WATCHBELL_CANARIES: {reason}"))?;
         Ok(Checked { egress, smtp, retry, canaries, sqlite_path: self.sqlite_path()? })
     }
 
@@ -256,11 +276,18 @@ pub fn parse_from(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
-    let variables: Vec<(String, String)> = command
-        .get_arguments()
-        .filter_map(|arg| Some((arg.get_id().to_string(), arg.get_env()?.to_str()?.to_owned())))
-        .collect();
-    for (id, variable) in &variables {
+    let of = |command: &clap::Command| -> Vec<(String, String)> {
+        let variable =
+            |arg: &clap::Arg| Some((arg.get_id().to_string(), arg.get_env()?.to_str()?.to_owned()));
+        command.get_arguments().filter_map(variable).collect()
+    };
+    let variables = of(&command);
+    let of_subcommands: Vec<_> =
+        command.get_subcommands().map(|sub| (sub.get_name().to_owned(), of(sub))).collect();
+    let all = variables.iter().map(|variable| (None, variable)).chain(
+        of_subcommands.iter().flat_map(|(sub, all)| all.iter().map(move |v| (Some(sub), v))),
+    );
+    for (sub, (id, variable)) in all {
         let (id, variable) = (id.clone(), variable.as_str());
         let given = env(variable).is_some_and(|value| !value.is_empty());
         // A file wins over the plain variable: an image may set the latter by default.
@@ -270,16 +297,31 @@ pub fn parse_from(
                 usage(&command, &format!("{variable}_FILE: cannot read {path}: {error}"))
             })?;
             let text = text.trim_end_matches(['\r', '\n']).to_owned();
-            command = command.mut_arg(id, |arg| arg.env(Resettable::Reset).default_value(text));
+            command = with_arg(command, sub, id, |arg| {
+                arg.env(Resettable::Reset).default_value(text).required(false)
+            });
         } else if !given {
             // Set but empty, as compose files leave it, is not given.
-            command = command.mut_arg(id, |arg| arg.env(Resettable::Reset));
+            command = with_arg(command, sub, id, |arg| arg.env(Resettable::Reset));
         }
     }
     let matches = command.clone().try_get_matches_from(args);
     matches
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| in_one_line(&command, &variables, error))
+}
+
+/// Changes an argument of the command, or of its subcommand `sub`.
+fn with_arg(
+    command: clap::Command,
+    sub: Option<&String>,
+    id: String,
+    change: impl FnOnce(clap::Arg) -> clap::Arg,
+) -> clap::Command {
+    match sub {
+        None => command.mut_arg(id, change),
+        Some(sub) => command.mut_subcommand(sub, |command| command.mut_arg(id, change)),
+    }
 }
 
 /// What clap says of a setting's wrong value, in one line that names the variable too: most settings are given so.

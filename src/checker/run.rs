@@ -12,18 +12,16 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Means, check};
-use super::ingest::Ingest;
 use super::judge::Judge;
 use super::meter::{Load, Meter};
 use super::queue::{Limits, Plan, Queue};
-use super::record::{COMPANY, Ended, Recorded, Recorder};
+use super::record::{COMPANY, Ended, Recorded, Recorder, Records};
 use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
-use crate::store::writer::Writer;
 
 /// Checks in flight to one address (contract, section 2).
 const PER_ADDRESS: usize = 8;
@@ -33,6 +31,8 @@ const PER_ADDRESS: usize = 8;
 pub enum Command {
     /// Check this monitor from now on; the first check is due at once. Replaces what was known of it.
     Watch(Arc<Monitor>),
+    /// The same for one of many that come together: the first check comes at its slot, or within some seconds if that is earlier.
+    WatchSoon(Arc<Monitor>),
     /// Do not check it any more.
     Forget(MonitorId),
     /// Check it now and tell.
@@ -59,8 +59,8 @@ pub struct Checker {
     /// Says which failures are ours.
     pub judge: Judge,
     /// Where results go.
-    pub writer: Writer<Ingest>,
-    /// The region of this server.
+    pub records: Arc<dyn Records>,
+    /// The region that it checks from.
     pub region: String,
     /// How many checks may run at once.
     pub permits: usize,
@@ -80,6 +80,12 @@ struct Loop {
 }
 
 impl Checker {
+    /// Whether a monitor is checked from this region.
+    fn is_here(&self, monitor: &Monitor) -> bool {
+        let regions = monitor.settings.target.pace().map(|pace| &pace.regions);
+        regions.is_some_and(|names| names.is_empty() || names.contains(&self.region))
+    }
+
     /// Checks `watched` and what commands add, until `stop`; then lets the checks that run end.
     pub async fn run(
         self,
@@ -91,7 +97,7 @@ impl Checker {
             queue: Queue::new(Limits { permits: self.permits, per_address: PER_ADDRESS }),
             slots: HashMap::new(),
             checks: JoinSet::new(),
-            recorder: Recorder::new(self.writer.clone()),
+            recorder: Recorder::new(self.records.clone()),
             generation: 0,
             wakes_at: None,
             checker: self,
@@ -121,6 +127,11 @@ impl Checker {
 impl Loop {
     fn start(&mut self, watched: Vec<Watched>) {
         let now = self.checker.clock.now();
+        let here = |w: Watched| {
+            let state = w.state.seen_from(&self.checker.region).into_owned();
+            self.checker.is_here(&w.monitor).then_some(Watched { state, ..w })
+        };
+        let watched: Vec<Watched> = watched.into_iter().filter_map(here).collect();
         let checked: Vec<_> = watched
             .iter()
             .filter_map(|w| Some((w.monitor.id, w.monitor.settings.target.pace()?, &w.state)))
@@ -148,6 +159,15 @@ impl Loop {
         let slot = Slot::new(monitor, state, self.generation, due);
         self.slots.insert(id, slot);
         self.plan(id, due, is_urgent);
+    }
+
+    /// Checks a monitor from now on, if it is checked from here.
+    fn watch(&mut self, monitor: Arc<Monitor>, due: Timestamp, is_urgent: bool) {
+        if self.checker.is_here(&monitor) {
+            self.put(monitor, None, due, is_urgent);
+        } else {
+            self.forget(monitor.id);
+        }
     }
 
     fn forget(&mut self, id: MonitorId) {
@@ -217,9 +237,13 @@ impl Loop {
         let now = self.checker.clock.now();
         match command {
             Command::Watch(monitor) => {
-                if monitor.settings.target.pace().is_some() {
-                    self.put(monitor, None, schedule::first_due(now), true);
-                }
+                self.watch(monitor, schedule::first_due(now), true);
+            }
+            Command::WatchSoon(monitor) => {
+                let spread_ms = schedule::spread_ms(self.slots.len());
+                let pace = monitor.settings.target.pace();
+                let due = pace.map(|pace| schedule::soon(monitor.id, pace, spread_ms, now));
+                self.watch(monitor, due.unwrap_or(now), false);
             }
             Command::Forget(id) => self.forget(id),
             Command::CheckNow { id, reply } => {

@@ -20,6 +20,10 @@ crate::words! {
         MonitorDegraded = "monitor.degraded",
         /// A certificate ends soon.
         CertificateExpiring = "certificate.expiring",
+        /// A probe is silent.
+        ProbeLost = "probe.lost",
+        /// It is heard of again.
+        ProbeBack = "probe.back",
         /// Watchbell itself is cut off from the network.
         SelfCutOff = "self.cut_off",
         /// It is back.
@@ -197,6 +201,12 @@ impl Message {
             text.push_str(line);
         }
         text
+    }
+
+    /// Adds a line, if there is one to say.
+    pub fn with_line(mut self, line: Option<String>) -> Self {
+        self.lines.extend(line);
+        self
     }
 
     /// The first line, with `bold` around the subject (empty for plain).
@@ -380,5 +390,6 @@ pub fn duration(ms: i64) -> String {
 }
 
 pub mod own;
+pub mod regions;
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
+mod fact;
 pub mod health_body;
 pub mod heartbeat;
 pub(crate) mod heartbeat_fields;

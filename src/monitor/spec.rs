@@ -94,6 +94,18 @@ impl Target {
         }
     }
 
+    /// The same, to be changed.
+    pub fn pace_mut(&mut self) -> Option<&mut Pace> {
+        match self {
+            Self::Http(spec) => Some(&mut spec.pace),
+            Self::Tcp(spec) => Some(&mut spec.pace),
+            Self::Dns(spec) => Some(&mut spec.pace),
+            Self::Tls(spec) => Some(&mut spec.pace),
+            Self::Icmp(spec) => Some(&mut spec.pace),
+            Self::Heartbeat(_) => None,
+        }
+    }
+
     /// Its address; `None` of what has none.
     pub fn url(&self) -> Option<&Url> {
         match self {
@@ -201,6 +213,12 @@ pub struct HeartbeatSpec {
 pub(super) const DAY: u32 = 86_400;
 
 impl Settings {
+    /// The settings of something that is only checked: without a name, and nobody is told.
+    pub fn of_target(target: Target) -> Self {
+        let (name, tags, notify_on) = (String::new(), Vec::new(), Vec::new());
+        Self { name, target, tags, channel_ids: Some(Vec::new()), notify_on }
+    }
+
     /// Reads the settings of a monitor of `kind` from a request; `current` is what a PATCH edits.
     ///
     /// # Errors

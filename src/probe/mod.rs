@@ -25,5 +25,5 @@ mod trust;
 
 pub use canary::{Canaries, SystemCanaries};
 pub use egress::EgressRules;
-pub use http::Prober;
+pub use http::{Prober, server_client};
 pub use resolver::GuardedResolver;

@@ -90,7 +90,7 @@ pub async fn insert_results(conn: &mut Conn<'_>, results: &[NewResult]) -> Resul
         let sql = format!(
             "INSERT INTO results (monitor_id, id, region, verdict, dns_ms, connect_ms, tls_ms, first_byte_ms,
                  total_ms, status_code, error_kind, error_text, failed_checks, in_maintenance)
-             {} ON CONFLICT (monitor_id, id) DO NOTHING",
+             {} ON CONFLICT (monitor_id, id, region) DO NOTHING",
             rows_of(conn, chunk.len(), 14)
         );
         run!(conn, {
@@ -129,7 +129,7 @@ pub async fn results(
     offset: i64,
 ) -> Result<Vec<StoredResult>> {
     let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(
-        "SELECT * FROM results WHERE monitor_id = $1 ORDER BY id DESC LIMIT $2 OFFSET $3")
+        "SELECT * FROM results WHERE monitor_id = $1 ORDER BY id DESC, region LIMIT $2 OFFSET $3")
         .bind(monitor_id).bind(limit).bind(offset).fetch_all(c).await)?;
     Ok(rows.into_iter().map(StoredResult::from).collect())
 }

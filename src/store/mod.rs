@@ -19,6 +19,7 @@ pub mod key_check;
 pub mod monitors;
 pub mod open;
 pub mod outbox;
+pub mod probes;
 pub mod sessions;
 pub mod settings;
 #[cfg(test)]

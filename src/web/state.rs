@@ -14,6 +14,7 @@ use crate::clock::SharedClock;
 use crate::live::LiveEvent;
 use crate::notify::outbox::Sender;
 use crate::notify::smtp::SmtpSettings;
+use crate::region::hub::Hub;
 use crate::seal::Sealer;
 use crate::store::Db;
 use crate::web::guard::TokenLimit;
@@ -30,6 +31,8 @@ pub struct AppState {
     pub sealer: Sealer,
     /// The server's own region.
     pub region: String,
+    /// What probes are told to check, and what was heard of them.
+    pub hub: Hub,
     /// What links and ping URLs start with.
     pub base_url: BaseUrl,
     /// Networks whose `X-Forwarded-*` headers are believed.

@@ -24,11 +24,19 @@ impl Group<'_> {
     ) -> Result<Reply> {
         self.need_windows(conn).await?;
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
+        if !is_checked_from(&watched.monitor, &result.region, self.own_region) {
+            return Ok(Reply::NotFound);
+        }
+        let last = watched.state.regions.get(&result.region).and_then(|own| own.last_check);
+        let is_repeated = last.is_some_and(|last| last.at >= result.started_at);
         let in_maintenance = self.window_of(&watched.monitor, self.now).is_some();
         self.results.push(NewResult { monitor_id: id, result: result.clone(), in_maintenance });
+        if is_repeated {
+            return Ok(Reply::Repeated);
+        }
         self.event(conn, id, &Event::Checked(result), Some(result)).await?;
-        let state = self.known.by_id.get(&id).map(|watched| Box::new(watched.state.clone()));
-        Ok(state.map_or(Reply::NotFound, Reply::State))
+        let state = self.known.by_id.get(&id).map(|watched| watched.state.seen_from(&result.region));
+        Ok(state.map_or(Reply::NotFound, |state| Reply::State(Box::new(state.into_owned()))))
     }
 
     pub(super) async fn pinged(
@@ -72,6 +80,11 @@ impl Group<'_> {
 
     pub(super) async fn deadline(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
         self.event(conn, id, &Event::DeadlinePassed, None).await?;
+        Ok(Reply::Done)
+    }
+
+    pub(super) async fn fell_silent(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+        self.event(conn, id, &Event::FellSilent, None).await?;
         Ok(Reply::Done)
     }
 
@@ -152,15 +165,42 @@ impl Group<'_> {
         };
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(()) };
         let monitor = watched.monitor.clone();
+        let tally = watched.state.tally(&Policy::of(&monitor.settings.target), self.now);
         let channel_ids = self.channels_of(conn, &monitor).await?;
         let routing = Routing {
             channel_ids,
             told,
+            tally,
             window: self.holding_window(&monitor, check),
             incident: incident.as_ref(),
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);
-        self.carry_out(conn, &monitor, plan, incident, check).await
+        let regions = routing.tally.map(|tally| tally.failing).unwrap_or_default();
+        self.carry_out(conn, &monitor, plan, incident, check).await?;
+        self.name_regions(conn, id, regions).await
+    }
+
+    /// Adds the regions that see an outage to its incident, those that joined later too.
+    async fn name_regions(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+        regions: Vec<String>,
+    ) -> Result<()> {
+        if regions.is_empty() {
+            return Ok(());
+        }
+        let Some(mut incident) = incidents::open_of(conn, id).await? else { return Ok(()) };
+        let known = incident.regions.len();
+        for region in regions {
+            if !incident.regions.contains(&region) {
+                incident.regions.push(region);
+            }
+        }
+        if incident.regions.len() > known {
+            incidents::update(conn, &incident).await?;
+        }
+        Ok(())
     }
 
     /// The enabled channels that a monitor tells.
@@ -316,6 +356,15 @@ impl Group<'_> {
         self.flush_deliveries(conn).await?;
         self.effects.known = self.known;
         Ok(self.effects)
+    }
+}
+
+/// Whether a monitor is checked from `region`; without a choice it is from the server's `own` alone.
+fn is_checked_from(monitor: &Monitor, region: &str, own: &str) -> bool {
+    let regions = monitor.settings.target.pace().map(|pace| pace.regions.as_slice());
+    match regions {
+        None | Some([]) => region == own,
+        Some(names) => names.iter().any(|name| name == region),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::live::LiveEvent;
 use crate::monitor::state::Event;
 use crate::monitor::{Kind, MonitorId, Settings};
 use crate::store::history::StatusChange;
-use crate::store::{Conn, Result, channels, incidents, monitors, timeline};
+use crate::store::{Conn, Result, channels, incidents, monitors, probes, timeline};
 
 impl Group<'_> {
     pub(super) async fn create(
@@ -79,13 +79,51 @@ impl Group<'_> {
         let existing = channels::existing(conn, &ids).await?;
         let missing: Vec<String> =
             ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
-        if missing.is_empty() {
-            return Ok(read);
+        let mut wrong = FieldErrors::default();
+        if !missing.is_empty() {
+            let reason = format!("names channels that do not exist: {}", missing.join(", "));
+            wrong.add("channel_ids", reason);
+        }
+        if let Some(reason) = self.unknown_regions(conn, fields).await? {
+            wrong.add("regions", reason);
+        }
+        if wrong.is_empty() {
+            return Ok(read.map(|settings| self.with_own_region_left_out(settings)));
         }
         let mut errors = read.err().unwrap_or_default();
-        let reason = format!("names channels that do not exist: {}", missing.join(", "));
-        errors.add("channel_ids", reason);
+        wrong.0.iter().for_each(|(name, reason)| errors.add(name, reason.as_str()));
         Ok(Err(errors))
+    }
+
+    /// What is wrong with the regions that a request names, if any of them does not exist.
+    async fn unknown_regions(
+        &self,
+        conn: &mut Conn<'_>,
+        fields: &Map<String, Value>,
+    ) -> Result<Option<String>> {
+        let named = fields.get("regions").and_then(Value::as_array);
+        let named: Vec<&str> = named.into_iter().flatten().filter_map(Value::as_str).collect();
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let mut known = vec![self.own_region.to_owned()];
+        known.extend(probes::regions(conn).await?);
+        let is_unknown = |name: &&&str| !known.iter().any(|region| region == name.trim());
+        let unknown: Vec<&str> = named.iter().filter(is_unknown).copied().collect();
+        Ok((!unknown.is_empty()).then(|| {
+            let (unknown, known) = (unknown.join(", "), known.join(", "));
+            format!("names regions that do not exist: {unknown}; there are {known}")
+        }))
+    }
+
+    /// The server's own region alone is what a monitor without a choice has.
+    fn with_own_region_left_out(&self, mut settings: Settings) -> Settings {
+        if let Some(pace) = settings.target.pace_mut()
+            && matches!(&pace.regions[..], [only] if only == self.own_region)
+        {
+            pace.regions.clear();
+        }
+        settings
     }
 
     /// Reads a monitor with its headers, keeping the state that this group has made.

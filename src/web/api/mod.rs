@@ -8,6 +8,7 @@ pub mod maintenance_windows;
 pub mod monitors;
 pub mod openapi;
 pub mod overview;
+pub mod probes;
 pub mod routes;
 mod schema_fields;
 mod schemas;

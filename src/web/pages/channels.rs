@@ -144,6 +144,8 @@ fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::MonitorUp => "up again",
         AlertEvent::MonitorDegraded => "degraded",
         AlertEvent::CertificateExpiring => "certificate",
+        AlertEvent::ProbeLost => "probe lost",
+        AlertEvent::ProbeBack => "probe back",
         AlertEvent::SelfCutOff => "Watchbell cut off",
         AlertEvent::SelfBack => "Watchbell back",
         AlertEvent::ChannelFailed => "channel failed",
