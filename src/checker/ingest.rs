@@ -264,7 +264,9 @@ impl Batch for Ingest {
         // Given back by `committed`. After a failure what the group has made of it is not true, and all is read anew.
         let known = std::mem::take(&mut self.known);
         let now = self.clock.now();
-        let mut group = Group::load(conn, (&self.sealer, self.outlets.hub.own_region()), known, now, items).await?;
+        let mut group =
+            Group::load(conn, (&self.sealer, self.outlets.hub.own_region()), known, now, items)
+                .await?;
         let mut replies = Vec::with_capacity(items.len());
         for item in items {
             replies.push(group.work(conn, item).await?);

@@ -49,8 +49,9 @@ impl Pace {
         if let Quorum::AtLeast(count) = region_quorum
             && region_quorum.of(configured) > configured
         {
-            let reason =
-                format!("is {count}, but the monitor has {configured} region(s); give at most that");
+            let reason = format!(
+                "is {count}, but the monitor has {configured} region(s); give at most that"
+            );
             fields.wrong("region_quorum", reason);
         }
         Self {

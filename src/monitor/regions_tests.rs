@@ -172,7 +172,11 @@ fn silence_neither_makes_nor_ends_an_outage() {
     world.event(&Event::FellSilent);
     assert_eq!(world.told(), Vec::<&str>::new());
     world.check("a", Down);
-    assert_eq!((world.state.status, world.told()), (Status::Up, vec![]), "alone it decides nothing");
+    assert_eq!(
+        (world.state.status, world.told()),
+        (Status::Up, vec![]),
+        "alone it decides nothing"
+    );
     world.check("b", Down);
     assert_eq!((world.state.status, world.told()), (Status::Down, vec!["went down"]));
     assert!(!world.is_stale());

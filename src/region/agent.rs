@@ -16,7 +16,9 @@ use uuid::Uuid;
 use self::link::{Link, Trouble};
 use self::notebook::{Known, Notebook};
 use super::spool::Spool;
-use super::wire::{Assignments, Load, Poll, RESULTS_MAX, Receipt, Results, VERSION, WAIT_MAX_SECONDS};
+use super::wire::{
+    Assignments, Load, Poll, RESULTS_MAX, Receipt, Results, VERSION, WAIT_MAX_SECONDS,
+};
 use crate::checker::judge::Judge;
 use crate::checker::meter::Meter;
 use crate::checker::run::{Checker, Command};
@@ -111,7 +113,8 @@ pub async fn run(config: AgentConfig, stop: CancellationToken) -> Result<(), Cli
     };
     let stopping = supervisor.stop().clone();
     supervisor.spawn("checker", checker.run(Vec::new(), queue, stopping.clone()));
-    supervisor.spawn("region watch", watch_region(judge, changes, commands.clone(), stopping.clone()));
+    supervisor
+        .spawn("region watch", watch_region(judge, changes, commands.clone(), stopping.clone()));
     supervisor.spawn("results", agent.clone().hand_in(stopping.clone()));
     let outcome = tokio::select! {
         () = stop.cancelled() => Ok(()),
@@ -146,7 +149,11 @@ async fn watch_region(
         };
         match change {
             Change::CutOff { tally, .. } => {
-                tracing::warn!(silent = tally.silent, hosts = tally.all, "cut off from the network");
+                tracing::warn!(
+                    silent = tally.silent,
+                    hosts = tally.all,
+                    "cut off from the network"
+                );
                 continue;
             }
             Change::Back => tracing::info!("back on the network"),

@@ -276,7 +276,11 @@ impl Hub {
             logged.len() < LOGGED_MAX && logged.insert((refusal, who.to_owned()))
         };
         if is_first {
-            tracing::warn!(reason = refusal.as_str(), from = who, "refused something of a probe; said once");
+            tracing::warn!(
+                reason = refusal.as_str(),
+                from = who,
+                "refused something of a probe; said once"
+            );
         }
     }
 
@@ -287,7 +291,11 @@ impl Hub {
             logged.len() < LOGGED_MAX && logged.insert((Refusal::Clock, format!("{name}'s clock")))
         };
         if is_first {
-            tracing::warn!(probe = name, ahead_ms, "the clock of a probe is wrong; its results are corrected");
+            tracing::warn!(
+                probe = name,
+                ahead_ms,
+                "the clock of a probe is wrong; its results are corrected"
+            );
         }
     }
 
@@ -344,11 +352,23 @@ mod tests {
         });
         let settings = Settings::read(fields.as_object().unwrap(), Kind::Http, None).unwrap();
         let at = Timestamp(0);
-        Arc::new(Monitor { id, uuid: None, settings, paused: false, created_at: at, updated_at: at })
+        Arc::new(Monitor {
+            id,
+            uuid: None,
+            settings,
+            paused: false,
+            created_at: at,
+            updated_at: at,
+        })
     }
 
     /// What a probe of `region` knows after it has asked until there is nothing new.
-    fn sync(hub: &Hub, region: &str, known: &mut (Option<Uuid>, u64), ids: &mut HashSet<MonitorId>) {
+    fn sync(
+        hub: &Hub,
+        region: &str,
+        known: &mut (Option<Uuid>, u64),
+        ids: &mut HashSet<MonitorId>,
+    ) {
         while let Some(answer) = hub.assignments(region, known.0, known.1) {
             assert!(answer.watch.len() + answer.forget.len() <= TASKS_MAX);
             *known = (Some(answer.epoch), answer.revision);
@@ -385,7 +405,9 @@ mod tests {
         hub.note(&Command::Watch(monitor(1, &["eu", "us"])));
         let answer = hub.assignments("eu", None, 0).unwrap();
         let text = serde_json::to_string(&answer.watch).unwrap();
-        assert!(text.contains("Bearer secret") && !text.contains("private") && !text.contains("us\""));
+        assert!(
+            text.contains("Bearer secret") && !text.contains("private") && !text.contains("us\"")
+        );
         let back: Vec<Task> = serde_json::from_str(&text).unwrap();
         let monitor = back.into_iter().next().unwrap().into_monitor();
         assert_eq!(monitor.settings.target.pace().unwrap().regions, Vec::<String>::new());

@@ -169,7 +169,9 @@ pub fn mismatch(version: u32, them: &str, us: &str) -> Option<String> {
         std::cmp::Ordering::Less => them,
         std::cmp::Ordering::Greater => us,
     };
-    Some(format!("the {them} speaks version {version} and the {us} version {VERSION}; update the {older}"))
+    Some(format!(
+        "the {them} speaks version {version} and the {us} version {VERSION}; update the {older}"
+    ))
 }
 
 crate::words! {

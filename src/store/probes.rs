@@ -129,7 +129,11 @@ pub async fn set_seen(conn: &mut Conn<'_>, id: i64, at: Timestamp, seen: &Seen) 
 }
 
 /// Notes that a probe is lost, and who was told; or that it is not.
-pub async fn set_lost(conn: &mut Conn<'_>, id: i64, lost: Option<(Timestamp, &[i64])>) -> Result<()> {
+pub async fn set_lost(
+    conn: &mut Conn<'_>,
+    id: i64,
+    lost: Option<(Timestamp, &[i64])>,
+) -> Result<()> {
     let (at, told) = lost.unzip();
     run!(
         conn,

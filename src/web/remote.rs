@@ -167,7 +167,9 @@ fn greet(state: &State, probe: &Probe, instance: Uuid) -> Result<(), ApiError> {
     state.hub.greet(probe.id, instance).map_err(|refusal| {
         state.hub.refuse(refusal, &probe.name);
         let name = &probe.name;
-        ApiError::Conflict(format!("another process works as the probe {name} since; give each its own"))
+        ApiError::Conflict(format!(
+            "another process works as the probe {name} since; give each its own"
+        ))
     })
 }
 

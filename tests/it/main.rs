@@ -26,6 +26,8 @@ mod netns;
 mod pages;
 mod pausing;
 mod probe;
+mod probes;
+mod regions;
 mod scarcity;
 mod scheduler;
 mod serve;

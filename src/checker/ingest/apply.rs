@@ -35,7 +35,8 @@ impl Group<'_> {
             return Ok(Reply::Repeated);
         }
         self.event(conn, id, &Event::Checked(result), Some(result)).await?;
-        let state = self.known.by_id.get(&id).map(|watched| watched.state.seen_from(&result.region));
+        let state =
+            self.known.by_id.get(&id).map(|watched| watched.state.seen_from(&result.region));
         Ok(state.map_or(Reply::NotFound, |state| Reply::State(Box::new(state.into_owned()))))
     }
 
@@ -83,7 +84,11 @@ impl Group<'_> {
         Ok(Reply::Done)
     }
 
-    pub(super) async fn fell_silent(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
+    pub(super) async fn fell_silent(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+    ) -> Result<Reply> {
         self.event(conn, id, &Event::FellSilent, None).await?;
         Ok(Reply::Done)
     }

@@ -11,6 +11,7 @@ pub mod overview;
 pub mod probes;
 pub mod routes;
 mod schema_fields;
+mod schema_probes;
 mod schemas;
 pub mod shown;
 pub mod tokens;

@@ -48,7 +48,8 @@ pub async fn make(state: &State, map: &Map<String, Value>) -> Result<(Probe, Str
     let name = fields.name("name", region.clone().or(Some("unnamed".to_owned())), None);
     let region = region.or_else(|| given.then(|| name.clone()));
     match &region {
-        None => fields.wrong("region", "is missing: name the place that it checks from, such as eu-west"),
+        None => fields
+            .wrong("region", "is missing: name the place that it checks from, such as eu-west"),
         Some(region) => {
             if let Err(reason) = parse_region(region) {
                 fields.wrong("region", reason);

@@ -8,9 +8,7 @@ use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::{self, cause_word};
 use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::state::Policy;
-use crate::monitor::{
-    CheckResult, Header, Phases, RegionState, Settings, Status, Target,
-};
+use crate::monitor::{CheckResult, Header, Phases, RegionState, Settings, Status, Target};
 use crate::store::history::{Ping, StoredResult};
 use crate::store::monitors::Watched;
 
@@ -118,10 +116,9 @@ impl Beside {
         shown.insert("regions".to_owned(), json!(names));
         shown.insert("stale".to_owned(), json!(state.is_stale(&policy, self.now)));
         shown.insert("below_quorum".to_owned(), json!(state.below_quorum));
-        if policy.rule.is_some() {
-            let states: Vec<_> = names.iter().map(region).collect();
-            shown.insert("region_states".to_owned(), json!(states));
-        }
+        let asked = if policy.rule.is_some() { names } else { &[] };
+        let states: Vec<_> = asked.iter().map(region).collect();
+        shown.insert("region_states".to_owned(), json!(states));
         shown
     }
 
