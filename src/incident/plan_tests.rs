@@ -108,7 +108,7 @@ fn going_down_tells_the_channels_unless_there_is_a_reason_not_to() {
         (json!({"notify_on": ["up"]}), vec![1, 2], None, &nobody, NobodyNotified),
         (json!({}), vec![1, 2], Some(&open_window), &nobody, Held),
     ] {
-        let routing = Routing { channel_ids, tally: None, window, ..Routing::default() };
+        let routing = Routing { channel_ids, window, ..Routing::default() };
         let plan = plan(&site(fields), &[went_down()], None, &routing, NOW);
         assert_eq!(&told(&plan), expected);
         assert_eq!(kinds(&plan)[..2], [Detected, Confirmed]);
@@ -139,10 +139,10 @@ fn the_end_is_told_to_whoever_was_told_and_to_nobody_else() {
         (Fact::Recovered { started_at }, json!({"notify_on": ["down"]}), None),
     ] {
         let routing = Routing {
-            channel_ids: vec![1, tally: None, 2, 3],
+            channel_ids: vec![1, 2, 3],
             told: vec![2, 9],
             incident: Some(&open),
-            window: None,
+            ..Routing::default()
         };
         let result = check(NOW, Verdict::Up);
         let plan = plan(&site(fields), &[fact], Some(&result), &routing, NOW);
@@ -160,8 +160,7 @@ fn the_end_is_told_to_whoever_was_told_and_to_nobody_else() {
 #[test]
 fn another_reason_is_noted_and_not_told() {
     let open = incident(NOW, Cause::ReportedFailure { exit_status: Some(1) }, false);
-    let routing =
-        Routing { channel_ids: vec![1], tally: None, incident: Some(&open), ..Routing::default() };
+    let routing = Routing { channel_ids: vec![1], incident: Some(&open), ..Routing::default() };
     for (changed, lines) in [(true, vec![TimelineKind::ReasonChanged]), (false, vec![])] {
         let fact = Fact::StillDown { cause: status_500(), changed };
         let plan = plan(&site(json!({})), &[fact], None, &routing, NOW);
@@ -178,14 +177,14 @@ fn slowness_is_told_on_its_own_and_only_outside_a_window() {
     let result = check(NOW, Verdict::Degraded);
     let open_window = window(7);
     for window in [None, Some(&open_window)] {
-        let routing = Routing { channel_ids: vec![1], tally: None, window, ..Routing::default() };
+        let routing = Routing { channel_ids: vec![1], window, ..Routing::default() };
         let plan = plan(&monitor, &[Fact::Degraded], Some(&result), &routing, NOW);
         assert_eq!(plan.degraded_told, Some(window.is_none()));
         assert_eq!(plan.notices.len(), usize::from(window.is_none()));
         assert_eq!(plan.incident, None);
         assert!(plan.notices.iter().all(|notice| !notice.of_incident));
     }
-    let routing = Routing { channel_ids: vec![1], tally: None, ..Routing::default() };
+    let routing = Routing { channel_ids: vec![1], ..Routing::default() };
     for told in [true, false] {
         let fact = Fact::NoLongerDegraded { since: NOW.plus_ms(-60_000), told };
         let plan = plan(&monitor, &[fact], Some(&result), &routing, NOW);
@@ -214,7 +213,7 @@ fn a_certificate_that_ends_is_told_on_its_own_and_in_a_window_too() {
         (json!({"notify_on": ["down", "up", "degraded"]}), None, None, vec![]),
     ] {
         let routing =
-            Routing { channel_ids: vec![1, tally: None, 2], told: vec![], window, incident };
+            Routing { channel_ids: vec![1, 2], told: vec![], window, incident, tally: None };
         let plan = plan(&site(fields), std::slice::from_ref(&ends), Some(&result), &routing, NOW);
         assert_eq!(told(&plan), expected);
         assert_eq!((plan.incident, plan.timeline), (None, vec![]));

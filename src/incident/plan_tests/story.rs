@@ -117,10 +117,10 @@ impl World {
         self.state = state;
         let routing = Routing {
             channel_ids: self.channels.iter().copied().collect(),
-            tally: None,
             told: self.told.iter().copied().collect(),
             window: self.window.as_ref(),
             incident: self.incident.as_ref(),
+            ..Routing::default()
         };
         let plan = plan(&self.monitor, &facts, result, &routing, self.now);
         match plan.incident {
