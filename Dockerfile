@@ -26,10 +26,11 @@ VOLUME /data
 EXPOSE 8080
 USER 65532:65532
 
-# There is no curl here: Watchbell checks itself. With another port in WATCHBELL_LISTEN, give
-# `docker run` a --health-cmd with that port.
+# There is no curl here: Watchbell checks itself, also where WATCHBELL_EGRESS_DENY has loopback. With
+# another port in WATCHBELL_LISTEN, give `docker run` a --health-cmd with that port.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
-    CMD ["/usr/local/bin/watchbell", "check", "http://127.0.0.1:8080/healthz"]
+    CMD ["/usr/local/bin/watchbell", "check", "--egress-allow", "loopback", \
+         "http://127.0.0.1:8080/healthz"]
 
 ENTRYPOINT ["/usr/local/bin/watchbell"]
 CMD ["serve"]

@@ -339,7 +339,7 @@ fn in_one_line(
     let said = said.trim_start_matches("error: ").split_whitespace().collect::<Vec<_>>().join(" ");
     let named = variables.iter().find_map(|(id, variable)| {
         let arg = command.get_arguments().find(|arg| arg.get_id() == id.as_str())?;
-        let (before, rest) = said.split_once(&format!(" for '--{} <", arg.get_long()?))?;
+        let (before, rest) = said.split_once(&format!(" for '--{} ", arg.get_long()?))?;
         let (_, reason) = rest.split_once('\'')?;
         Some((format!("{before}{reason}"), variable))
     });

@@ -32,6 +32,44 @@ impl FieldErrors {
 /// The longest name, in characters (contract, section 5).
 pub const NAME_MAX: usize = 10_000;
 
+/// What the API shows of things and nobody sets.
+const READ_ONLY: [&str; 24] = [
+    "id",
+    "uuid",
+    "ping_url",
+    "created_at",
+    "updated_at",
+    "current_status",
+    "status_since",
+    "in_maintenance",
+    "confirming",
+    "late",
+    "stale",
+    "certificate",
+    "uptime",
+    "last_result",
+    "last_checked_at",
+    "last_ping_at",
+    "last_contact_at",
+    "last_used_at",
+    "last_delivery_at",
+    "last_error",
+    "next_due_at",
+    "next_starts_at",
+    "deadline_at",
+    "is_active",
+];
+
+/// Takes out of a change what is only shown, so that an object can be sent back as it was read: with the `id` that it has, all of
+/// that, as much of it moves on by itself; else what is still as it is `shown`.
+pub fn leave_out_shown(map: &mut Map<String, Value>, shown: &Value) {
+    let is_whole = map.get("id").is_some_and(|id| Some(id) == shown.get("id"));
+    map.retain(|name, value| {
+        let is_shown_only = READ_ONLY.contains(&name.as_str()) && shown.get(name).is_some();
+        !(is_shown_only && (is_whole || shown.get(name) == Some(value)))
+    });
+}
+
 /// A reader over one JSON object. Ask for each known field, then call [`Fields::finish`].
 ///
 /// Absent keeps `current` (a PATCH) or takes the default (a POST, where `current` is `None`); `null` is the default in both.
@@ -146,6 +184,11 @@ impl<'a> Fields<'a> {
         self.read(name, None, current, |value| parse_ids(value).map(Some))
     }
 
+    /// A list of positive ids without repetition.
+    pub fn ids(&mut self, name: &'static str, current: Option<Vec<i64>>) -> Vec<i64> {
+        self.read(name, Vec::new(), current, parse_ids)
+    }
+
     /// A list of tags: trimmed, 1 to 100 characters each, without repetition, at most 50.
     pub fn tags(&mut self, name: &'static str, current: Option<Vec<String>>) -> Vec<String> {
         self.read(name, Vec::new(), current, parse_tags)
@@ -163,6 +206,9 @@ impl<'a> Fields<'a> {
 }
 
 fn unknown_reason(key: &str, known: &BTreeSet<&'static str>) -> String {
+    if READ_ONLY.contains(&key) {
+        return "cannot be set; leave it out".to_owned();
+    }
     let near = known.iter().find(|k| {
         let k = k.trim_end_matches("_seconds");
         k.starts_with(key) || key.starts_with(k)
@@ -226,4 +272,34 @@ fn parse_tags(value: &Value) -> Result<Vec<String>, String> {
         return Err("must have at most 50 tags".to_owned());
     }
     Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn left(change: Value) -> Value {
+        let Value::Object(mut map) = change else { panic!("an object") };
+        let shown = json!({"id": 7, "name": "shop", "late": false, "created_at": "then"});
+        leave_out_shown(&mut map, &shown);
+        Value::Object(map)
+    }
+
+    #[test]
+    fn what_is_only_shown_may_be_sent_back() {
+        let whole = json!({"id": 7, "name": "shop", "late": true, "created_at": "then"});
+        assert_eq!(left(whole), json!({"name": "shop"}), "it was late when it was read");
+        assert_eq!(left(json!({"created_at": "then", "late": true})), json!({"late": true}));
+        let other = json!({"id": 8, "late": true});
+        assert_eq!(left(other.clone()), other, "another thing");
+        assert_eq!(left(json!({"id": 7, "uuid": "x"})), json!({"uuid": "x"}), "it has none");
+        let map = json!({"id": 8, "nam": 1});
+        let mut fields = Fields::new(map.as_object().unwrap());
+        fields.raw("name");
+        let errors = fields.finish().unwrap_err().0;
+        assert_eq!(errors["id"], "cannot be set; leave it out");
+        assert_eq!(errors["nam"], "is not a field here; did you mean name?");
+    }
 }

@@ -7,10 +7,13 @@ use tracing_subscriber::fmt;
 
 use crate::config::LogFormat;
 
-/// Starts the log. `RUST_LOG` chooses what is in it; by default our own lines of level info and everybody's warnings.
+/// What is in the log unless `RUST_LOG` says: our own lines of level info and everybody's warnings. The HTTP parser calls it an
+/// error when a client does not speak HTTP; that is the client's, and any port scanner would fill the log with it.
+const USUAL: &str = "warn,watchbell=info,actix_http::h1::dispatcher=off";
+
+/// Starts the log. `RUST_LOG` chooses what is in it.
 pub fn start(format: LogFormat) {
-    let filter =
-        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,watchbell=info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(USUAL));
     let log = fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

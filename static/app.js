@@ -95,10 +95,11 @@ document.addEventListener("submit", (event) => {
 // Forms whose answer belongs beside their button: Send test, Run check now.
 document.addEventListener("submit", async (event) => {
   const form = event.target;
-  if (!form.dataset.inline) return;
+  const inline = (event.submitter && event.submitter.dataset.inline) || form.dataset.inline;
+  if (!inline) return;
   event.preventDefault();
   const button = event.submitter || $("button", form);
-  const place = $(`#${form.dataset.inline}`);
+  const place = $(`#${inline}`);
   const label = $("[data-label]", button) || button;
   const before = label.textContent;
   button.disabled = true;

@@ -33,16 +33,16 @@ pub(super) struct Means {
 
 /// Makes one check; `due` is when it should have begun. `None` of what is not checked.
 pub(super) async fn check(
-    means: Means,
+    means: Arc<Means>,
     monitor: Arc<Monitor>,
     generation: u64,
     due: Timestamp,
 ) -> Option<Ended> {
-    let Means { prober, judge, clock, meter, region } = means;
+    let Means { prober, judge, clock, meter, region } = &*means;
     let began = clock.now();
     meter.began(due, began);
     let target = &monitor.settings.target;
-    let mut result = prober.check(target, &region, began).await?;
+    let mut result = prober.check(target, region, began).await?;
     if let Some(pace) = target.pace() {
         excuse_own_delay(&mut result, pace);
     }

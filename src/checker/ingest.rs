@@ -4,11 +4,13 @@
 //! transaction. What must happen after the commit is collected as [`Effects`].
 
 mod apply;
+mod depend;
 mod edit;
+mod known;
 mod probes;
 mod region;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,6 +18,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast, mpsc};
 use uuid::Uuid;
 
+use self::known::{KNOWN_MAX, Known};
 pub use self::probes::ProbeNews;
 pub use self::region::RegionNews;
 use super::run::Command;
@@ -174,36 +177,6 @@ pub enum Reply {
     Ping(i64),
     /// The incident as it is now.
     Incident(Box<Incident>),
-}
-
-/// Monitors as they are in the database. The writer is the only one that changes them, so what it has read or written stays
-/// true until a group fails.
-#[derive(Debug, Default)]
-struct Known {
-    by_id: HashMap<MonitorId, Watched>,
-    by_uuid: HashMap<Uuid, MonitorId>,
-}
-
-/// How many monitors are remembered before all are forgotten and read anew as they come.
-const KNOWN_MAX: usize = 20_000;
-
-impl Known {
-    fn put(&mut self, watched: Watched) {
-        let (id, uuid) = (watched.monitor.id, watched.monitor.uuid);
-        let old = self.by_id.insert(id, watched).and_then(|old| old.monitor.uuid);
-        if let Some(old) = old {
-            self.by_uuid.remove(&old);
-        }
-        if let Some(uuid) = uuid {
-            self.by_uuid.insert(uuid, id);
-        }
-    }
-
-    fn forget(&mut self, id: MonitorId) {
-        if let Some(uuid) = self.by_id.remove(&id).and_then(|old| old.monitor.uuid) {
-            self.by_uuid.remove(&uuid);
-        }
-    }
 }
 
 /// What is to be done once a group is durable.

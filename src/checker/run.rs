@@ -19,7 +19,7 @@ use super::record::{COMPANY, Ended, Recorded, Recorder, Records};
 use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
-use crate::monitor::{CheckResult, Monitor, MonitorId, schedule};
+use crate::monitor::{CheckResult, Monitor, MonitorId, Pace, schedule};
 use crate::probe::Prober;
 use crate::store::monitors::Watched;
 
@@ -69,7 +69,9 @@ pub struct Checker {
 }
 
 struct Loop {
-    checker: Checker,
+    clock: SharedClock,
+    meter: Arc<Meter>,
+    means: Arc<Means>,
     queue: Queue,
     slots: HashMap<MonitorId, Slot>,
     checks: JoinSet<Option<Ended>>,
@@ -79,13 +81,13 @@ struct Loop {
     wakes_at: Option<Timestamp>,
 }
 
-impl Checker {
-    /// Whether a monitor is checked from this region.
-    fn is_here(&self, monitor: &Monitor) -> bool {
-        let regions = monitor.settings.target.pace().map(|pace| &pace.regions);
-        regions.is_some_and(|names| names.is_empty() || names.contains(&self.region))
-    }
+/// Whether a monitor is checked from `region`.
+fn is_here(monitor: &Monitor, region: &str) -> bool {
+    let regions = monitor.settings.target.pace().map(|pace| &pace.regions);
+    regions.is_some_and(|names| names.is_empty() || names.iter().any(|name| name == region))
+}
 
+impl Checker {
     /// Checks `watched` and what commands add, until `stop`; then lets the checks that run end.
     pub async fn run(
         self,
@@ -97,10 +99,18 @@ impl Checker {
             queue: Queue::new(Limits { permits: self.permits, per_address: PER_ADDRESS }),
             slots: HashMap::new(),
             checks: JoinSet::new(),
-            recorder: Recorder::new(self.records.clone()),
+            recorder: Recorder::new(self.records),
             generation: 0,
             wakes_at: None,
-            checker: self,
+            clock: self.clock.clone(),
+            meter: self.meter.clone(),
+            means: Arc::new(Means {
+                prober: self.prober,
+                judge: self.judge,
+                clock: self.clock,
+                meter: self.meter,
+                region: self.region,
+            }),
         };
         this.start(watched);
         loop {
@@ -126,10 +136,11 @@ impl Checker {
 
 impl Loop {
     fn start(&mut self, watched: Vec<Watched>) {
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
+        let region = &self.means.region;
         let here = |w: Watched| {
-            let state = w.state.seen_from(&self.checker.region).into_owned();
-            self.checker.is_here(&w.monitor).then_some(Watched { state, ..w })
+            let state = w.state.seen_from(region).into_owned();
+            is_here(&w.monitor, region).then_some(Watched { state, ..w })
         };
         let watched: Vec<Watched> = watched.into_iter().filter_map(here).collect();
         let checked: Vec<_> = watched
@@ -140,7 +151,8 @@ impl Loop {
             checked.iter().map(|(id, ..)| *id).zip(schedule::due_at_start(&checked, now)).collect();
         for Watched { monitor, state } in watched {
             if let Some(due) = due.get(&monitor.id) {
-                self.put(Arc::new(monitor), Some(&state), *due, state.is_confirming());
+                // Nothing is being confirmed: what was cut off at the stop begins anew.
+                self.put(Arc::new(monitor), Some(&state), *due, false);
             }
         }
     }
@@ -163,7 +175,7 @@ impl Loop {
 
     /// Checks a monitor from now on, if it is checked from here.
     fn watch(&mut self, monitor: Arc<Monitor>, due: Timestamp, is_urgent: bool) {
-        if self.checker.is_here(&monitor) {
+        if is_here(&monitor, &self.means.region) {
             self.put(monitor, None, due, is_urgent);
         } else {
             self.forget(monitor.id);
@@ -191,12 +203,11 @@ impl Loop {
     fn sleep(&mut self) -> crate::clock::Sleep {
         let earliest_due = self.queue.earliest_due();
         // Nobody comes soon that is worth waiting for.
-        let comes_soon =
-            |due: Timestamp| due.since(self.checker.clock.now()) < COMPANY.as_millis() as i64;
+        let comes_soon = |due: Timestamp| due.since(self.clock.now()) < COMPANY.as_millis() as i64;
         if self.checks.is_empty() && !earliest_due.is_some_and(comes_soon) {
             self.recorder.hand_on();
         }
-        self.checker.meter.set_load(Load {
+        self.meter.set_load(Load {
             earliest_due,
             in_flight: self.queue.in_flight(),
             waiting: self.queue.waiting(),
@@ -204,15 +215,15 @@ impl Loop {
         });
         self.wakes_at = self.queue.wakes_at();
         match self.wakes_at {
-            Some(at) => self.checker.clock.sleep_until(at),
+            Some(at) => self.clock.sleep_until(at),
             None => Box::pin(std::future::pending()),
         }
     }
 
     fn start_due(&mut self) {
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
         // Looking so late means that nobody was there to look: what was due meanwhile is not late for too much work.
-        let limit_ms = self.checker.clock.lateness_limit_ms();
+        let limit_ms = self.clock.lateness_limit_ms();
         let was_away = self.wakes_at.take().is_some_and(|at| now.since(at) > limit_ms);
         while let Some(taken) = self.queue.take(now) {
             let Some(slot) = self.slots.get_mut(&taken.id) else {
@@ -221,20 +232,13 @@ impl Loop {
             };
             slot.due = if was_away { now } else { taken.due };
             (slot.was_urgent, slot.address_was_full) = (taken.is_urgent, taken.address_was_full);
-            let means = Means {
-                prober: self.checker.prober.clone(),
-                judge: self.checker.judge.clone(),
-                clock: self.checker.clock.clone(),
-                meter: self.checker.meter.clone(),
-                region: self.checker.region.clone(),
-            };
-            let check = check(means, slot.monitor.clone(), slot.generation, slot.due);
+            let check = check(self.means.clone(), slot.monitor.clone(), slot.generation, slot.due);
             slot.phase = Phase::Checking(self.checks.spawn(check));
         }
     }
 
     fn command(&mut self, command: Command) {
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
         match command {
             Command::Watch(monitor) => {
                 self.watch(monitor, schedule::first_due(now), true);
@@ -265,33 +269,28 @@ impl Loop {
 
     /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
     fn replan(&mut self, now: Timestamp) {
-        let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
-        let plans: Vec<_> = planned
-            .filter_map(|(id, slot)| {
-                let pace = slot.monitor.settings.target.pace()?;
-                let is_awaited = !slot.waiters.is_empty();
-                let due = if is_awaited { now } else { schedule::next_planned(*id, pace, now) };
-                Some((*id, due, is_awaited))
-            })
-            .collect();
-        for (id, due, is_urgent) in plans {
-            self.plan(id, due, is_urgent);
-        }
+        self.replan_by(now, |id, pace| schedule::next_planned(id, pace, now));
     }
 
     /// Brings every check forward. Those that run now are no fresh look, so theirs come again.
     fn check_all_soon(&mut self, now: Timestamp) {
         let spread_ms = schedule::spread_ms(self.slots.len());
-        let mut plans = Vec::new();
-        for (id, slot) in &mut self.slots {
-            let is_planned = matches!(slot.phase, Phase::Planned);
-            slot.again = !is_planned;
-            if let (Some(pace), true) = (slot.monitor.settings.target.pace(), is_planned) {
-                let is_awaited = !slot.waiters.is_empty();
-                let soon = schedule::soon(*id, pace, spread_ms, now);
-                plans.push((*id, if is_awaited { now } else { soon }, is_awaited));
-            }
+        for slot in self.slots.values_mut() {
+            slot.again = !matches!(slot.phase, Phase::Planned);
         }
+        self.replan_by(now, |id, pace| schedule::soon(id, pace, spread_ms, now));
+    }
+
+    /// Plans the checks that do not run anew: at once where somebody waits for the result, else when `due` says.
+    fn replan_by(&mut self, now: Timestamp, due: impl Fn(MonitorId, &Pace) -> Timestamp) {
+        let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
+        let plans: Vec<_> = planned
+            .filter_map(|(id, slot)| {
+                let pace = slot.monitor.settings.target.pace()?;
+                let is_awaited = !slot.waiters.is_empty();
+                Some((*id, if is_awaited { now } else { due(*id, pace) }, is_awaited))
+            })
+            .collect();
         for (id, due, is_urgent) in plans {
             self.plan(id, due, is_urgent);
         }
@@ -318,7 +317,7 @@ impl Loop {
             return;
         }
         self.queue.release(ended.id);
-        self.checker.meter.ended(ended.result.verdict);
+        self.meter.ended(ended.result.verdict);
         let may_wait = slot.ended(&ended.result);
         self.recorder.add(ended, may_wait);
     }
@@ -328,7 +327,7 @@ impl Loop {
             Ok(recorded) => recorded.into_iter().for_each(|recorded| self.plan_next(recorded)),
             Err(error) => {
                 tracing::error!(%error, "recording results panicked");
-                let now = self.checker.clock.now();
+                let now = self.clock.now();
                 self.plan_all(now, |slot| matches!(slot.phase, Phase::Recording));
             }
         }
@@ -343,7 +342,8 @@ impl Loop {
         let state = state.unwrap_or_else(|| State::unknown(at));
         slot.recorded(&result, &state);
         let Some(pace) = slot.monitor.settings.target.pace() else { return };
-        if std::mem::take(&mut slot.again) {
+        // A re-check is a fresh look too, and its time must not be cut short.
+        if std::mem::take(&mut slot.again) && !state.is_confirming() {
             self.plan(id, at, true);
             return;
         }
@@ -351,7 +351,7 @@ impl Loop {
         let next = schedule::next_due(id, pace, &state, routine_began, at);
         if !state.is_confirming() {
             let skipped = schedule::skipped(id, pace, (slot.due, result.started_at, at), next);
-            self.checker.meter.skipped(skipped, slot.address_was_full, at);
+            self.meter.skipped(skipped, slot.address_was_full, at);
         }
         self.plan(id, next, state.is_confirming());
     }
@@ -359,7 +359,7 @@ impl Loop {
     /// A panic is our own trouble: the check is tried again at its next slot.
     fn check_panicked(&mut self, error: &JoinError) {
         tracing::error!(%error, "a check panicked");
-        let now = self.checker.clock.now();
+        let now = self.clock.now();
         let is_it = |slot: &Slot| matches!(&slot.phase, Phase::Checking(c) if c.id() == error.id());
         self.plan_all(now, is_it);
     }

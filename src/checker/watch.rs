@@ -3,6 +3,7 @@
 //! Deadlines are in the database, so nothing is lost by a restart: this task only sleeps until the next of them and asks the
 //! writer to look. A ping that moved the deadline meanwhile wins there.
 
+use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -17,9 +18,10 @@ use super::judge::CutOffSince;
 use super::presence::Presence;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
+use crate::incident::dependency::held_by;
 use crate::incident::maintenance::active_window;
 use crate::live::LiveEvent;
-use crate::monitor::Kind;
+use crate::monitor::{Kind, MonitorId};
 use crate::store::writer::Writer;
 use crate::store::{self, Db, incidents, monitors, windows};
 
@@ -229,9 +231,10 @@ impl Watcher {
         tx.commit().await
     }
 
-    /// Alerts held by a window that is over go out after a fresh failing check; a heartbeat's at once.
+    /// Alerts held by a window that is over, or by a monitor that is well again, go out after a fresh failing check; a heartbeat's
+    /// at once.
     async fn let_go_of_held(&self, now: Timestamp) -> store::Result<()> {
-        let (watched, open_windows) = {
+        let (watched, open_windows, parents, since) = {
             let mut reader = self.db.read().await?;
             let conn = &mut reader.conn();
             let held = incidents::held(conn).await?;
@@ -239,11 +242,29 @@ impl Watcher {
             if ids.is_empty() {
                 return Ok(());
             }
-            (monitors::by_ids(conn, &ids).await?, windows::ending_after(conn, now).await?)
+            let watched = monitors::by_ids(conn, &ids).await?;
+            let parents: BTreeSet<MonitorId> = watched
+                .iter()
+                .flat_map(|one| one.monitor.settings.depends_on.iter().copied())
+                .collect();
+            let parents: Vec<MonitorId> = parents.into_iter().collect();
+            let parents = monitors::by_ids(conn, &parents).await?;
+            let since: HashMap<_, _> = held
+                .iter()
+                .filter_map(|incident| Some((incident.monitor_id?, incident.started_at)))
+                .collect();
+            (watched, windows::ending_after(conn, now).await?, parents, since)
         };
         for one in watched {
             let monitor = &one.monitor;
             if active_window(&open_windows, monitor.id, &monitor.settings.tags, now).is_some() {
+                continue;
+            }
+            let depends_on = &monitor.settings.depends_on;
+            let parents = parents.iter().filter(|parent| depends_on.contains(&parent.monitor.id));
+            let parents = parents.map(|parent| (&parent.monitor, &parent.state));
+            let failing_since = since.get(&monitor.id).copied().unwrap_or(now);
+            if held_by(parents, failing_since, None).is_some() {
                 continue;
             }
             if monitor.kind() == Kind::Heartbeat {

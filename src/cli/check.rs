@@ -12,6 +12,9 @@ use crate::probe::{EgressRules, Prober};
 /// The exit status of a usage error (contract, section 1).
 const USAGE: i32 = 2;
 
+/// How an address can begin.
+const SCHEMES: [&str; 6] = ["http", "https", "tcp", "dns", "tls", "icmp"];
+
 /// What `watchbell check` takes.
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
@@ -37,6 +40,16 @@ pub async fn run(
     out: &mut impl Write,
     err: &mut impl Write,
 ) -> io::Result<i32> {
+    if let Some((scheme, _)) = url.trim().split_once("://")
+        && !SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known))
+    {
+        let known = SCHEMES.map(|known| format!("{known}://")).join(", ");
+        writeln!(
+            err,
+            "watchbell check: the URL starts with {scheme}://, but must start with one of {known}"
+        )?;
+        return Ok(USAGE);
+    }
     let map = Map::from_iter([("url".to_owned(), Value::from(url))]);
     let target = match Settings::read(&map, Kind::of_url(url), None) {
         Ok(settings) => settings.target,

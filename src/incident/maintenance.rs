@@ -79,6 +79,20 @@ impl MaintenanceWindow {
         }
     }
 
+    /// The spans in which it is open that end after `from` and begin before `until`, at most `max` of them: the one that it stands
+    /// at, and those that follow.
+    pub fn spans(&self, from: Timestamp, until: Timestamp, max: usize) -> Vec<Span> {
+        let mut spans = Vec::new();
+        let mut next = Some((self.starts_at, self.ends_at));
+        while let Some(span) = next.filter(|span| span.0 < until && spans.len() < max) {
+            if span.1 > from {
+                spans.push(span);
+            }
+            next = self.repeats.as_ref().map(|repeats| repeats.span_after(span.0.max(from)));
+        }
+        spans
+    }
+
     /// The window as it stands at `now`: one that repeats moves on to the span that is open or comes next. Gives the spans that are
     /// over.
     pub fn move_on(&mut self, now: Timestamp) -> Vec<Span> {
@@ -242,6 +256,22 @@ mod tests {
         let mut often = window("* * * * *", "UTC", 1, at("2026-01-01T00:00:00Z"));
         assert_eq!(often.move_on(at("2027-01-01T00:00:30Z")).len(), MADE_UP_MAX);
         assert!(often.is_active(at("2027-01-01T00:00:30Z")));
+    }
+
+    #[test]
+    fn the_spans_of_a_fortnight_follow_the_schedule() {
+        let (from, until) = (at("2026-11-16T00:00:00Z"), at("2026-11-30T00:00:00Z"));
+        let weekly = window("0 4 * * 0", "Europe/Berlin", 90, at("2026-11-17T13:32:00Z"));
+        let starts: Vec<String> =
+            weekly.spans(from, until, 100).iter().map(|span| span.0.to_rfc3339()).collect();
+        assert_eq!(starts, ["2026-11-22T03:00:00.000+00:00", "2026-11-29T03:00:00.000+00:00"]);
+        assert_eq!(weekly.spans(from, until, 1).len(), 1);
+        let later = weekly.spans(at("2027-01-01T00:00:00Z"), at("2027-01-08T00:00:00Z"), 9);
+        assert_eq!(later.len(), 1, "far from where it stands");
+        let once = MaintenanceWindow { repeats: None, ..weekly };
+        assert_eq!(once.spans(from, until, 9), [(once.starts_at, once.ends_at)]);
+        assert_eq!(once.spans(once.ends_at, until, 9), [], "over by then");
+        assert_eq!(once.spans(from, once.starts_at, 9), [], "not yet");
     }
 
     #[test]

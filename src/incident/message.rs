@@ -28,6 +28,8 @@ crate::words! {
         SelfCutOff = "self.cut_off",
         /// It is back.
         SelfBack = "self.back",
+        /// Several alerts in one message.
+        Summary = "summary",
         /// A channel cannot be reached; told on the monitor's other channels.
         ChannelFailed = "channel.failed",
         /// Somebody pressed "Send test".

@@ -1,5 +1,6 @@
 //! What follows when a monitor fails: incidents, windows, who is told, and the words. Pure.
 
+pub mod dependency;
 pub mod maintenance;
 pub mod message;
 pub mod plan;
@@ -82,7 +83,7 @@ pub struct Incident {
     pub summary: String,
     /// The regions that saw it.
     pub regions: Vec<String>,
-    /// Whether its alerts are held (maintenance window) and must go out after a fresh failing check.
+    /// Whether its alerts are held (maintenance window, dependency) and must go out after a fresh failing check.
     pub alerts_held: bool,
 }
 

@@ -1,5 +1,6 @@
 //! What follows from the facts of one event: which incident opens or ends, and who is told what. Pure.
 
+use super::dependency::{HeldBy, holds_line};
 use super::maintenance::MaintenanceWindow;
 use super::message::{self, AlertEvent, Message, regions};
 use super::{Incident, TimelineKind};
@@ -21,6 +22,10 @@ pub struct Routing<'a> {
     pub window: Option<&'a MaintenanceWindow>,
     /// The open incident.
     pub incident: Option<&'a Incident>,
+    /// What the monitor depends on and that holds its alerts now.
+    pub held_by: Option<&'a HeldBy>,
+    /// What depends on the monitor: their names, and whether they fail already.
+    pub dependants: Vec<(String, bool)>,
 }
 
 /// What happens to the monitor's incident.
@@ -126,11 +131,8 @@ impl Planner<'_> {
         }
         let was_held = incident.alerts_held;
         let started_at = incident.started_at;
-        let alerts_held = if was_held && self.routing.window.is_none() {
-            self.tell_down(started_at, cause)
-        } else {
-            was_held
-        };
+        let alerts_held =
+            if was_held && !self.is_held() { self.tell_down(started_at, cause) } else { was_held };
         if changed || alerts_held != was_held || incident.summary != message::reason(cause) {
             self.plan.incident = Some(IncidentChange::Update { cause: cause.clone(), alerts_held });
         }
@@ -144,13 +146,18 @@ impl Planner<'_> {
             self.note(TimelineKind::Held, &message::one_line(&detail));
             return true;
         }
+        if let Some(by) = self.routing.held_by {
+            self.note(TimelineKind::Held, &by.detail());
+            return true;
+        }
         if !self.wants(NotifyOn::Down) {
             self.note(TimelineKind::NobodyNotified, "This monitor does not tell when it goes down");
         } else if self.routing.channel_ids.is_empty() {
             self.note(TimelineKind::NobodyNotified, "Nobody was told: the monitor has no channel");
         } else {
-            let message = Message::down(self.monitor, cause, started_at, self.now)
+            let mut message = Message::down(self.monitor, cause, started_at, self.now)
                 .with_line(regions::failing_line(self.routing.tally.as_ref()));
+            message.lines.extend(holds_line(&self.routing.dependants));
             self.notify(AlertEvent::MonitorDown, self.routing.channel_ids.clone(), message, true);
         }
         false
@@ -178,7 +185,7 @@ impl Planner<'_> {
     }
 
     fn degraded(&mut self) {
-        let told = self.wants(NotifyOn::Degraded) && self.routing.window.is_none();
+        let told = self.wants(NotifyOn::Degraded) && !self.is_held();
         self.plan.degraded_told = Some(told);
         if let (true, Some(check)) = (told, self.check) {
             let message = Message::degraded(self.monitor, check)
@@ -203,6 +210,10 @@ impl Planner<'_> {
             let channel_ids = self.routing.channel_ids.clone();
             self.notify(AlertEvent::CertificateExpiring, channel_ids, message, false);
         }
+    }
+
+    fn is_held(&self) -> bool {
+        self.routing.window.is_some() || self.routing.held_by.is_some()
     }
 
     fn wants(&self, what: NotifyOn) -> bool {

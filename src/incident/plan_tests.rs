@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::dependency::{HeldBy, Why};
 use super::maintenance::MaintenanceWindow;
 use super::message::{AlertEvent, reason};
 use super::plan::{IncidentChange, Plan, Routing, plan};
@@ -212,11 +213,38 @@ fn a_certificate_that_ends_is_told_on_its_own_and_in_a_window_too() {
         (json!({}), Some(&open_window), Some(&open), everybody),
         (json!({"notify_on": ["down", "up", "degraded"]}), None, None, vec![]),
     ] {
-        let routing =
-            Routing { channel_ids: vec![1, 2], told: vec![], window, incident, tally: None };
+        let channel_ids = vec![1, 2];
+        let routing = Routing { channel_ids, window, incident, ..Routing::default() };
         let plan = plan(&site(fields), std::slice::from_ref(&ends), Some(&result), &routing, NOW);
         assert_eq!(told(&plan), expected);
         assert_eq!((plan.incident, plan.timeline), (None, vec![]));
         assert!(plan.notices.iter().all(|notice| !notice.of_incident));
     }
+}
+
+#[test]
+fn what_a_monitor_depends_on_holds_its_alerts_and_names_them() {
+    let by = HeldBy { id: 9, name: "router".to_owned(), why: Why::Down };
+    let monitor = site(json!({}));
+    let routing = |held_by| Routing { channel_ids: vec![1], held_by, ..Routing::default() };
+    let went = plan(&monitor, &[went_down()], None, &routing(Some(&by)), NOW);
+    assert!(went.notices.is_empty());
+    assert!(matches!(went.incident, Some(IncidentChange::Open { alerts_held: true, .. })));
+    assert_eq!(went.timeline.last().unwrap().2, "Held: depends on router, which is down");
+    let result = check(NOW, Verdict::Degraded);
+    let slow = plan(&monitor, &[Fact::Degraded], Some(&result), &routing(Some(&by)), NOW);
+    assert_eq!((slow.degraded_told, slow.notices.len()), (Some(false), 0));
+    // Held still, and then not any more.
+    let open = incident(NOW.plus_ms(-60_000), status_500(), true);
+    for held_by in [Some(&by), None] {
+        let fact = Fact::StillDown { cause: status_500(), changed: false };
+        let routing = Routing { incident: Some(&open), ..routing(held_by) };
+        let still = plan(&monitor, &[fact], None, &routing, NOW);
+        assert_eq!(still.notices.len(), usize::from(held_by.is_none()));
+    }
+    let dependants = vec![("shop".to_owned(), true), ("blog".to_owned(), false)];
+    let routing = Routing { dependants, ..routing(None) };
+    let parent = plan(&monitor, &[went_down()], None, &routing, NOW);
+    let line = parent.notices[0].message.lines.last().unwrap();
+    assert_eq!(line, "Holds the alerts of: shop (failing), blog");
 }

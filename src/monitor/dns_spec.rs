@@ -122,15 +122,18 @@ fn parse(value: &Value) -> Result<Url, String> {
     if !matches!(Endpoint::of(&url).host, Host::Domain(_)) {
         return Err(format!("has an address where a name must be: write it as {EXAMPLE}"));
     }
-    let mut kind = RecordKind::A;
+    let mut kind = None;
     for (name, value) in url.query_pairs() {
         if name != "type" {
             return Err(format!("has {name} after the question mark, where only type can be"));
         }
-        kind =
-            value.to_ascii_uppercase().parse().map_err(|why| format!("has a type that {why}"))?;
+        if kind.is_some() {
+            return Err("has two types: make a monitor for each".to_owned());
+        }
+        let word = value.to_ascii_uppercase();
+        kind = Some(word.parse().map_err(|why| format!("has a type that {why}"))?);
     }
-    url.set_query(Some(&format!("type={kind}")));
+    url.set_query(Some(&format!("type={}", kind.unwrap_or(RecordKind::A))));
     Ok(url)
 }
 

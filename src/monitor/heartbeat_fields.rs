@@ -103,7 +103,11 @@ pub(crate) fn read_cron(
 /// Stands in for a cron expression that was wrong, so that the other fields can still be read; never leaves the reading.
 const UNREAD: Expected = Expected::Every { period_seconds: 60 };
 
-fn parse_timezone(value: &Value) -> Result<Tz, String> {
+/// Reads the name of a time zone.
+///
+/// # Errors
+/// What one looks like.
+pub(crate) fn parse_timezone(value: &Value) -> Result<Tz, String> {
     let fix = "must be the name of a time zone, such as Europe/Riga or UTC";
     value.as_str().and_then(|name| name.parse().ok()).ok_or_else(|| fix.to_owned())
 }

@@ -16,6 +16,7 @@ pub mod expect;
 #[cfg(test)]
 mod expect_tests;
 mod fact;
+pub mod header;
 pub mod health_body;
 pub mod heartbeat;
 pub(crate) mod heartbeat_fields;
@@ -52,11 +53,12 @@ use uuid::Uuid;
 use crate::clock::Timestamp;
 pub use certificate::Certificate;
 pub use dns_spec::{DnsSpec, RecordKind};
+pub use header::Header;
 pub use icmp_spec::IcmpSpec;
 pub use pace::Pace;
 pub use quorum::Quorum;
 pub use regions::RegionState;
-pub use spec::{Header, HeartbeatSpec, HttpSpec, Settings, Target};
+pub use spec::{HeartbeatSpec, HttpSpec, Settings, Target};
 pub use tcp_spec::TcpSpec;
 pub use tls_spec::TlsSpec;
 

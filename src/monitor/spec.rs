@@ -4,14 +4,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::assertion::{Assertion, parse_assertions};
+use super::assertion::{Assertion, Source, parse_assertions};
 use super::certificate::{read_expiry_days, usual_expiry_days};
 use super::endpoint::{missing, read_url};
 use super::expect::Expected;
+use super::header::read_headers;
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
-use super::{DnsSpec, IcmpSpec, Kind, NotifyOn, TcpSpec, TlsSpec};
+use super::{DnsSpec, Header, IcmpSpec, Kind, MonitorId, NotifyOn, TcpSpec, TlsSpec};
 use crate::fields::{FieldErrors, Fields, parse_text};
 
 /// What people set of a monitor.
@@ -27,6 +28,9 @@ pub struct Settings {
     pub channel_ids: Option<Vec<i64>>,
     /// Which changes they are told of.
     pub notify_on: Vec<NotifyOn>,
+    /// The monitors that it depends on: while one of them is down, its alerts are held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub depends_on: Vec<MonitorId>,
 }
 
 /// What is watched, and how.
@@ -128,38 +132,6 @@ impl Target {
     }
 }
 
-/// One request header.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
-    /// Its name, as it was written.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-}
-
-impl Header {
-    /// Whether the value is a secret by its name: it is then shown as [`SECRET_MASK`] and dropped on a redirect to another host.
-    pub fn is_secret(&self) -> bool {
-        let name = self.name.to_ascii_lowercase();
-        [
-            "auth",
-            "cookie",
-            "token",
-            "secret",
-            "key",
-            "password",
-            "credential",
-            "session",
-            "signature",
-        ]
-        .iter()
-        .any(|part| name.contains(part))
-    }
-}
-
-/// What stands in for a secret when it is read back; sent back in a PATCH it keeps the stored value.
-pub const SECRET_MASK: &str = "***";
-
 /// How a URL is checked (contract, section 4).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HttpSpec {
@@ -193,6 +165,16 @@ pub struct HttpSpec {
     pub tls_expiry_days: Vec<u32>,
 }
 
+impl HttpSpec {
+    /// Whether something is asked of the body of the answer.
+    pub fn asks_of_body(&self) -> bool {
+        let of_body = |a: &Assertion| matches!(a.source(), Source::Body | Source::Json);
+        self.keyword.is_some()
+            || self.keyword_absent.is_some()
+            || self.assertions.iter().any(of_body)
+    }
+}
+
 /// When a job is expected to ping (contract, section 3).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HeartbeatSpec {
@@ -216,7 +198,8 @@ impl Settings {
     /// The settings of something that is only checked: without a name, and nobody is told.
     pub fn of_target(target: Target) -> Self {
         let (name, tags, notify_on) = (String::new(), Vec::new(), Vec::new());
-        Self { name, target, tags, channel_ids: Some(Vec::new()), notify_on }
+        let (channel_ids, depends_on) = (Some(Vec::new()), Vec::new());
+        Self { name, target, tags, channel_ids, notify_on, depends_on }
     }
 
     /// Reads the settings of a monitor of `kind` from a request; `current` is what a PATCH edits.
@@ -248,9 +231,10 @@ impl Settings {
             current.map(|c| c.notify_on.clone()),
             parse_notify_on,
         );
+        let depends_on = fields.ids("depends_on", current.map(|c| c.depends_on.clone()));
         fields.finish()?;
         let target = target.ok_or_else(|| FieldErrors::one("url", missing(EXAMPLE)))?;
-        Ok(Self { name, target, tags, channel_ids, notify_on })
+        Ok(Self { name, target, tags, channel_ids, notify_on, depends_on })
     }
 }
 
@@ -267,7 +251,7 @@ fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<Http
             current.map(|c| c.method.clone()),
             parse_method,
         ),
-        headers: read_headers(fields, current),
+        headers: read_headers(fields, current.map(|c| &c.headers[..])),
         body: fields.optional_text("body", 1 << 20, current.map(|c| c.body.clone())),
         pace: Pace::read(fields, current.map(|c| &c.pace)),
         expected_status,
@@ -356,44 +340,6 @@ fn read_expected_status(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> 
             _ => Err("must be text, such as \"200-299,301\"".to_owned()),
         },
     )
-}
-
-fn read_headers(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Vec<Header> {
-    let stored = current.map(|c| c.headers.clone());
-    fields.read("headers", Vec::new(), stored.clone(), |value| {
-        parse_headers(value, stored.as_deref().unwrap_or_default())
-    })
-}
-
-/// Headers are an object of name to value; a value of [`SECRET_MASK`] keeps the `stored` one.
-pub(crate) fn parse_headers(value: &Value, stored: &[Header]) -> Result<Vec<Header>, String> {
-    let object = value
-        .as_object()
-        .ok_or("must be an object of name to value, such as {\"Accept\": \"*/*\"}")?;
-    if object.len() > 100 {
-        return Err("must have at most 100 headers".to_owned());
-    }
-    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    let mut headers = Vec::new();
-    for (name, value) in object {
-        if name.is_empty() || name.len() > 256 || !name.chars().all(is_token) {
-            return Err(format!("has a name that HTTP does not allow: {name:?}"));
-        }
-        let value =
-            value.as_str().ok_or_else(|| format!("has a value for {name} that is not text"))?;
-        if value.len() > 10_000 || value.chars().any(|c| c.is_control() && c != '\t') {
-            return Err(format!(
-                "has a value for {name} with a line break, a control character or over 10000 bytes"
-            ));
-        }
-        let kept =
-            stored.iter().find(|h| value == SECRET_MASK && h.name.eq_ignore_ascii_case(name));
-        headers.push(Header {
-            name: name.clone(),
-            value: kept.map_or_else(|| value.to_owned(), |h| h.value.clone()),
-        });
-    }
-    Ok(headers)
 }
 
 fn parse_notify_on(value: &Value) -> Result<Vec<NotifyOn>, String> {

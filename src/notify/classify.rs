@@ -1,6 +1,6 @@
 //! What an answer means for the delivery (contract, section 6). Pure.
 
-use chrono::DateTime;
+use chrono::{DateTime, NaiveDateTime};
 use serde_json::Value;
 
 use super::ChannelType;
@@ -98,10 +98,20 @@ pub fn retry_after_ms(header: &str, now: Timestamp) -> Option<i64> {
         // More digits than a number holds is a long time.
         header.parse::<i64>().unwrap_or(i64::MAX).saturating_mul(1000)
     } else {
-        // Only the zone's name is obsolete in RFC 9110's form; RFC 2822's reader takes it.
-        Timestamp(DateTime::parse_from_rfc2822(header).ok()?.timestamp_millis()).since(now)
+        http_date(header)?.since(now)
     };
     Some(wait.clamp(SOONEST_MS, HOUR_MS))
+}
+
+/// Reads a date in the three forms of RFC 9110, section 5.6.7: two of them are obsolete, and whoever reads must know them.
+fn http_date(text: &str) -> Option<Timestamp> {
+    const RFC_850: &str = "%A, %d-%b-%y %H:%M:%S GMT";
+    const ASCTIME: &str = "%a %b %e %H:%M:%S %Y";
+    let old = |form| NaiveDateTime::parse_from_str(text, form).map(|date| date.and_utc());
+    // Only the zone's name is obsolete in RFC 9110's form; RFC 2822's reader takes it.
+    let date = DateTime::parse_from_rfc2822(text).map(|date| date.to_utc());
+    let date = date.or_else(|_| old(RFC_850)).or_else(|_| old(ASCTIME));
+    Some(Timestamp(date.ok()?.timestamp_millis()))
 }
 
 #[cfg(test)]

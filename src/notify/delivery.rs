@@ -66,4 +66,7 @@ pub struct Delivery {
     pub last_error: Option<String>,
     /// The status code (HTTP or SMTP) of the last attempt, if an answer came.
     pub last_status: Option<i64>,
+    /// How long the attempt took that delivered it, in ms.
+    #[serde(skip)]
+    pub latency_ms: Option<i64>,
 }

@@ -11,11 +11,13 @@ pub mod config;
 pub mod delivery;
 pub mod egress;
 pub mod email;
+pub mod group;
 mod http;
 pub mod outbox;
 pub mod retry;
 mod settle;
 pub mod smtp;
+pub mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 

@@ -18,7 +18,7 @@ use super::carrier::{Carrier, Setting};
 use super::retry::RetrySchedule;
 use super::settle::{Outcome, Settler, What};
 use super::smtp::SmtpSettings;
-use super::{Channel, ChannelId};
+use super::{Channel, ChannelId, ChannelSettings};
 use crate::clock::{SharedClock, Timestamp};
 use crate::incident::message::Alert;
 use crate::probe::GuardedResolver;
@@ -149,10 +149,7 @@ impl Sender {
     /// # Errors
     /// Those of the database.
     pub async fn send_test(&self, channel: &Channel) -> store::Result<TestOutcome> {
-        let alert = Alert::channel_test(&channel.settings.name);
-        let key = random_token("msg_test_");
-        let (attempt, latency_ms) =
-            self.0.carrier.carry(&channel.settings.config, &alert, key).await;
+        let (attempt, latency_ms) = self.try_once(&channel.settings).await;
         let ok = attempt.answer == Answer::Accepted;
         let mut tx = self.0.db.begin().await?;
         if ok {
@@ -163,6 +160,18 @@ impl Sender {
         }
         tx.commit().await?;
         Ok(TestOutcome { ok, status: attempt.status, latency_ms, response: attempt.response })
+    }
+
+    /// Sends a test for real by settings that are not saved. Nothing is noted of it.
+    pub async fn try_out(&self, settings: &ChannelSettings) -> TestOutcome {
+        let (attempt, latency_ms) = self.try_once(settings).await;
+        let ok = attempt.answer == Answer::Accepted;
+        TestOutcome { ok, status: attempt.status, latency_ms, response: attempt.response }
+    }
+
+    async fn try_once(&self, settings: &ChannelSettings) -> (Attempt, i64) {
+        let alert = Alert::channel_test(&settings.name);
+        self.0.carrier.carry(&settings.config, &alert, random_token("msg_test_")).await
     }
 
     async fn dispatch(&self, stop: CancellationToken, done: mpsc::Sender<Outcome>) {
@@ -194,6 +203,7 @@ impl Sender {
     /// Claims what is due and starts sending it. Gives the moment to look again.
     async fn send_due(&self, done: &mpsc::Sender<Outcome>) -> store::Result<Timestamp> {
         let now = self.0.clock.now();
+        together::arrange(&self.0.db, now).await?;
         let mut reader = self.0.db.read().await?;
         let heads = store::outbox::claimable(&mut reader.conn(), now, PER_CHANNEL as i64).await?;
         let next = store::outbox::next_due(&mut reader.conn(), now).await?;
@@ -308,6 +318,8 @@ impl InFlight {
         }
     }
 }
+
+mod together;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::incident::message::{AlertEvent, one_line};
 use crate::incident::{IncidentId, TimelineKind};
 use crate::store::outbox::Claimed;
-use crate::store::{self, Conn, Db, channels, deliveries, outbox, timeline};
+use crate::store::{self, Conn, Db, channels, deliveries, grouping, outbox, timeline};
 
 /// What came of a claimed delivery.
 pub(super) struct Outcome {
@@ -91,7 +91,8 @@ impl Settler {
                 let error = "channel is disabled";
                 let row = outbox::not_delivered(conn, claimed.id, None, error, None).await?;
                 let incident_id = row.and_then(|row| row.incident_id);
-                note_failure(conn, incident_id, *at, name, error).await
+                note_failure(conn, incident_id, *at, name, error).await?;
+                self.fail_together(conn, claimed, *at, name, error).await
             }
             What::Stumbled(attempt) => {
                 let name = format!("channel {}", claimed.channel_id);
@@ -121,10 +122,11 @@ impl Settler {
                 channels::note_delivered(conn, claimed.channel_id, at).await?;
                 let note = attempt.note.as_ref().map(|n| format!("; {n}")).unwrap_or_default();
                 let detail = format!("{}, {latency_ms} ms{note}", one_line(name));
-                match row.incident_id {
-                    Some(id) => timeline::add(conn, id, at, TimelineKind::Delivered, &detail).await,
-                    None => Ok(()),
+                if let Some(id) = row.incident_id {
+                    timeline::add(conn, id, at, TimelineKind::Delivered, &detail).await?;
                 }
+                let detail = format!("{detail}, in a summary");
+                self.share_fate(conn, claimed, at, TimelineKind::Delivered, &detail).await
             }
             Fate::Failed => self.give_up(conn, claimed, name, &attempt.error(), attempt, at).await,
             Fate::Retry { after_ms } => match self.wait_ms(claimed, trying_ms) {
@@ -143,6 +145,35 @@ impl Settler {
         }
     }
 
+    /// A summary was settled: what it stands for is settled with it.
+    async fn share_fate(
+        &self,
+        conn: &mut Conn<'_>,
+        claimed: &Claimed,
+        at: Timestamp,
+        kind: TimelineKind,
+        detail: &str,
+    ) -> store::Result<()> {
+        if claimed.alert.as_ref().is_ok_and(|alert| alert.event == AlertEvent::Summary) {
+            for incident in grouping::share_fate(conn, claimed.id).await? {
+                timeline::add(conn, incident, at, kind, detail).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fail_together(
+        &self,
+        conn: &mut Conn<'_>,
+        claimed: &Claimed,
+        at: Timestamp,
+        name: &str,
+        error: &str,
+    ) -> store::Result<()> {
+        let detail = failure_detail(name, error);
+        self.share_fate(conn, claimed, at, TimelineKind::DeliveryFailed, &detail).await
+    }
+
     fn wait_ms(&self, claimed: &Claimed, trying_ms: i64) -> Option<i64> {
         let attempts = u32::try_from(claimed.attempts + 1).unwrap_or(u32::MAX);
         self.schedule.wait_ms(attempts, trying_ms, (self.chance)())
@@ -159,6 +190,7 @@ impl Settler {
     ) -> store::Result<()> {
         let row = outbox::not_delivered(conn, claimed.id, None, error, attempt.status).await?;
         let Some(row) = row else { return Ok(()) };
+        self.fail_together(conn, claimed, at, name, error).await?;
         let channel_id = claimed.channel_id;
         let Some(since) = channels::note_failed(conn, channel_id, at, error).await? else {
             return Ok(());
@@ -169,6 +201,10 @@ impl Settler {
     }
 }
 
+fn failure_detail(name: &str, error: &str) -> String {
+    format!("{}: {error}", one_line(name))
+}
+
 async fn note_failure(
     conn: &mut Conn<'_>,
     incident_id: Option<IncidentId>,
@@ -177,7 +213,7 @@ async fn note_failure(
     error: &str,
 ) -> store::Result<()> {
     let Some(id) = incident_id else { return Ok(()) };
-    let detail = format!("{}: {error}", one_line(name));
+    let detail = failure_detail(name, error);
     timeline::add(conn, id, at, TimelineKind::DeliveryFailed, &detail).await
 }
 

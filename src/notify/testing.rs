@@ -178,6 +178,11 @@ impl Receiver {
         wait.await.expect("a request in time").expect("the receiver runs")
     }
 
+    /// A request that is waiting to be looked at.
+    pub fn try_next(&mut self) -> Option<Request> {
+        self.requests.try_recv().ok()
+    }
+
     /// Whether no request is waiting to be looked at.
     pub fn none_yet(&mut self) -> bool {
         self.requests.try_recv().is_err()

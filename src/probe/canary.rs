@@ -14,8 +14,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::time::timeout;
 
-use super::echo::echo;
+use super::echo::{EchoSocket, open_socket};
 use super::failure::is_scarcity;
+use super::system_dns::named_servers;
 pub use crate::monitor::cutoff::CanaryReport;
 
 /// How long a canary may take to answer.
@@ -133,7 +134,7 @@ impl SystemCanaries {
     }
 
     fn to_ask(&self) -> Vec<Asked> {
-        let (resolvers, gateway) = (system::resolvers(), system::gateway());
+        let (resolvers, gateway) = (named_servers(), system::gateway());
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         if !resolvers.is_empty() {
             memory.resolvers = resolvers;
@@ -258,12 +259,22 @@ async fn reach(address: IpAddr) -> io::Result<bool> {
             Err(_) => Ok(false),
         }
     };
-    let (by_tcp, by_echo) = (std::pin::pin!(by_tcp), std::pin::pin!(echo(address, ANSWER)));
+    let (by_tcp, by_echo) = (std::pin::pin!(by_tcp), std::pin::pin!(echo(address)));
     match futures_util::future::select(by_tcp, by_echo).await {
         futures_util::future::Either::Left((Ok(true), _)) => Ok(true),
         futures_util::future::Either::Right((Ok(true), _)) => Ok(true),
         futures_util::future::Either::Left((first, other)) => either(first, other.await),
         futures_util::future::Either::Right((first, other)) => either(first, other.await),
+    }
+}
+
+/// Whether a host answers an echo. An error when none can be sent: the system does not allow it, or has no way there.
+async fn echo(address: IpAddr) -> io::Result<bool> {
+    let socket = EchoSocket::open(open_socket, address)?;
+    // A lost packet is no dead host, so there are two.
+    match timeout(ANSWER, socket.answered(ANSWER / 2)).await {
+        Ok(answered) => answered.map(|()| true),
+        Err(_) => Ok(false),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use hickory_proto::op::{Message, Query, ResponseCode};
-use hickory_proto::rr::{RData, RecordType};
+use hickory_proto::rr::{Name, RData, RecordType};
 
 use super::dns_wire::{AskError, ask, question};
 use super::failure::failure;
@@ -29,7 +29,7 @@ impl Prober {
         if answer.metadata.response_code == ResponseCode::NXDomain {
             return Err(failure(ErrorKind::Dns, format!("{} does not exist", spec.name())));
         }
-        match spec.judge(&values(&answer, record)) {
+        match spec.judge(&values(&answer, &question)) {
             Some((kind, text)) => Err(failure(kind, text)),
             None => Ok(()),
         }
@@ -96,10 +96,33 @@ fn record_type(kind: RecordKind) -> RecordType {
     }
 }
 
-/// The records of the type that was asked for, as a zone file writes them; a CNAME on the way to them is not among them.
-fn values(answer: &Message, record: RecordType) -> Vec<String> {
-    let wanted = answer.answers.iter().filter(|found| found.record_type() == record);
+/// The records of the type that was asked for, as a zone file writes them: those of the name, or of the one that it stands for
+/// by CNAME. Servers may send others along, which say nothing about it.
+fn values(answer: &Message, question: &Query) -> Vec<String> {
+    let record = question.query_type();
+    let owner = match record {
+        RecordType::CNAME => question.name(),
+        _ => stands_for(answer, question.name()),
+    };
+    let wanted =
+        answer.answers.iter().filter(|found| found.record_type() == record && found.name == *owner);
     wanted.map(|found| value(&found.data)).collect()
+}
+
+/// The name at the end of the CNAMEs that begin at `name`. No more are followed than there are, so that a circle ends too.
+fn stands_for<'a>(answer: &'a Message, name: &'a Name) -> &'a Name {
+    let mut owner = name;
+    for _ in &answer.answers {
+        let next = answer.answers.iter().find_map(|record| match &record.data {
+            RData::CNAME(canonical) if record.name == *owner => Some(&canonical.0),
+            _ => None,
+        });
+        match next {
+            Some(next) => owner = next,
+            None => break,
+        }
+    }
+    owner
 }
 
 fn value(data: &RData) -> String {

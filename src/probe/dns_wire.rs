@@ -20,6 +20,8 @@ use crate::monitor::CheckError;
 /// How long an answer is waited for before the question is sent again; then twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
+/// How long the answer may come after something that is none.
+const BETTER_ANSWER: Duration = Duration::from_millis(300);
 /// The longest datagram that is read, in bytes. We do not offer to take more than 512, but some send it.
 const DATAGRAM_MAX: usize = 4096;
 /// The length of a message's head, in bytes.
@@ -84,27 +86,46 @@ async fn over_udp(
     }
 }
 
-/// Waits for the datagram that answers `query`; others are passed over, as anybody may send them.
+/// Waits for the datagram that answers `query`. What answers something else may be forged, so that the answer has a moment to
+/// come after it; a server that sends nothing better does not speak DNS.
 async fn datagram(socket: &UdpSocket, query: &Message) -> Result<Option<Message>, AskError> {
-    let mut buffer = vec![0; DATAGRAM_MAX];
-    loop {
-        let length = socket.recv(&mut buffer).await.map_err(unreachable)?;
-        let datagram = buffer.get(..length).unwrap_or_default();
-        let head = datagram.get(..HEAD).unwrap_or_default();
-        let [a, b, flags, ..] = *head else { continue };
-        let is_answer = flags & 0x80 != 0;
-        if u16::from_be_bytes([a, b]) != query.metadata.id || !is_answer {
-            continue;
-        }
-        let is_cut_off = flags & 0x02 != 0;
-        if is_cut_off {
-            return Ok(None);
-        }
-        let answer = Message::from_vec(datagram).map_err(|_| AskError::Malformed)?;
-        if answers(&answer, query) {
-            return Ok(Some(answer));
-        }
+    if let Heard::Answer(answer) = next_datagram(socket, query).await? {
+        return Ok(answer.map(|answer| *answer));
     }
+    let better = async {
+        loop {
+            if let Heard::Answer(answer) = next_datagram(socket, query).await? {
+                return Ok(answer.map(|answer| *answer));
+            }
+        }
+    };
+    timeout(BETTER_ANSWER, better).await.unwrap_or(Err(AskError::Malformed))
+}
+
+/// What one datagram is.
+enum Heard {
+    /// `None`: it is too long for a datagram.
+    Answer(Option<Box<Message>>),
+    SomethingElse,
+}
+
+async fn next_datagram(socket: &UdpSocket, query: &Message) -> Result<Heard, AskError> {
+    let mut buffer = vec![0; DATAGRAM_MAX];
+    let length = socket.recv(&mut buffer).await.map_err(unreachable)?;
+    let datagram = buffer.get(..length).unwrap_or_default();
+    let head = datagram.get(..HEAD).unwrap_or_default();
+    let [a, b, flags, ..] = *head else { return Ok(Heard::SomethingElse) };
+    let is_answer = flags & 0x80 != 0;
+    if u16::from_be_bytes([a, b]) != query.metadata.id || !is_answer {
+        return Ok(Heard::SomethingElse);
+    }
+    let is_cut_off = flags & 0x02 != 0;
+    if is_cut_off {
+        return Ok(Heard::Answer(None));
+    }
+    let answer = Message::from_vec(datagram).map_err(|_| AskError::Malformed)?;
+    let fits = answers(&answer, query);
+    Ok(if fits { Heard::Answer(Some(Box::new(answer))) } else { Heard::SomethingElse })
 }
 
 async fn over_tcp(server: SocketAddr, query: &Message, bytes: &[u8]) -> Result<Message, AskError> {

@@ -1,4 +1,4 @@
-//! One ICMP echo, by a datagram socket where the system allows it to everybody, else by a raw one.
+//! ICMP echoes, by a datagram socket where the system allows it to everybody, else by a raw one.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -6,126 +6,166 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
+use tokio::time::timeout;
 
-/// The type of a request and of its reply, by version of IP.
-const TYPES_V4: (u8, u8) = (8, 0);
-const TYPES_V6: (u8, u8) = (128, 129);
-/// Type, code, checksum, identifier, sequence.
-const HEADER: usize = 8;
+/// The bytes of a request after its head of eight, as `ping` has them.
+const PAYLOAD: usize = 56;
+const HEAD: usize = 8;
+/// The longest answer that is read, in bytes, with an IPv4 header before it.
+const ANSWER_MAX: usize = 60 + HEAD + PAYLOAD;
 
-/// Whether `address` answers an echo within `limit`.
+/// Opens a socket for pings: of a family and a type (`DGRAM` or `RAW`).
+pub type Opener = fn(Domain, Type, Protocol) -> io::Result<Socket>;
+
+/// The [`Opener`] that asks the system.
 ///
 /// # Errors
-/// When no echo can be sent from here: the system does not allow it, or has no way there.
-pub(super) async fn echo(address: IpAddr, limit: Duration) -> io::Result<bool> {
-    let socket = open(address)?;
-    socket.connect(SocketAddr::new(address, 0)).await?;
-    let (request, reply) = if address.is_ipv4() { TYPES_V4 } else { TYPES_V6 };
-    let token: [u8; 16] = rand::random();
-    let packet = packet(request, &token);
-    let asking = async {
-        // A lost packet is no dead host.
-        for _ in 0..2 {
-            socket.send(&packet).await?;
-            let reading = read_reply(&socket, reply, &token);
-            if let Ok(read) = tokio::time::timeout(limit / 2, reading).await {
-                return read.map(|()| true);
+/// The system's.
+pub fn open_socket(domain: Domain, kind: Type, protocol: Protocol) -> io::Result<Socket> {
+    Socket::new(domain, kind, Some(protocol))
+}
+
+/// A socket for pings to one address.
+pub(super) struct EchoSocket {
+    address: IpAddr,
+    socket: Socket,
+    /// Whether what is read has the IP header before it.
+    with_header: bool,
+}
+
+impl EchoSocket {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// That of the raw socket, when the system allows neither.
+    pub(super) fn open(opener: Opener, address: IpAddr) -> io::Result<Self> {
+        let (domain, protocol) = match address {
+            IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
+            IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
+        };
+        if let Ok(socket) = opener(domain, Type::DGRAM, protocol) {
+            return Ok(Self { address, socket, with_header: false });
+        }
+        let socket = opener(domain, Type::RAW, protocol)?;
+        Ok(Self { address, socket, with_header: address.is_ipv4() })
+    }
+
+    /// Waits until the address answers, and sends another request `every` so often.
+    ///
+    /// # Errors
+    /// The system's: there is no way to the address.
+    pub(super) async fn answered(self, every: Duration) -> io::Result<()> {
+        let Self { address, socket, with_header } = self;
+        // From here on the system drops what comes from anybody else, and tells when the address cannot be reached.
+        socket.connect(&SocketAddr::new(address, 0).into())?;
+        socket.set_nonblocking(true)?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        let mut echo = Echo { address, nonce: rand::random(), sequence: 0 };
+        loop {
+            socket.send(&echo.request()).await?;
+            match timeout(every, answer(&socket, &echo, with_header)).await {
+                Ok(answered) => return answered,
+                Err(_) => echo.sequence = echo.sequence.wrapping_add(1),
             }
         }
-        Ok(false)
-    };
-    match tokio::time::timeout(limit, asking).await {
-        Ok(answered) => answered,
-        Err(_) => Ok(false),
     }
 }
 
-fn open(address: IpAddr) -> io::Result<UdpSocket> {
-    let (domain, protocol) = match address {
-        IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4),
-        IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6),
-    };
-    let socket = Socket::new(domain, Type::DGRAM, Some(protocol))
-        .or_else(|_| Socket::new(domain, Type::RAW, Some(protocol)))?;
-    socket.set_nonblocking(true)?;
-    UdpSocket::from_std(socket.into())
-}
-
-async fn read_reply(socket: &UdpSocket, reply: u8, token: &[u8]) -> io::Result<()> {
-    let mut buffer = [0; 1024];
+/// Waits for the answer to any request of `echo`; other pings of this machine pass by on a raw socket.
+async fn answer(socket: &UdpSocket, echo: &Echo, with_header: bool) -> io::Result<()> {
+    let mut buffer = [0; ANSWER_MAX];
     loop {
         let length = socket.recv(&mut buffer).await?;
-        let packet = without_ip_header(&buffer[..length]);
-        if packet.first() == Some(&reply) && packet.get(HEADER..) == Some(token) {
+        let packet = buffer.get(..length).unwrap_or_default();
+        let packet = if with_header { after_header(packet) } else { packet };
+        if echo.is_answered_by(packet) {
             return Ok(());
         }
     }
 }
 
-/// A raw socket of IPv4 gives the packet with its IP header; no ICMP message begins with its first byte.
-fn without_ip_header(packet: &[u8]) -> &[u8] {
-    match packet.first() {
-        Some(first) if first >> 4 == 4 => {
-            packet.get(usize::from(first & 0x0f) * 4..).unwrap_or_default()
+/// What follows the IPv4 header, whose length is in its first byte.
+fn after_header(packet: &[u8]) -> &[u8] {
+    let words = packet.first().map_or(0, |first| first & 0x0f);
+    packet.get(usize::from(words) * 4..).unwrap_or_default()
+}
+
+/// The requests of one check.
+struct Echo {
+    address: IpAddr,
+    /// In every request and answer, so that nobody can guess an answer.
+    nonce: [u8; 16],
+    sequence: u16,
+}
+
+impl Echo {
+    fn request(&self) -> [u8; HEAD + PAYLOAD] {
+        let mut packet = [0; HEAD + PAYLOAD];
+        let [a, b, ..] = self.nonce;
+        let [c, d] = self.sequence.to_be_bytes();
+        let kind = if self.address.is_ipv4() { 8 } else { 128 };
+        packet[..HEAD].copy_from_slice(&[kind, 0, 0, 0, a, b, c, d]);
+        packet[HEAD..HEAD + 16].copy_from_slice(&self.nonce);
+        // That of ICMPv6 covers addresses too and is filled in by the system, as the identifier may be.
+        if self.address.is_ipv4() {
+            let [high, low] = checksum(&packet).to_be_bytes();
+            packet[2..4].copy_from_slice(&[high, low]);
         }
-        _ => packet,
+        packet
+    }
+
+    fn is_answered_by(&self, packet: &[u8]) -> bool {
+        let kind = if self.address.is_ipv4() { 0 } else { 129 };
+        packet.get(..2) == Some(&[kind, 0]) && packet.get(HEAD..HEAD + 16) == Some(&self.nonce)
     }
 }
 
-/// An echo request that carries `token`, by which its reply is known. The system fills in the identifier of datagram sockets, and
-/// the checksum of IPv6.
-fn packet(request: u8, token: &[u8]) -> Vec<u8> {
-    let mut packet = vec![request, 0, 0, 0, token[0], token[1], 0, 1];
-    packet.extend(token);
-    let sum = checksum(&packet);
-    packet[2..4].copy_from_slice(&sum.to_be_bytes());
-    packet
-}
-
-/// The checksum of the internet (RFC 1071).
-fn checksum(bytes: &[u8]) -> u16 {
-    let words = bytes.chunks(2).map(|pair| match pair {
-        [a, b] => u32::from(u16::from_be_bytes([*a, *b])),
-        [a] => u32::from(*a) << 8,
+/// RFC 1071: the complement of the sum of the 16-bit words, with the carries added back.
+fn checksum(packet: &[u8]) -> u16 {
+    let words = packet.chunks(2).map(|word| match *word {
+        [high, low] => u32::from(u16::from_be_bytes([high, low])),
+        [high] => u32::from(u16::from_be_bytes([high, 0])),
         _ => 0,
     });
     let mut sum: u32 = words.sum();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }
-    // Folded above, so that it fits.
-    !u16::try_from(sum).unwrap_or(u16::MAX)
+    !(sum as u16)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_checksum_of_a_packet_with_its_checksum_is_zero() {
-        for length in [2, 15, 16] {
-            assert_eq!(checksum(&packet(8, &vec![0xa5; length])), 0);
-        }
-        // The example of RFC 1071.
-        assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
+    fn echo(address: &str) -> Echo {
+        Echo { address: address.parse().unwrap(), nonce: [7; 16], sequence: 258 }
     }
 
     #[test]
-    fn an_ip_header_is_left_out() {
-        let reply = packet(0, &[7; 16]);
-        let mut raw = vec![0x45; 20];
-        raw.extend(&reply);
-        assert_eq!(without_ip_header(&raw), reply);
-        assert_eq!(without_ip_header(&reply), reply);
-        assert!(without_ip_header(&[0x4f, 0]).is_empty());
+    fn a_request_is_what_ping_sends() {
+        let request = echo("192.0.2.1").request();
+        assert_eq!(request[..2], [8, 0]);
+        assert_eq!(request[6..8], [1, 2]);
+        assert_eq!(checksum(&request), 0, "a packet with its checksum sums up to nothing");
+        assert_eq!(echo("2001:db8::1").request()[..4], [128, 0, 0, 0]);
+        // The example of RFC 1071, section 3.
+        assert_eq!(checksum(&[0, 1, 0xf2, 3, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
     }
 
-    #[tokio::test]
-    async fn this_machine_answers_where_it_is_allowed_to_ask() {
-        match echo(IpAddr::from([127, 0, 0, 1]), Duration::from_secs(30)).await {
-            Ok(answered) => assert!(answered),
-            // Neither unprivileged echoes nor root here.
-            Err(error) => assert_eq!(error.kind(), io::ErrorKind::PermissionDenied),
+    #[test]
+    fn only_an_answer_to_this_very_check_counts() {
+        for (address, answer) in [("192.0.2.1", 0), ("2001:db8::1", 129)] {
+            let echo = echo(address);
+            let mut packet = echo.request();
+            assert!(!echo.is_answered_by(&packet), "its own request, as loopback shows it");
+            packet[0] = answer;
+            assert!(echo.is_answered_by(&packet));
+            assert!(!echo.is_answered_by(&packet[..20]) && !echo.is_answered_by(&[]));
+            packet[HEAD] ^= 1;
+            assert!(!echo.is_answered_by(&packet));
         }
+        assert_eq!(after_header(&[0x46; 25]), [0x46; 1]);
+        assert_eq!(after_header(&[]), [0_u8; 0]);
     }
 }

@@ -21,6 +21,7 @@ use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assertion::Source;
 use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
+use crate::monitor::body::Body;
 use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target};
 
 /// What checks say they are.
@@ -28,6 +29,8 @@ const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
 
 /// What a server may send over HTTP/2 before it has been read, in bytes.
 const HTTP_2_WINDOW: u32 = 1 << 18;
+/// The bytes of a byte order mark: of a body that is cut within it nothing can be said yet.
+const BOM: usize = 3;
 
 /// Makes checks. Cheap to clone; it keeps no connection and no state between checks.
 #[derive(Debug, Clone)]
@@ -160,7 +163,7 @@ impl Prober {
                 None => {
                     marks.answered(status);
                     let headers = asserted_headers(spec, &response);
-                    let body = read_body(response, host(&hop.url)).await?;
+                    let body = read_body(response, spec.asks_of_body(), host(&hop.url)).await?;
                     return Ok(Answer { status, headers, body });
                 }
             }
@@ -247,17 +250,34 @@ fn location(response: &Response) -> Option<String> {
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
 }
 
-/// Reads the decoded body up to [`BODY_MAX`]; what is beyond that is never asked for.
-async fn read_body(mut response: Response, host: &str) -> Result<Vec<u8>, CheckError> {
-    let mut body = Vec::new();
+/// Reads the decoded body up to [`BODY_MAX`]; what is beyond that is never asked for. Gives it if `is_asked_of` says that it is
+/// looked at, or if it may be a health body; others are read and dropped, so that many at once take no memory.
+async fn read_body(
+    mut response: Response,
+    is_asked_of: bool,
+    host: &str,
+) -> Result<Vec<u8>, CheckError> {
+    let (mut body, mut length, mut is_kept) = (Vec::new(), 0, true);
     while let Some(chunk) = response.chunk().await.map_err(|error| of_request(&error, host))? {
-        let room = BODY_MAX - body.len();
-        body.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
-        if body.len() == BODY_MAX {
+        let chunk = chunk.get(..BODY_MAX - length).unwrap_or(&chunk);
+        length += chunk.len();
+        if is_kept {
+            body.extend_from_slice(chunk);
+            is_kept = is_asked_of || may_be_health_body(&body);
+        }
+        if !is_kept {
+            body = Vec::new();
+        }
+        if length == BODY_MAX {
             break;
         }
     }
     Ok(body)
+}
+
+/// Whether what has come so far may be the beginning of a JSON object.
+fn may_be_health_body(begun: &[u8]) -> bool {
+    begun.trim_ascii_start().len() <= BOM || Body::new(begun).may_be_object()
 }
 
 fn host(url: &Url) -> &str {

@@ -29,8 +29,7 @@ impl Hop {
         let mut hop = Self {
             url: spec.url.clone(),
             method: spec.method.clone(),
-            // What says how long the body is must be true, so it is not left to people.
-            headers: spec.headers.iter().filter(|h| !frames_body(h)).cloned().collect(),
+            headers: spec.headers.clone(),
             body: spec.body.clone(),
         };
         hop.take_credentials();
@@ -114,11 +113,6 @@ fn may_share_secrets(from: &Url, to: &Url) -> bool {
             ("http", "https") => same_port || step_up,
             _ => same_port,
         }
-}
-
-fn frames_body(header: &Header) -> bool {
-    let name = &header.name;
-    name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
 }
 
 fn is_json(body: &str) -> bool {

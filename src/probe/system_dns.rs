@@ -36,8 +36,7 @@ pub struct DnsConf {
 impl DnsConf {
     /// Reads the text of the two files as the C library does. What it does not understand it passes over.
     pub fn parse(resolv_conf: &[u8], hosts: &str) -> Self {
-        let (mut conf, _) = resolv_conf::Config::parse_with_errors(resolv_conf);
-        conf.glibc_normalize();
+        let conf = parse_resolv_conf(resolv_conf);
         let mut servers: Vec<_> = conf.nameservers.iter().map(server).collect();
         if servers.is_empty() {
             servers.push((Ipv4Addr::LOCALHOST, DNS_PORT).into());
@@ -74,6 +73,18 @@ impl DnsConf {
         let is_local = name == "localhost" || name.ends_with(".localhost");
         is_local.then(|| vec![Ipv4Addr::LOCALHOST.into(), std::net::Ipv6Addr::LOCALHOST.into()])
     }
+}
+
+fn parse_resolv_conf(text: &[u8]) -> resolv_conf::Config {
+    let (mut conf, _) = resolv_conf::Config::parse_with_errors(text);
+    conf.glibc_normalize();
+    conf
+}
+
+/// The servers that the system names now; none when it names none.
+pub(super) fn named_servers() -> Vec<SocketAddr> {
+    let text = std::fs::read(RESOLV_CONF).unwrap_or_default();
+    parse_resolv_conf(&text).nameservers.iter().map(server).collect()
 }
 
 fn server(address: &ScopedIp) -> SocketAddr {

@@ -6,7 +6,7 @@ use sqlx::types::Json;
 use super::{Conn, Result, batches, on, rows_of, run};
 use crate::clock::Timestamp;
 use crate::incident::IncidentId;
-use crate::incident::message::AlertEvent;
+use crate::incident::message::{Alert, AlertEvent};
 use crate::monitor::MonitorId;
 use crate::notify::{ChannelId, Delivery, DeliveryState, NewDelivery};
 
@@ -71,13 +71,14 @@ type Row = (
     Option<Timestamp>,
     Option<String>,
     Option<i64>,
+    Option<i64>,
 );
 
 /// Reads up to `limit` deliveries, newest first, after leaving out `offset`.
 pub async fn list(conn: &mut Conn<'_>, filter: &Filter, limit: i64, offset: i64) -> Result<Page> {
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
         "SELECT id, event, incident_id, monitor_id, channel_id, state, attempts, created_at,
-            next_attempt_at, delivered_at, last_error, last_status
+            next_attempt_at, delivered_at, last_error, last_status, latency_ms
          FROM deliveries
          WHERE ($1 IS NULL OR incident_id = $1) AND ($2 IS NULL OR channel_id = $2)
             AND ($3 IS NULL OR state = $3)
@@ -97,14 +98,14 @@ pub async fn list(conn: &mut Conn<'_>, filter: &Filter, limit: i64, offset: i64)
 pub async fn get(conn: &mut Conn<'_>, id: i64) -> Result<Option<Delivery>> {
     let row: Option<Row> = on!(conn, c => sqlx::query_as(
         "SELECT id, event, incident_id, monitor_id, channel_id, state, attempts, created_at,
-            next_attempt_at, delivered_at, last_error, last_status
+            next_attempt_at, delivered_at, last_error, last_status, latency_ms
          FROM deliveries WHERE id = $1").bind(id).fetch_optional(c).await)?;
     Ok(row.map(delivery))
 }
 
 fn delivery(row: Row) -> Delivery {
     let (id, event, incident_id, monitor_id, channel_id, state, attempts, created_at, ..) = row;
-    let (.., next_attempt_at, delivered_at, last_error, last_status) = row;
+    let (.., next_attempt_at, delivered_at, last_error, last_status, latency_ms) = row;
     Delivery {
         id,
         event,
@@ -118,7 +119,48 @@ fn delivery(row: Row) -> Delivery {
         delivered_at,
         last_error,
         last_status,
+        latency_ms,
     }
+}
+
+/// What a delivery says, or why that cannot be read; `None` when there is no such delivery.
+pub async fn alert(
+    conn: &mut Conn<'_>,
+    id: i64,
+) -> Result<Option<std::result::Result<Alert, String>>> {
+    let alert: Option<Json<serde_json::Value>> = on!(conn, c => sqlx::query_scalar(
+        "SELECT alert FROM deliveries WHERE id = $1").bind(id).fetch_optional(c).await)?;
+    Ok(alert.map(|json| serde_json::from_value(json.0).map_err(|error| error.to_string())))
+}
+
+/// The newest delivery of an event.
+pub async fn newest(conn: &mut Conn<'_>, event: AlertEvent) -> Result<Option<i64>> {
+    on!(conn, c => sqlx::query_scalar("SELECT MAX(id) FROM deliveries WHERE event = $1")
+        .bind(event).fetch_one(c).await)
+}
+
+/// How the latest deliveries to a channel went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Latest {
+    /// The channel.
+    pub channel_id: ChannelId,
+    /// When one last arrived.
+    pub delivered_at: Option<Timestamp>,
+    /// How long that attempt took, in ms.
+    pub latency_ms: Option<i64>,
+    /// How many have failed since.
+    pub failed_since: i64,
+}
+
+/// How the latest deliveries to each channel went; channels that were never sent anything have none.
+pub async fn latest(conn: &mut Conn<'_>) -> Result<Vec<Latest>> {
+    on!(conn, c => sqlx::query_as(
+        "SELECT x.channel_id, d.delivered_at, d.latency_ms,
+            (SELECT COUNT(*) FROM deliveries f WHERE f.channel_id = x.channel_id
+                AND f.id > COALESCE(x.last_id, 0) AND f.state = 'failed') AS failed_since
+         FROM (SELECT c.id AS channel_id, (SELECT MAX(l.id) FROM deliveries l
+                WHERE l.channel_id = c.id AND l.state = 'delivered') AS last_id FROM channels c) x
+         LEFT JOIN deliveries d ON d.id = x.last_id").fetch_all(c).await)
 }
 
 /// Queues a failed delivery again, due at once and with the schedule from its beginning. Whether it was a failed one.
@@ -127,7 +169,7 @@ pub async fn retry(conn: &mut Conn<'_>, id: i64, now: Timestamp) -> Result<bool>
         conn,
         sqlx::query(
             "UPDATE deliveries SET state = 'pending', attempts = 0, first_attempt_at = NULL,
-                next_attempt_at = $2
+                next_attempt_at = $2, summary_id = NULL
              WHERE id = $1 AND state = 'failed'"
         )
         .bind(id)

@@ -147,6 +147,36 @@ pub async fn results_since(
     Ok(rows.into_iter().rev().map(StoredResult::from).collect())
 }
 
+/// A monitor's results from before `before` (all of them when it is `None`), newest first; with `failed_only` those that failed.
+pub async fn results_before(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    before: Option<i64>,
+    failed_only: bool,
+    limit: i64,
+) -> Result<Vec<StoredResult>> {
+    let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(
+        "SELECT * FROM results WHERE monitor_id = $1 AND id < $2 AND (NOT $3 OR error_kind IS NOT NULL)
+         ORDER BY id DESC LIMIT $4")
+        .bind(monitor_id).bind(before.unwrap_or(i64::MAX)).bind(failed_only).bind(limit)
+        .fetch_all(c).await)?;
+    Ok(rows.into_iter().map(StoredResult::from).collect())
+}
+
+/// The first of a monitor's results that is `down`, of those that began from `from` to `until`.
+pub async fn first_failed(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    from: Timestamp,
+    until: Timestamp,
+) -> Result<Option<StoredResult>> {
+    let row: Option<ResultRow> = on!(conn, c => sqlx::query_as(
+        "SELECT * FROM results WHERE monitor_id = $1 AND id >= $2 AND id <= $3 AND verdict = $4
+         ORDER BY id LIMIT 1")
+        .bind(monitor_id).bind(from).bind(until).bind(Verdict::Down).fetch_optional(c).await)?;
+    Ok(row.map(StoredResult::from))
+}
+
 /// How many results a monitor has.
 pub async fn count_results(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<i64> {
     on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM results WHERE monitor_id = $1")

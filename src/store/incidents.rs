@@ -119,10 +119,12 @@ pub struct Filter {
     pub monitor_id: Option<MonitorId>,
     /// Those that are not resolved only (`Some(true)`), or those that are (`Some(false)`).
     pub unresolved: Option<bool>,
+    /// Those that somebody has taken only.
+    pub acknowledged: bool,
 }
 
-const FILTER: &str =
-    "($1 IS NULL OR monitor_id = $1) AND ($2 IS NULL OR (resolved_at IS NULL) = $2)";
+const FILTER: &str = "($1 IS NULL OR monitor_id = $1) AND ($2 IS NULL OR (resolved_at IS NULL) = $2) \
+                      AND (acknowledged_at IS NOT NULL OR NOT $3)";
 
 /// One page of the incidents that fit, newest first.
 pub async fn list(
@@ -131,9 +133,10 @@ pub async fn list(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<Incident>> {
-    let sql = format!("SELECT * FROM incidents WHERE {FILTER} ORDER BY id DESC LIMIT $3 OFFSET $4");
+    let sql = format!("SELECT * FROM incidents WHERE {FILTER} ORDER BY id DESC LIMIT $4 OFFSET $5");
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(sqlx::AssertSqlSafe(sql))
-        .bind(filter.monitor_id).bind(filter.unresolved).bind(limit).bind(offset)
+        .bind(filter.monitor_id).bind(filter.unresolved).bind(filter.acknowledged)
+        .bind(limit).bind(offset)
         .fetch_all(c).await)?;
     Ok(rows.into_iter().map(Incident::from).collect())
 }
@@ -142,5 +145,6 @@ pub async fn list(
 pub async fn count(conn: &mut Conn<'_>, filter: Filter) -> Result<i64> {
     let sql = format!("SELECT COUNT(*) FROM incidents WHERE {FILTER}");
     on!(conn, c => sqlx::query_scalar(sqlx::AssertSqlSafe(sql))
-        .bind(filter.monitor_id).bind(filter.unresolved).fetch_one(c).await)
+        .bind(filter.monitor_id).bind(filter.unresolved).bind(filter.acknowledged)
+        .fetch_one(c).await)
 }

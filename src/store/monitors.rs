@@ -4,10 +4,11 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Conn, Error, Result, on, placeholders, run};
+use super::{Conn, Error, Result, dependencies, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
+use crate::notify::ChannelId;
 use crate::seal::Sealer;
 
 /// A monitor beside its state.
@@ -103,6 +104,7 @@ pub async fn insert(
         .bind(Json(settings)).bind(&headers).bind(false).bind(now)
         .fetch_one(c).await)?;
     write_tags(conn, id, &settings.tags).await?;
+    dependencies::write(conn, id, &settings.depends_on).await?;
     let state = State::new(&Policy::of(&settings.target), now);
     save_states(conn, &[(id, &state)]).await?;
     let monitor = Monitor {
@@ -135,7 +137,8 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         .bind(monitor.uuid)
     )?;
     run!(conn, sqlx::query("DELETE FROM monitor_tags WHERE monitor_id = $1").bind(monitor.id))?;
-    write_tags(conn, monitor.id, &settings.tags).await
+    write_tags(conn, monitor.id, &settings.tags).await?;
+    dependencies::write(conn, monitor.id, &settings.depends_on).await
 }
 
 async fn write_tags(conn: &mut Conn<'_>, id: MonitorId, tags: &[String]) -> Result<()> {
@@ -212,6 +215,11 @@ pub async fn checked(conn: &mut Conn<'_>, sealer: &Sealer) -> Result<Vec<Watched
 /// The numbers of all monitors that are not paused.
 pub async fn active_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
     on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors WHERE NOT paused ORDER BY id").fetch_all(c).await)
+}
+
+/// The numbers and names of all monitors, by name.
+pub async fn names(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, String)>> {
+    on!(conn, c => sqlx::query_as("SELECT id, name FROM monitors ORDER BY name, id").fetch_all(c).await)
 }
 
 /// The numbers of all monitors.
@@ -381,4 +389,36 @@ pub async fn count_by_status(conn: &mut Conn<'_>) -> Result<Vec<(Status, i64)>> 
 /// All tags in use, by name.
 pub async fn tags(conn: &mut Conn<'_>) -> Result<Vec<String>> {
     on!(conn, c => sqlx::query_scalar("SELECT DISTINCT tag FROM monitor_tags ORDER BY tag").fetch_all(c).await)
+}
+
+/// Which monitors have any of these tags: pairs of tag and monitor.
+pub async fn tagged(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<(String, MonitorId)>> {
+    if tags.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT tag, monitor_id FROM monitor_tags WHERE tag IN ({})",
+        placeholders(1, tags.len())
+    );
+    on!(conn, c => {
+        let mut query = sqlx::query_as(AssertSqlSafe(sql));
+        for tag in tags {
+            query = query.bind(tag);
+        }
+        query.fetch_all(c).await
+    })
+}
+
+/// The channels that each monitor has chosen; `None` stands for the default ones. Nothing else is read of the settings.
+pub async fn chosen_channels(
+    conn: &mut Conn<'_>,
+) -> Result<Vec<(MonitorId, Option<Vec<ChannelId>>)>> {
+    #[derive(serde::Deserialize)]
+    struct Chosen {
+        #[serde(default)]
+        channel_ids: Option<Vec<ChannelId>>,
+    }
+    let rows: Vec<(MonitorId, Json<Chosen>)> = on!(conn, c => sqlx::query_as(
+        "SELECT id, settings FROM monitors").fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|(id, chosen)| (id, chosen.0.channel_ids)).collect())
 }

@@ -49,8 +49,8 @@ pub async fn release_leases(conn: &mut Conn<'_>) -> Result<u64> {
     )
 }
 
-/// The deliveries that may be claimed now, oldest first, at most `per_channel` for each channel: due, not leased, and
-/// with no older pending one to the same channel about the same monitor.
+/// The deliveries that may be claimed now, oldest first, at most `per_channel` for each channel: due, not leased, not told by a
+/// summary, and with no older pending one to the same channel about the same monitor.
 pub async fn claimable(
     conn: &mut Conn<'_>,
     now: Timestamp,
@@ -60,7 +60,7 @@ pub async fn claimable(
         // Materialized, so that the index of what is pending is used and not one of all that ever was.
         "WITH heads AS MATERIALIZED (
             SELECT d.id, d.channel_id FROM deliveries d
-            WHERE d.state = 'pending' AND d.next_attempt_at <= $1
+            WHERE d.state = 'pending' AND d.next_attempt_at <= $1 AND d.summary_id IS NULL
                 AND (d.leased_until IS NULL OR d.leased_until <= $1)
                 AND NOT EXISTS (
                     SELECT 1 FROM deliveries older
@@ -96,7 +96,8 @@ pub async fn claim(
         // The text holds placeholders only; all values are bound.
         let text = format!(
             "UPDATE deliveries SET leased_until = $2, first_attempt_at = COALESCE(first_attempt_at, $1)
-             WHERE state = 'pending' AND (leased_until IS NULL OR leased_until <= $1) AND id IN ({})
+             WHERE state = 'pending' AND summary_id IS NULL
+                AND (leased_until IS NULL OR leased_until <= $1) AND id IN ({})
              RETURNING id, incident_id, monitor_id, channel_id, alert, attempts, created_at, first_attempt_at",
             placeholders(3, chunk.len())
         );
@@ -133,7 +134,8 @@ fn read_claimed(row: Row) -> Claimed {
 /// When the next delivery that is not yet due will be.
 pub async fn next_due(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
     on!(conn, c => sqlx::query_scalar(
-        "SELECT MIN(next_attempt_at) FROM deliveries WHERE state = 'pending' AND next_attempt_at > $1")
+        "SELECT MIN(next_attempt_at) FROM deliveries
+         WHERE state = 'pending' AND next_attempt_at > $1 AND summary_id IS NULL")
         .bind(now).fetch_one(c).await)
 }
 
@@ -141,7 +143,7 @@ pub async fn next_due(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Time
 pub async fn oldest_due(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
     on!(conn, c => sqlx::query_scalar(
         "SELECT MIN(d.next_attempt_at) FROM deliveries d
-         WHERE d.state = 'pending' AND d.next_attempt_at <= $1
+         WHERE d.state = 'pending' AND d.next_attempt_at <= $1 AND d.summary_id IS NULL
             AND NOT EXISTS (
                 SELECT 1 FROM deliveries older
                 WHERE older.state = 'pending' AND older.channel_id = d.channel_id

@@ -226,7 +226,12 @@ await test("a channel is made, tested, and its answer stands beside the button",
   await page.locator("#url-help.error").waitFor();
   await page.fill("#url", `${receiver.url}/hook`);
   await page.fill("#name", "Receiver");
+  await press("Send test alert");
+  await page.locator("#tried >> text=Test delivered in").waitFor();
+  assert.match(receiver.bodies.at(-1), /"channel.test"/);
+  assert.equal(await page.locator(".channel .name").count(), 0, "a test saves nothing");
   await press("Save channel");
+  await page.waitForURL(/\/channels$/);
   await press(/Send test/);
   await sees("Test delivered in");
   assert.match(receiver.bodies.at(-1), /"channel.test"/);
@@ -254,16 +259,55 @@ await test("the list shows an outage by itself, within seconds, with its reason"
   await other.close();
 });
 
-await test("an incident is acknowledged and noted", async () => {
+await test("an incident is acknowledged with a thumb, and noted", async () => {
+  await page.setViewportSize({ width: 375, height: 800 });
+  await open("/incidents?state=open");
+  await page.getByRole("link", { name: "Shop" }).first().click();
+  const button = page.getByRole("button", { name: "Acknowledge" });
+  const box = await button.boundingBox();
+  assert.ok(box.height >= 44 && box.y > 400 && box.y + box.height <= 800, `within reach: ${JSON.stringify(box)}`);
+  await button.click();
+  await page.locator(".timeline >> text=Acknowledged").waitFor();
+  await page.setViewportSize({ width: 1440, height: 900 });
   await open("/monitors");
-  await press(/Acknowledge/);
   await sees(`Acknowledged by ${EMAIL}`);
   await open("/incidents");
   await page.getByRole("link", { name: "Shop" }).first().click();
   await page.fill("#text", `Looking ${HOSTILE}`);
   await press("Add note");
   await sees(`Looking ${HOSTILE}`);
-  await sees("Alert delivered");
+  await page.locator(".told >> text=Receiver").waitFor();
+  await page.locator(".strip >> text=First alert in").waitFor();
+  await sees("to 1 channel, none failed");
+  await page.getByRole("link", { name: "Failed checks" }).click();
+  await page.locator(".more-link").first().click();
+  await page.locator("mark >> text=checks.database").waitFor();
+});
+
+await test("a delivery shows its request without secrets and its answer, and a failed one is sent again", async () => {
+  await open("/channels");
+  await page.locator(".log .more-link").first().click();
+  await page.locator(".sent >> text=webhook-id").waitFor();
+  await page.getByRole("link", { name: "A page of its own" }).click();
+  await page.waitForURL(/\/deliveries\/\d+$/);
+  assert.match(await text("h1"), /to Receiver$/);
+});
+
+await test("the bar of days is one stop of the Tab key, and arrows move along it", async () => {
+  await page.setViewportSize({ width: 375, height: 800 });
+  await open("/monitors/1");
+  const days = page.locator("[data-days]");
+  await days.focus();
+  const now = async () => Number(await days.getAttribute("aria-valuenow"));
+  assert.equal(await now(), 90);
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("PageUp");
+  assert.equal(await now(), 82);
+  await page.locator("[data-days] .tip").waitFor();
+  assert.match(await days.getAttribute("aria-valuetext"), /no data|%/);
+  await page.keyboard.press("End");
+  assert.equal(await now(), 90);
+  await page.setViewportSize({ width: 1440, height: 900 });
 });
 
 await test("recovery shows, and the receiver heard of both", async () => {
@@ -276,20 +320,36 @@ await test("recovery shows, and the receiver heard of both", async () => {
   assert.ok(receiver.bodies.some((body) => body.includes("monitor.up")), "up");
 });
 
-await test("maintenance: planned by wall time, shown, ended", async () => {
+await test("maintenance: planned by wall time, its meaning shown before saving, shown, made longer, ended", async () => {
   await open("/maintenance/new");
-  await press("Schedule");
+  await page.locator("[data-says-when]").click();
   await sees("covers nothing");
   await page.fill("#name", "Upgrade");
   await page.check(`[name=monitor_ids][value="1"]`);
   const wall = (ms) => new Date(ms).toLocaleString("sv-SE", { timeZone: "Europe/Berlin" }).slice(0, 16).replace(" ", "T");
+  await page.fill("#starts_at", wall(Date.now() + 86_400_000));
+  await page.fill("#ends_at", wall(Date.now() + 90_000_000));
+  await page.locator("[data-says-when] >> text=/Schedule for \\w{3} \\d\\d:\\d\\d/").waitFor();
+  await page.locator("#window-preview >> text=/UTC/").waitFor();
+  await page.locator("#window-preview >> text=1 monitor now").waitFor();
+  await page.getByText("Weekly", { exact: true }).click();
+  await page.locator("#window-preview >> text=Next times").waitFor();
+  assert.equal(await page.locator("#window-preview li").count(), 3);
+  await page.fill("#timezone", "Mars/Olympus");
+  await page.locator("#window-preview >> text=Europe/Riga").waitFor();
+  await page.fill("#timezone", "Europe/Berlin");
+  await page.getByText("Once", { exact: true }).click();
   await page.fill("#starts_at", wall(Date.now() - 60_000));
   await page.fill("#ends_at", wall(Date.now() + 3_600_000));
-  await press("Schedule");
+  await page.locator("[data-says-when] >> text=Start now").waitFor();
+  await page.locator("[data-says-when]").click();
   await sees("Checks run, alerts are held");
+  await page.locator(".plan-open").first().waitFor({ state: "attached" });
   await open("/monitors?status=maintenance");
   await page.locator("#m-1").waitFor();
   await open("/maintenance");
+  await press(/Extend/);
+  await sees("Checks run, alerts are held");
   await press(/End now/);
   await sees("Past");
 });
@@ -345,7 +405,7 @@ await test("the theme changes at once and stays", async () => {
 
 await test("no page scrolls sideways at 375 px", async () => {
   await page.setViewportSize({ width: 375, height: 800 });
-  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/monitors/new?type=tls", "/channels", "/channels/new/slack", "/channels/new/telegram", "/channels/new/opsgenie", "/channels/new/webhook", "/incidents", "/incidents/1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
+  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/monitors/new?type=tls", "/channels", "/channels/new/slack", "/channels/new/telegram", "/channels/new/opsgenie", "/channels/new/webhook", "/incidents", "/incidents/1", "/monitors/1/checks", "/deliveries/1", "/channels?open=1", "/maintenance", "/maintenance/new", "/settings/tokens", "/nowhere"]) {
     await open(path);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${path} is ${over} px too wide`);

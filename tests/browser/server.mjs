@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
+import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -43,11 +44,45 @@ const freePort = async () => {
   return new URL(probe.url).port;
 };
 
-/** Starts the server and waits for its set-up link. */
-export async function startServer() {
+/** A mail server that takes every message and keeps it. */
+export async function startMail() {
+  const messages = [];
+  const server = net.createServer((socket) => {
+    let body = null;
+    let rest = "";
+    socket.on("error", () => {});
+    socket.write("220 mail.example ESMTP\r\n");
+    socket.on("data", (chunk) => {
+      rest += chunk;
+      let end;
+      while ((end = rest.indexOf("\r\n")) >= 0) {
+        const line = rest.slice(0, end);
+        rest = rest.slice(end + 2);
+        if (body !== null) {
+          if (line !== ".") body.push(line);
+          else {
+            messages.push(body.join("\n"));
+            body = null;
+            socket.write("250 queued\r\n");
+          }
+        } else if (/^DATA/i.test(line)) {
+          body = [];
+          socket.write("354 go on\r\n");
+        } else if (/^QUIT/i.test(line)) socket.end("221 bye\r\n");
+        else socket.write("250 ok\r\n");
+      }
+    });
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return { url: `smtp://127.0.0.1:${server.address().port}`, messages, close: () => server.close() };
+}
+
+/** Starts the server, with settings of its own in `extra`, and waits for its set-up link. */
+export async function startServer(extra = {}) {
   const folder = await mkdtemp(path.join(tmpdir(), "watchbell-browser-"));
   const listenOn = `127.0.0.1:${await freePort()}`;
-  const env = { ...process.env, WATCHBELL_LISTEN: listenOn, WATCHBELL_DATABASE_URL: `sqlite://${folder}/watchbell.db` };
+  const env = { ...process.env, WATCHBELL_LISTEN: listenOn, WATCHBELL_DATABASE_URL: `sqlite://${folder}/watchbell.db`, ...extra };
   const child = spawn(process.env.WATCHBELL_BIN, ["serve"], { cwd: folder, env });
   let log = "";
   const setupLink = await new Promise((resolve, reject) => {

@@ -6,6 +6,8 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::support::binary::program;
+
 struct Shell {
     folder: TempDir,
 }
@@ -24,7 +26,7 @@ impl Shell {
     /// Runs `watchbell` with this on its stdin.
     fn run(&self, args: &[&str], stdin: &str) -> Ran {
         let url = format!("sqlite://{}/deep/test.db", self.folder.path().display());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_watchbell"))
+        let mut child = Command::new(program())
             .args(args)
             .env("WATCHBELL_DATABASE_URL", url)
             .stdin(Stdio::piped())

@@ -64,6 +64,7 @@ fn each_bad_setting_is_named_in_one_line() {
         ("WATCHBELL_CHECK_PERMITS", "0"),
         ("WATCHBELL_CANARIES", "gateway,nonsense"),
         ("WATCHBELL_LOG_FORMAT", "xml"),
+        ("WATCHBELL_METRICS_PUBLIC", "maybe"),
     ] {
         let mut command = command(folder.path());
         command.env(name, value);

@@ -1,5 +1,6 @@
 //! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
 
+use super::depend::Before;
 use super::{Group, IncomingPing, Reply};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
@@ -126,6 +127,7 @@ impl Group<'_> {
     ) -> Result<()> {
         let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(()) };
         let policy = Policy::of(&watched.monitor.settings.target);
+        let before = Before::of(&watched.state);
         let (next, facts) = step(&watched.state, event, &policy, self.now);
         // The due time is watched too: from then on pages show that it is late.
         let deadline =
@@ -150,7 +152,7 @@ impl Group<'_> {
         if !facts.iter().all(is_history) {
             self.follow(conn, id, &facts, check).await?;
         }
-        Ok(())
+        self.follow_dependencies(conn, id, before).await
     }
 
     async fn follow(
@@ -172,17 +174,29 @@ impl Group<'_> {
         let monitor = watched.monitor.clone();
         let tally = watched.state.tally(&Policy::of(&monitor.settings.target), self.now);
         let channel_ids = self.channels_of(conn, &monitor).await?;
+        let outage = incident.as_ref().map(|incident| incident.started_at);
+        let held_by = self.held_by(conn, id, facts, outage, check).await?;
+        let goes_down =
+            |fact: &Fact| matches!(fact, Fact::WentDown { .. } | Fact::StillDown { .. });
+        let dependants =
+            if facts.iter().any(goes_down) { self.dependants(conn, id).await? } else { Vec::new() };
         let routing = Routing {
             channel_ids,
             told,
             tally,
             window: self.holding_window(&monitor, check),
             incident: incident.as_ref(),
+            held_by: held_by.as_ref(),
+            dependants,
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);
         let regions = routing.tally.map(|tally| tally.failing).unwrap_or_default();
         self.carry_out(conn, &monitor, plan, incident, check).await?;
-        self.name_regions(conn, id, regions).await
+        self.name_regions(conn, id, regions).await?;
+        if let Some(by) = held_by {
+            self.await_parent(id, &by);
+        }
+        Ok(())
     }
 
     /// Adds the regions that see an outage to its incident, those that joined later too.

@@ -22,7 +22,7 @@ impl Group<'_> {
         kind: Kind,
         fields: &Map<String, Value>,
     ) -> Result<Reply> {
-        let settings = match self.read_settings(conn, fields, kind, None).await? {
+        let settings = match self.read_settings(conn, fields, kind, None, None).await? {
             Ok(settings) => settings,
             Err(errors) => return Ok(Reply::Invalid(errors)),
         };
@@ -31,6 +31,7 @@ impl Group<'_> {
         let id = watched.monitor.id;
         let change = StatusChange { at: self.now, status: Some(watched.state.status) };
         self.changes.push((id, change));
+        self.dependencies(conn).await?.set(id, &settings.depends_on);
         self.known.put(watched.clone());
         self.effects.live.push(LiveEvent::CountsChanged);
         self.effects.commands.push(Command::Watch(Arc::new(watched.monitor.clone())));
@@ -48,12 +49,14 @@ impl Group<'_> {
         let mut monitor = watched.monitor.clone();
         let before = monitor.settings.target.clone();
         let current = Some(&monitor.settings);
-        monitor.settings = match self.read_settings(conn, fields, monitor.kind(), current).await? {
+        let kind = monitor.kind();
+        monitor.settings = match self.read_settings(conn, fields, kind, Some(id), current).await? {
             Ok(settings) => settings,
             Err(errors) => return Ok(Reply::Invalid(errors)),
         };
         monitor.updated_at = self.now;
         monitors::update(conn, self.sealer, &monitor).await?;
+        self.dependencies(conn).await?.set(id, &monitor.settings.depends_on);
         if let Some(watched) = self.known.by_id.get_mut(&id) {
             watched.monitor = monitor.clone();
         }
@@ -71,11 +74,16 @@ impl Group<'_> {
         conn: &mut Conn<'_>,
         fields: &Map<String, Value>,
         kind: Kind,
+        id: Option<MonitorId>,
         current: Option<&Settings>,
     ) -> Result<std::result::Result<Settings, FieldErrors>> {
-        let read = Settings::read(fields, kind, current);
-        let named = fields.get("channel_ids").and_then(Value::as_array);
-        let ids: Vec<i64> = named.into_iter().flatten().filter_map(Value::as_i64).collect();
+        let mut read = Settings::read(fields, kind, current);
+        if let Some(reason) = self.wrong_parents(conn, id, &ids_in(fields, "depends_on")).await? {
+            let mut errors = read.err().unwrap_or_default();
+            errors.add("depends_on", reason);
+            read = Err(errors);
+        }
+        let ids = ids_in(fields, "channel_ids");
         let existing = channels::existing(conn, &ids).await?;
         let missing: Vec<String> =
             ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
@@ -127,7 +135,7 @@ impl Group<'_> {
     }
 
     /// Reads a monitor with its headers, keeping the state that this group has made.
-    async fn reload(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
+    pub(super) async fn reload(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
         if let Some(mut watched) = monitors::get(conn, self.sealer, id).await? {
             if let Some(loaded) = self.known.by_id.get(&id) {
                 watched.state = loaded.state.clone();
@@ -142,8 +150,12 @@ impl Group<'_> {
             return Ok(Reply::NotFound);
         }
         self.event(conn, id, &Event::Deleted, None).await?;
+        let dependants = self.drop_dependency(conn, id).await?;
         self.known.forget(id);
         monitors::delete(conn, id).await?;
+        for dependant in dependants {
+            self.hold_may_end(conn, dependant, false).await?;
+        }
         self.effects.commands.push(Command::Forget(id));
         self.effects.live.push(LiveEvent::CountsChanged);
         Ok(Reply::Done)
@@ -224,4 +236,10 @@ impl Group<'_> {
             self.effects.live.push(LiveEvent::MonitorChanged(id));
         }
     }
+}
+
+/// The numbers in a list of a request; what is no number is told where the settings are read.
+fn ids_in(fields: &Map<String, Value>, name: &str) -> Vec<i64> {
+    let list = fields.get(name).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_i64).collect()
 }

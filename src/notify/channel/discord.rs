@@ -44,7 +44,7 @@ pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
         "content": CONTENT.headline(words),
         "embeds": [{
             "description": format!("{lines}{link}"),
-            "color": Tone::of(outgoing.alert.event).colour(),
+            "color": Tone::of(outgoing.alert).colour(),
         }],
         "allowed_mentions": {"parse": []},
     });

@@ -7,7 +7,8 @@ use super::template::Template;
 use super::{Method, webhook};
 use crate::fields::{Fields, parse_text};
 use crate::monitor::Header;
-use crate::monitor::spec::{SECRET_MASK, parse_headers, parse_url};
+use crate::monitor::header::{SECRET_MASK, nothing_stored, parse_headers};
+use crate::monitor::spec::parse_url;
 
 const RECIPIENTS_MAX: usize = 50;
 
@@ -122,6 +123,27 @@ impl Field {
         }
     }
 
+    /// What of a stored value must never be shown.
+    pub fn secrets(&self, value: Option<&Value>) -> Vec<String> {
+        let text = value.and_then(Value::as_str);
+        match self.shape {
+            Shape::Headers => {
+                let headers = headers_of(value).into_iter();
+                headers.filter(Header::is_secret).map(|header| header.value).collect()
+            }
+            Shape::Url => {
+                let password = text.and_then(|text| Url::parse(text).ok());
+                let password = password.and_then(|url| url.password().map(str::to_owned));
+                text.filter(|_| self.secret)
+                    .map(str::to_owned)
+                    .into_iter()
+                    .chain(password)
+                    .collect()
+            }
+            _ => text.filter(|_| self.secret).map(str::to_owned).into_iter().collect(),
+        }
+    }
+
     /// Reads the field. `stored` are the fields that a PATCH edits.
     fn read(&self, fields: &mut Fields<'_>, stored: Option<&Map<String, Value>>) -> Option<Value> {
         let given = |value: &Value| !value.is_null();
@@ -202,10 +224,6 @@ pub fn read(
     is_whole.then_some(map)
 }
 
-fn nothing_stored() -> String {
-    format!("is {SECRET_MASK}, but nothing is stored that it could stand for; give the value")
-}
-
 /// An address without the secrets that may be in it: a password, and the path of a chat's webhook.
 fn shown_url(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return SECRET_MASK.to_owned() };
@@ -224,8 +242,7 @@ fn headers_of(stored: Option<&Value>) -> Vec<Header> {
 }
 
 fn shown_headers(headers: &[Header]) -> Map<String, Value> {
-    let shown = |h: &Header| if h.is_secret() { SECRET_MASK.to_owned() } else { h.value.clone() };
-    headers.iter().map(|h| (h.name.clone(), Value::String(shown(h)))).collect()
+    headers.iter().map(|h| (h.name.clone(), json!(h.shown()))).collect()
 }
 
 fn parse_token(value: &Value) -> Result<String, String> {

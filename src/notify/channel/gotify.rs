@@ -48,7 +48,7 @@ impl Kind for Config {
             "title": TITLE.headline(words),
             "message": MESSAGE.lines(words),
             // From 4 on it sounds, from 8 on it also pops up.
-            "priority": match Tone::of(outgoing.alert.event) {
+            "priority": match Tone::of(outgoing.alert) {
                 Tone::Critical => 8,
                 Tone::Warning => 6,
                 Tone::Good | Tone::Info => 4,

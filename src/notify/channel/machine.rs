@@ -58,7 +58,7 @@ pub fn incident_key(outgoing: &Outgoing<'_>) -> Option<String> {
 
 /// How grave an alert is, in PagerDuty's words and in Opsgenie's.
 pub fn severity(outgoing: &Outgoing<'_>) -> (&'static str, &'static str) {
-    match Tone::of(outgoing.alert.event) {
+    match Tone::of(outgoing.alert) {
         Tone::Critical => ("critical", "P1"),
         Tone::Warning => ("warning", "P3"),
         Tone::Good | Tone::Info => ("info", "P5"),

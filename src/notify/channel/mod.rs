@@ -144,6 +144,23 @@ kinds! {
     Webhook = "webhook" in webhook;
 }
 
+impl ChannelType {
+    /// How much the lines of a summary may weigh to be shown whole, beside its first line: a little less than the limits in
+    /// the kinds' own files. `None` of machines, which get every alert singly.
+    pub fn room(self) -> Option<usize> {
+        match self {
+            Self::Webhook | Self::Pagerduty | Self::Opsgenie => None,
+            Self::Pushover => Some(980),
+            Self::Slack => Some(2600),
+            Self::Telegram | Self::Ntfy | Self::Discord => Some(3700),
+            Self::Teams => Some(8000),
+            Self::Gotify => Some(9000),
+            Self::Mattermost | Self::Matrix | Self::Googlechat => Some(14_000),
+            Self::Email => Some(100_000),
+        }
+    }
+}
+
 impl ChannelConfig {
     /// Reads the fields of a kind; `stored` is what a PATCH edits. `None` when one of them is wrong: each then has its reason.
     pub fn read(
@@ -163,6 +180,13 @@ impl ChannelConfig {
         let stored = self.stored();
         let fields = self.kind().about().fields.iter();
         fields.map(|field| (field.name.to_owned(), field.shown(stored.get(field.name)))).collect()
+    }
+
+    /// What must never be shown: the values of its secret fields and headers.
+    pub fn secrets(&self) -> Vec<String> {
+        let stored = self.stored();
+        let fields = self.kind().about().fields.iter();
+        fields.flat_map(|field| field.secrets(stored.get(field.name))).collect()
     }
 
     /// Its fields as they are stored.

@@ -49,7 +49,7 @@ impl Kind for Config {
 
     fn render(&self, outgoing: &Outgoing<'_>) -> Result<Rendered, String> {
         let words = &outgoing.alert.message;
-        let tone = Tone::of(outgoing.alert.event);
+        let tone = Tone::of(outgoing.alert);
         let mut body = json!({
             "topic": self.topic,
             "title": TITLE.headline(words),

@@ -59,7 +59,7 @@ impl Kind for Config {
                 lines => lines,
             },
             // High priority goes past quiet hours; only emergencies would have to be acknowledged there.
-            "priority": if Tone::of(outgoing.alert.event) == Tone::Critical { 1 } else { 0 },
+            "priority": if Tone::of(outgoing.alert) == Tone::Critical { 1 } else { 0 },
         });
         if let Some(url) = text::link(outgoing).filter(|url| url.len() <= URL_MAX) {
             body["url"] = json!(url);

@@ -39,7 +39,7 @@ pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
     }
     for run in &mut head {
         run["size"] = json!("Medium");
-        run["color"] = json!(colour(Tone::of(outgoing.alert.event)));
+        run["color"] = json!(colour(Tone::of(outgoing.alert)));
     }
     let mut body = vec![json!({"type": "RichTextBlock", "inlines": head})];
     let lines = TEXT.lines(words);

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use crate::incident::message::{AlertEvent, Message};
+use crate::incident::message::{Alert, AlertEvent, Message};
 use crate::notify::attempt::Outgoing;
 
 /// Follows a character that would otherwise mean something, where the markup knows no escape.
@@ -244,9 +244,14 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// The tone of an event.
-    pub fn of(event: AlertEvent) -> Self {
-        Self::of_word(event.as_str())
+    /// The tone of an alert: that of its event, and of a summary that of its gravest alert, by its sign.
+    pub fn of(alert: &Alert) -> Self {
+        match (alert.event, alert.message.sign.as_str()) {
+            (AlertEvent::Summary, "🔴") => Self::Critical,
+            (AlertEvent::Summary, "🟢") => Self::Good,
+            (AlertEvent::Summary, _) => Self::Warning,
+            (event, _) => Self::of_word(event.as_str()),
+        }
     }
 
     /// The tone of an event by its word, so that one that is new here is told as information.

@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::incident::IncidentId;
 use crate::incident::message::{AlertCheck, AlertEvent, AlertMonitor};
 use crate::monitor::Header;
+use crate::monitor::header::refuse;
 use crate::notify::attempt::Outgoing;
 use crate::seal;
 
@@ -142,12 +143,7 @@ pub fn refuse_own_headers(headers: &[Header]) -> Result<(), String> {
         "webhook-timestamp",
         "webhook-signature",
     ];
-    match headers.iter().find(|h| OWN.iter().any(|own| h.name.eq_ignore_ascii_case(own))) {
-        Some(header) => {
-            Err(format!("has {}, which Watchbell sets itself; leave it out", header.name))
-        }
-        None => Ok(()),
-    }
+    refuse(headers, &OWN)
 }
 
 /// The webhook's JSON (contract, section 6): every key is there, null where it does not apply.

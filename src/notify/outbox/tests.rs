@@ -1,5 +1,9 @@
 //! The sender against receivers that answer, refuse and hang, on a clock that the tests turn.
 
+mod away;
+mod stage;
+mod storm;
+
 use serde_json::json;
 
 use super::*;
@@ -11,113 +15,7 @@ use crate::notify::{ChannelSettings, Delivery, DeliveryState, NewDelivery};
 use crate::probe::{EgressRules, GuardedResolver};
 use crate::store::deliveries::{self, Filter};
 use crate::store::{channels, testing, timeline};
-
-const START: Timestamp = Timestamp(1_700_000_000_000);
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A sender with a database and a clock.
-struct Stage {
-    db: Db,
-    clock: Arc<ManualClock>,
-    sender: Sender,
-    stop: CancellationToken,
-    supervisor: Supervisor,
-    settled: watch::Receiver<u64>,
-}
-
-impl Stage {
-    async fn new(db: Db, now: Timestamp, resolver: GuardedResolver) -> Self {
-        let clock = ManualClock::new(now);
-        let supervisor = Supervisor::new(CancellationToken::new());
-        let sender = Sender::new(SenderConfig {
-            db: db.clone(),
-            sealer: Sealer::from_text("key"),
-            clock: clock.clone(),
-            supervisor: supervisor.clone(),
-            resolver,
-            base_url: Arc::new(|| "http://bell.example".to_owned()),
-            smtp: Arc::new(|| None),
-            schedule: RetrySchedule::default(),
-            // Of real time, which these tests do not wait for.
-            attempt_limit: Duration::from_secs(60),
-            chance: Arc::new(|| 0.5),
-        })
-        .unwrap();
-        let stop = supervisor.stop().clone();
-        let settled = sender.settled();
-        Self { db, clock, sender, stop, supervisor, settled }
-    }
-
-    fn run(&self) {
-        self.supervisor.spawn("sender", self.sender.clone().run(self.stop.clone()));
-    }
-
-    /// Waits until `count` attempts are settled.
-    async fn settled(&mut self, count: u64) {
-        let wait = self.settled.wait_for(|settled| *settled >= count);
-        tokio::time::timeout(PATIENCE, wait).await.expect("settled in time").unwrap();
-    }
-
-    async fn webhook(&self, url: &str) -> ChannelId {
-        self.channel(json!({"type": "webhook", "url": url})).await
-    }
-
-    async fn channel(&self, request: serde_json::Value) -> ChannelId {
-        let settings = ChannelSettings::read(request.as_object().unwrap(), None, true).unwrap();
-        let mut tx = self.db.begin().await.unwrap();
-        let sealer = Sealer::from_text("key");
-        let channel = channels::insert(&mut tx.conn(), &sealer, settings, START).await.unwrap();
-        tx.commit().await.unwrap();
-        channel.id
-    }
-
-    async fn incident(&self) -> IncidentId {
-        let mut tx = self.db.begin().await.unwrap();
-        let id = testing::incident(&mut tx.conn(), START).await;
-        tx.commit().await.unwrap();
-        id
-    }
-
-    /// Queues an alert about a monitor; `name` is its subject.
-    async fn queue(&self, name: &str, monitor: i64, channel: ChannelId, incident: Option<i64>) {
-        let mut alert = down_alert();
-        alert.message.subject = name.to_owned();
-        let new = NewDelivery {
-            idempotency_key: format!("{name}/{channel}"),
-            event: AlertEvent::MonitorDown,
-            incident_id: incident,
-            monitor_id: Some(monitor),
-            channel_id: channel,
-            alert,
-            created_at: self.clock.now(),
-        };
-        let mut tx = self.db.begin().await.unwrap();
-        deliveries::insert(&mut tx.conn(), &[new]).await.unwrap();
-        tx.commit().await.unwrap();
-        self.sender.wake().wake();
-    }
-
-    /// All deliveries, oldest first.
-    async fn deliveries(&self) -> Vec<Delivery> {
-        let mut reader = self.db.read().await.unwrap();
-        let page = deliveries::list(&mut reader.conn(), &Filter::default(), 200, 0).await.unwrap();
-        page.deliveries.into_iter().rev().collect()
-    }
-
-    async fn read_channel(&self, id: ChannelId) -> Channel {
-        self.sender.channel(id).await.unwrap().unwrap()
-    }
-
-    async fn timeline(&self, incident: IncidentId) -> Vec<(TimelineKind, String)> {
-        let mut reader = self.db.read().await.unwrap();
-        let entries = timeline::list(&mut reader.conn(), incident).await.unwrap();
-        entries.into_iter().map(|entry| (entry.kind, entry.detail)).collect()
-    }
-}
-
-fn anywhere() -> GuardedResolver {
-    GuardedResolver::new(Arc::new(EgressRules::default()))
-}
+use stage::{PATIENCE, START, Stage, anywhere};
 
 async fn stage() -> (Stage, tempfile::TempDir) {
     let (db, folder) = testing::sqlite().await;

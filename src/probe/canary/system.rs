@@ -1,16 +1,9 @@
-//! What the system says of its network: resolvers, default gateway, neighbours; and the query that a resolver is asked with.
+//! What the system says of its network: default gateway, neighbours; and the query that a resolver is asked with.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
-/// The port of DNS.
-const DNS_PORT: u16 = 53;
 /// The answer code of a resolver that cannot reach those it asks.
 const SERVER_FAILURE: u8 = 2;
-
-/// The resolvers of the system.
-pub(super) fn resolvers() -> Vec<SocketAddr> {
-    parse_resolvers(&read("/etc/resolv.conf"))
-}
 
 /// The default gateway.
 pub(super) fn gateway() -> Option<IpAddr> {
@@ -25,20 +18,6 @@ pub(super) fn is_neighbour(address: IpAddr) -> bool {
 fn read(path: &str) -> String {
     // Elsewhere than on Linux there are none of these.
     std::fs::read_to_string(path).unwrap_or_default()
-}
-
-/// The addresses of `nameserver` lines.
-fn parse_resolvers(text: &str) -> Vec<SocketAddr> {
-    let mut found = Vec::new();
-    for line in text.lines() {
-        let mut words = line.split_whitespace();
-        if words.next() == Some("nameserver")
-            && let Some(Ok(address)) = words.next().map(str::parse::<IpAddr>)
-        {
-            found.push(SocketAddr::new(address, DNS_PORT));
-        }
-    }
-    found
 }
 
 /// The gateway of the default route with the lowest metric. Columns: interface, destination, gateway, flags, …, metric, mask; numbers
@@ -99,14 +78,6 @@ pub(super) fn is_answer(packet: &[u8], id: u16, is_local: bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn resolvers_are_read() {
-        let text = "# nameserver 9.9.9.9\nsearch example.com\nnameserver 10.0.0.1\nnameserver\t2001:db8::1 # x\n\
-                    nameserver nonsense\nnameserver\noptions edns0\n";
-        let found: Vec<_> = parse_resolvers(text).iter().map(ToString::to_string).collect();
-        assert_eq!(found, ["10.0.0.1:53", "[2001:db8::1]:53"]);
-    }
 
     #[test]
     fn the_default_route_with_the_lowest_metric_wins() {

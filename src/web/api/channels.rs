@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 
 use super::{Answer, Id, State};
+use crate::fields::leave_out_shown;
 use crate::notify::{Channel, ChannelSettings};
 use crate::store::{Conn, channels};
 use crate::web::body::{MaybeObject, Object, created, data};
@@ -37,10 +38,11 @@ pub async fn get(state: State, Id(id): Id) -> Answer {
 }
 
 /// `PATCH /channels/{id}`.
-pub async fn update(state: State, Id(id): Id, Object(map): Object) -> Answer {
+pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer {
     // Read in the transaction that writes, so that of two changes at once none is lost.
     let mut tx = state.db.begin().await?;
     let current = find(&state, &mut tx.conn(), id).await?;
+    leave_out_shown(&mut map, &current.to_json());
     let settings = ChannelSettings::read(&map, Some(&current.settings), state.smtp.is_some())?;
     channels::update(&mut tx.conn(), &state.sealer, id, &settings).await?;
     tx.commit().await?;

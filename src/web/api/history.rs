@@ -57,6 +57,6 @@ pub async fn monitor_incidents(
     let page = query.page();
     query.finish()?;
     find(&state, &req, id).await?;
-    let filter = incidents::Filter { monitor_id: Some(id), unresolved: None };
+    let filter = incidents::Filter { monitor_id: Some(id), ..Default::default() };
     super::incidents::answer(&state, filter, page).await
 }

@@ -5,21 +5,11 @@ use serde_json::json;
 use super::{Answer, Id, State, shown};
 use crate::account::Principal;
 use crate::fields::{Fields, parse_text};
-use crate::incident::IncidentId;
+use crate::incident::{IncidentId, IncidentState};
 use crate::store::{incidents, timeline};
 use crate::web::body::{MaybeObject, Object, data};
 use crate::web::error::ApiError;
 use crate::web::list::{Page, Query};
-
-crate::words! {
-    /// Which incidents a list shows.
-    pub enum StateFilter {
-        /// All that are unresolved, taken or not.
-        Open = "open",
-        /// All that are over.
-        Resolved = "resolved",
-    }
-}
 
 /// The longest comment, in characters.
 const COMMENT_MAX: usize = 10_000;
@@ -27,10 +17,12 @@ const COMMENT_MAX: usize = 10_000;
 /// `GET /incidents`.
 pub async fn list(state: State, mut query: Query) -> Answer {
     let page = query.page();
-    let only: Option<StateFilter> = query.word("state");
+    let only: Option<IncidentState> = query.word("state");
     let filter = incidents::Filter {
         monitor_id: query.id("monitor_id"),
-        unresolved: only.map(|only| only == StateFilter::Open),
+        // Asked for the open ones, people want all that go on, taken or not (contract, section 5).
+        unresolved: only.map(|only| only != IncidentState::Resolved),
+        acknowledged: only == Some(IncidentState::Acknowledged),
     };
     query.finish()?;
     answer(&state, filter, page).await

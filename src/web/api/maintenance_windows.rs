@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 
 use super::{Answer, Id, State, shown};
+use crate::fields::leave_out_shown;
 use crate::incident::maintenance::MaintenanceWindow;
 use crate::store::windows;
 use crate::web::body::{MaybeObject, Object, created, data};
@@ -35,8 +36,9 @@ pub async fn get(state: State, Id(id): Id) -> Answer {
 }
 
 /// `PATCH /maintenance-windows/{id}`.
-pub async fn update(state: State, Id(id): Id, Object(map): Object) -> Answer {
+pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer {
     let current = find(&state, id).await?;
+    leave_out_shown(&mut map, &shown::window(&current, state.clock.now()));
     let window = MaintenanceWindow::read(&map, Some(&current), state.clock.now())?;
     let changed = state.engine.update_window(window).await.map_err(not_found)?;
     Ok(data(shown::window(&changed, state.clock.now())))

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use super::shown::{self, Beside, Channels};
 use super::uptime::uptime;
 use super::{Answer, Id, State};
+use crate::fields::leave_out_shown;
 use crate::monitor::{Kind, Settings};
 use crate::store::monitors::{self, Filter, Watched};
 use crate::store::{channels, windows};
@@ -104,6 +105,10 @@ pub async fn get(state: State, req: HttpRequest, Id(id): Id) -> Answer {
 /// `PATCH /monitors/{id}`, `PATCH /heartbeats/{id}`.
 pub async fn update(state: State, req: HttpRequest, Id(id): Id, Object(mut map): Object) -> Answer {
     let current = find(&state, &req, id).await?;
+    let mut shown = beside(&state).await?.detail(&current);
+    // Only whether it is shown matters: it moves on with every second.
+    shown.insert("uptime".to_owned(), Value::Null);
+    leave_out_shown(&mut map, &Value::Object(shown));
     keep_kind(&current, &mut map)?;
     let changed = state.engine.update_monitor(id, map).await.map_err(not_found)?;
     Ok(data(beside(&state).await?.detail(&changed)))

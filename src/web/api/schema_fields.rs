@@ -13,12 +13,16 @@ use crate::notify::channel::field::{Field, Shape};
 const DAY: u32 = 86_400;
 
 /// What every monitor has.
-fn common() -> [(&'static str, Value); 4] {
+fn common() -> [(&'static str, Value); 5] {
     [
         ("name", text("What it is called; the URL's host when absent")),
         ("tags", texts("Words to find and group it by")),
         ("channel_ids", ids("Who is told; absent: the default channels; empty: nobody")),
         ("notify_on", json!({ "type": "array", "items": word(NotifyOn::ALL) })),
+        (
+            "depends_on",
+            ids("The monitors that it depends on: while one of them is down, its alerts are held"),
+        ),
     ]
 }
 

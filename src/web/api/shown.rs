@@ -6,7 +6,6 @@ use crate::clock::Timestamp;
 use crate::incident::Incident;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::{self, cause_word};
-use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::state::Policy;
 use crate::monitor::{CheckResult, Header, Phases, RegionState, Settings, Status, Target};
 use crate::store::history::{Ping, StoredResult};
@@ -48,6 +47,7 @@ impl Beside {
             ("tags", json!(settings.tags)),
             ("channel_ids", json!(self.channel_ids(settings))),
             ("notify_on", json!(settings.notify_on)),
+            ("depends_on", json!(settings.depends_on)),
             ("current_status", json!(state.status)),
             ("status_since", json!(state.since)),
             ("in_maintenance", json!(window.is_some())),
@@ -163,10 +163,7 @@ fn target_fields(target: &Target) -> Map<String, Value> {
 }
 
 fn headers(headers: &[Header]) -> Value {
-    let shown = headers.iter().map(|header| {
-        let value = if header.is_secret() { SECRET_MASK } else { header.value.as_str() };
-        (header.name.clone(), json!(value))
-    });
+    let shown = headers.iter().map(|header| (header.name.clone(), json!(header.shown())));
     Value::Object(shown.collect())
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Id, State};
 use crate::account::Role;
 use crate::account::api_token::{self, ApiToken};
-use crate::fields::{FieldErrors, Fields};
+use crate::fields::{FieldErrors, Fields, leave_out_shown};
 use crate::store::api_tokens;
 use crate::web::body::{Object, created, data};
 use crate::web::error::ApiError;
@@ -37,8 +37,9 @@ pub async fn get(state: State, Id(id): Id) -> Answer {
 }
 
 /// `PATCH /tokens/{id}`.
-pub async fn update(state: State, Id(id): Id, Object(map): Object) -> Answer {
+pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer {
     let current = find(&state, id).await?;
+    leave_out_shown(&mut map, &json!(current));
     let (name, role) = read(&map, Some(&current))?;
     Ok(data(api_token::update(&state.db, id, &name, role).await?))
 }

@@ -1,14 +1,14 @@
 //! `/users`: people who may sign in, for admins.
 
 use actix_web::HttpResponse;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::tokens::read_role;
 use super::{Answer, Id, State};
 use crate::account::Role;
 use crate::account::password::{self, LENGTH_MAX};
 use crate::account::user::{self, User};
-use crate::fields::{FieldErrors, Fields, parse_text};
+use crate::fields::{FieldErrors, Fields, leave_out_shown, parse_text};
 use crate::store::users;
 use crate::web::body::{Object, created, data};
 use crate::web::error::ApiError;
@@ -49,8 +49,9 @@ pub async fn get(state: State, Id(id): Id) -> Answer {
 }
 
 /// `PATCH /users/{id}`: the role, the password, or both.
-pub async fn update(state: State, Id(id): Id, Object(map): Object) -> Answer {
+pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer {
     let current = find(&state, id).await?;
+    leave_out_shown(&mut map, &json!(current));
     let (role, password) = read_update(&map, &current)?;
     // The role first: it may be refused, and then nothing must have changed.
     let changed = user::set_role(&state.db, id, role).await?;
@@ -76,6 +77,9 @@ fn read_update(
     current: &User,
 ) -> Result<(Role, Option<String>), FieldErrors> {
     let mut fields = Fields::new(map);
+    if fields.raw("email").is_some_and(|given| given.as_str() != Some(current.email.as_str())) {
+        fields.wrong("email", "cannot be changed; add another user instead");
+    }
     let role = fields.read("role", Role::Viewer, Some(current.role), read_role);
     let password = read_password(&mut fields);
     fields.finish()?;

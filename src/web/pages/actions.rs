@@ -3,8 +3,8 @@
 use actix_web::{HttpRequest, web};
 use askama::Template;
 
+use super::checks::found;
 use super::error::{Page, PageError, sentence, show};
-use super::monitor::found;
 use super::status::Shown;
 use super::text::{millis, plural};
 use super::visit::{Shell, Visit, see_other};

@@ -2,19 +2,20 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web;
-use askama::Template;
 use serde_json::{Map, Value, json};
 
-use super::channels::find;
-use super::error::{Page, PageError, show_as};
+use super::actions::InlineResult;
+use super::channels::{find, told, with_panel};
+use super::error::{Page, PageError, show};
 use super::form::{Form, Input, Shape};
-use super::visit::{Shell, Visit, see_other};
+use super::visit::{Visit, see_other};
 use crate::account::Permission;
 use crate::fields::FieldErrors;
+use crate::incident::message::{AlertEvent, Message};
 use crate::notify::channel::Method;
 use crate::notify::channel::field::{self, Field};
 use crate::notify::{Channel, ChannelSettings, ChannelType};
-use crate::store::channels;
+use crate::store::{Conn, channels, deliveries};
 
 const COMMON: [(&str, Shape); 3] =
     [("name", Shape::Text), ("enabled", Shape::Flag), ("is_default", Shape::Flag)];
@@ -31,15 +32,16 @@ fn shape(field: &Field) -> Shape {
 }
 
 /// A setting of the kind, as the form asks for it.
-struct Question {
-    field: &'static Field,
+pub struct Question {
+    /// The setting.
+    pub field: &'static Field,
     /// It is the first thing to fill in.
     is_first: bool,
 }
 
 impl Question {
     /// The attributes of its input. All that stands in them comes from the table of fields, nothing from a request.
-    fn attributes(&self) -> String {
+    pub fn attributes(&self) -> String {
         let field = self.field;
         let mut words = String::from("autocomplete=\"off\" spellcheck=\"false\"");
         if field.secret || field.shape == field::Shape::Url {
@@ -57,7 +59,8 @@ impl Question {
         words
     }
 
-    fn help(&self) -> &'static str {
+    /// What stands under it.
+    pub fn help(&self) -> &'static str {
         match self.field.help {
             "" if self.field.secret => "A secret: once saved it reads back as ***.",
             help => help,
@@ -65,7 +68,7 @@ impl Question {
     }
 
     /// The words to choose from; none where any may be given.
-    fn choices(&self) -> Vec<&'static str> {
+    pub fn choices(&self) -> Vec<&'static str> {
         match self.field.shape {
             field::Shape::Word(words) => words.to_vec(),
             field::Shape::Method => Method::ALL.iter().map(|method| method.as_str()).collect(),
@@ -74,7 +77,7 @@ impl Question {
     }
 
     /// How many lines it has; none for a single one.
-    fn rows(&self) -> Option<u8> {
+    pub fn rows(&self) -> Option<u8> {
         match self.field.shape {
             field::Shape::Headers => Some(3),
             field::Shape::Template => Some(5),
@@ -83,25 +86,33 @@ impl Question {
     }
 }
 
-#[derive(Template)]
-#[template(path = "pages/channel_form.html")]
-struct FormPage {
-    shell: Shell,
-    id: Option<i64>,
-    kind: ChannelType,
-    form: Form,
-    has_mail: bool,
+/// The form beside the list of channels.
+pub struct Panel {
+    /// Of the channel that is changed; `None` for a new one.
+    pub id: Option<i64>,
+    /// Its kind.
+    pub kind: ChannelType,
+    /// Its fields.
+    pub form: Form,
+    /// Whether mail can be sent at all.
+    pub has_mail: bool,
+    /// What an alert looks like.
+    pub example: Message,
+    /// What came of the test that was just sent.
+    pub result: Option<InlineResult>,
 }
 
-impl FormPage {
-    fn title(&self) -> String {
+impl Panel {
+    /// What it is for.
+    pub fn title(&self) -> String {
         match self.id {
             Some(_) => format!("Edit {}", self.form.value("name")),
             None => "Add a channel".to_owned(),
         }
     }
 
-    fn action(&self) -> String {
+    /// Where the form goes.
+    pub fn action(&self) -> String {
         match self.id {
             Some(id) => format!("/channels/{id}"),
             None => format!("/channels/new/{}", self.kind),
@@ -109,14 +120,14 @@ impl FormPage {
     }
 
     /// The settings that are folded away, or the others.
-    fn questions(&self, folded: bool) -> Vec<Question> {
+    pub fn questions(&self, folded: bool) -> Vec<Question> {
         let fields = self.kind.about().fields.iter().filter(|field| field.folded == folded);
         let question = |(n, field)| Question { field, is_first: n == 0 && !folded };
         fields.enumerate().map(question).collect()
     }
 
     /// What the fold holds, so that it need not be opened to be known.
-    fn folded_words(&self) -> String {
+    pub fn folded_words(&self) -> String {
         let words = |question: Question| {
             let (label, value) = (question.field.label, self.form.value(question.field.name));
             match value {
@@ -132,7 +143,7 @@ impl FormPage {
     }
 
     /// Whether something in the fold is wrong, so that it must be open.
-    fn is_unfolded(&self) -> bool {
+    pub fn is_unfolded(&self) -> bool {
         self.questions(true).iter().any(|q| !self.form.error(q.field.name).is_empty())
     }
 }
@@ -143,12 +154,33 @@ async fn show_form(
     id: Option<i64>,
     kind: ChannelType,
     form: Form,
+    result: Option<InlineResult>,
 ) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let title = if id.is_some() { "Edit channel" } else { "Add a channel" };
-    let shell = visit.shell("channels", title).await?;
     let has_mail = visit.state.smtp.is_some();
-    show_as(status, &FormPage { shell, id, kind, form, has_mail })
+    let mut reader = visit.state.db.read().await?;
+    let example = example(&mut reader.conn()).await?;
+    drop(reader);
+    with_panel(visit, status, Panel { id, kind, form, has_mail, example, result }).await
+}
+
+/// The words of the latest outage that was told, or, before there was one, of one that might be.
+async fn example(conn: &mut Conn<'_>) -> crate::store::Result<Message> {
+    if let Some(id) = deliveries::newest(conn, AlertEvent::MonitorDown).await?
+        && let Some(Ok(alert)) = deliveries::alert(conn, id).await?
+    {
+        return Ok(alert.message);
+    }
+    Ok(Message {
+        sign: "🔴".to_owned(),
+        subject: "yourapp.com/health".to_owned(),
+        predicate: "is DOWN".to_owned(),
+        lines: vec![
+            "Status: 503 | checks.database: error: FATAL: remaining connection slots reserved"
+                .to_owned(),
+            "Duration: 1m 12s".to_owned(),
+        ],
+    })
 }
 
 /// `GET /channels/new/{kind}`.
@@ -158,13 +190,13 @@ pub async fn new_page(visit: Visit, kind: web::Path<String>) -> Page {
     let form = Form::of([("enabled", "on".to_owned()), ("is_default", "on".to_owned())]);
     let defaults = kind.about().fields.iter().filter_map(|f| Some((f.name, f.default?)));
     let form = defaults.fold(form, |form, (name, value)| form.with(name, value));
-    show_form(&visit, StatusCode::OK, None, kind, form).await
+    show_form(&visit, StatusCode::OK, None, kind, form, None).await
 }
 
 /// `GET /channels/{id}`.
 pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
     let channel = find(&visit, *id).await?;
-    show_form(&visit, StatusCode::OK, Some(*id), channel.kind(), form_of(&channel)).await
+    show_form(&visit, StatusCode::OK, Some(*id), channel.kind(), form_of(&channel), None).await
 }
 
 /// The form of a channel as it is: secrets are masked, and a mask that comes back keeps them.
@@ -217,7 +249,57 @@ async fn refused(
     let fields = kind.about().fields.iter().map(|field| (field.name, field.label));
     let labels: Vec<_> = fields.chain([("name", "The name"), ("type", "The kind")]).collect();
     let form = Form::refused(input, errors, &labels);
-    show_form(visit, StatusCode::UNPROCESSABLE_ENTITY, id, kind, form).await
+    show_form(visit, StatusCode::UNPROCESSABLE_ENTITY, id, kind, form, None).await
+}
+
+/// `POST /channels/new/{kind}/try`: sends a test by what the form holds, without saving it.
+pub async fn try_new(
+    visit: Visit,
+    kind: web::Path<String>,
+    input: web::Form<Vec<(String, String)>>,
+) -> Page {
+    visit.must_be_allowed(Permission::Edit)?;
+    let kind = kind.parse().map_err(|_| PageError::no_such("kind of channel"))?;
+    try_out(&visit, None, kind, &Input(input.into_inner())).await
+}
+
+/// `POST /channels/{id}/try`: the same for the changed form of a channel.
+pub async fn try_edit(
+    visit: Visit,
+    id: web::Path<i64>,
+    input: web::Form<Vec<(String, String)>>,
+) -> Page {
+    visit.must_be_allowed(Permission::Edit)?;
+    let channel = find(&visit, *id).await?;
+    try_out(&visit, Some(&channel), channel.kind(), &Input(input.into_inner())).await
+}
+
+async fn try_out(
+    visit: &Visit,
+    stored: Option<&Channel>,
+    kind: ChannelType,
+    input: &Input,
+) -> Page {
+    let (map, has_smtp) = (fields(input, kind), visit.state.smtp.is_some());
+    let id = stored.map(|channel| channel.id);
+    let result = match ChannelSettings::read(&map, stored.map(|c| &c.settings), has_smtp) {
+        Ok(settings) => told(&visit.state.outbox.try_out(&settings).await),
+        Err(errors) if visit.wants_part => {
+            let label = |name: &str| {
+                let fields = kind.about().fields.iter();
+                let named = fields.clone().find(|field| field.name == name);
+                named.map_or("The kind", |field| field.label)
+            };
+            let wrong = errors.0.iter().map(|(name, reason)| format!("{} {reason}", label(name)));
+            InlineResult::failed(&wrong.collect::<Vec<_>>().join("; "))
+        }
+        Err(errors) => return refused(visit, id, kind, input, &errors).await,
+    };
+    if visit.wants_part {
+        return show(&result);
+    }
+    let form = Form::refused(input, &FieldErrors::default(), &[]);
+    show_form(visit, StatusCode::OK, id, kind, form, Some(result)).await
 }
 
 /// `POST /channels/new/{kind}`.

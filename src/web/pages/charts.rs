@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::buckets::{Bucket, buckets};
 use super::text::{Html, Viewer, millis, span};
 use crate::clock::Timestamp;
 use crate::monitor::Phases;
@@ -29,6 +30,10 @@ pub struct ResponseChart {
     pub x: Vec<String>,
     /// One sentence that says what is drawn.
     pub summary: String,
+    /// Words over the curve: the values that it cuts off.
+    pub over: Html,
+    /// The same as a table.
+    pub rows: Vec<Bucket>,
 }
 
 const WIDE: f64 = 1000.0;
@@ -62,7 +67,40 @@ pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart>
         y: (0..=LINES).rev().map(|n| millis(i64::from(top / LINES * n))).collect(),
         x: (0..=4).map(|n| viewer.hour(first.plus_ms(length * n / 4))).collect(),
         summary: summary(&times, points, length),
+        over: over(points, top, x_of),
+        rows: buckets(points),
     })
+}
+
+/// An arrow and the true value wherever the curve is cut off: one for neighbours, the longest of them.
+fn over(points: &[Point], top: u32, x_of: impl Fn(Timestamp) -> f64) -> Html {
+    /// How near two arrows may stand, in the units of the picture.
+    const APART: f64 = 90.0;
+    let mut marks: Vec<(f64, u32)> = Vec::new();
+    for point in points.iter().filter(|p| !p.failed) {
+        let Some(ms) = point.ms.filter(|ms| *ms > top) else { continue };
+        let x = x_of(point.at);
+        match marks.last_mut().filter(|last| x - last.0 < APART) {
+            Some(last) if last.1 < ms => *last = (x, ms),
+            Some(_) => {}
+            None => marks.push((x, ms)),
+        }
+    }
+    if marks.is_empty() {
+        return Html::default();
+    }
+    let mut svg = String::from("<svg class=\"over\" aria-hidden=\"true\">");
+    for (x, ms) in marks {
+        let percent = x / WIDE * 100.0;
+        let anchor = if percent > 85.0 { "end" } else { "start" };
+        let _ = write!(
+            svg,
+            "<text x=\"{percent:.2}%\" y=\"10\" text-anchor=\"{anchor}\">↑ {}</text>",
+            millis(i64::from(ms))
+        );
+    }
+    svg.push_str("</svg>");
+    Html(svg)
 }
 
 /// The value that the axis must show: one spike must not flatten the rest.
@@ -167,7 +205,7 @@ pub fn phase_bar(phases: &Phases, scale_ms: u32) -> Html {
 }
 
 /// The phases that are known, with what is left of the total as the download.
-fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
+pub fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
     let known = [
         ("DNS", phases.dns, "ph1"),
         ("Connect", phases.connect, "ph2"),
@@ -203,6 +241,7 @@ mod tests {
         let chart = response_chart(&points, viewer(1_000_000)).unwrap();
         assert_eq!(chart.y[0], "120 ms");
         assert!(chart.summary.contains("slowest 1 min"), "{}", chart.summary);
+        assert!(chart.over.0.contains(">↑ 1 min</text>"), "{}", chart.over);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{Days, TimeZone};
+use chrono::Days;
 
 use super::history_bar::{DayCell, history_bar, label, wide_bar};
 use super::text::{Html, Viewer, percent, span};
@@ -132,17 +132,9 @@ fn cell(tally: &Tally) -> DayCell {
 
 /// The last days in the viewer's zone, oldest first; the last one ends now.
 fn days(viewer: Viewer) -> Vec<Span> {
-    let today = viewer.now.to_utc().with_timezone(&viewer.zone).date_naive();
+    let today = viewer.day(viewer.now);
     let midnight =
-        |back: u64| {
-            let day = today.checked_sub_days(Days::new(back)).unwrap_or(today);
-            let local = viewer.zone.from_local_datetime(&day.and_time(chrono::NaiveTime::MIN));
-            // Where midnight is skipped, the day begins an hour later.
-            let begin = local.earliest().map(|t| t.timestamp_millis());
-            Timestamp(begin.unwrap_or_else(|| {
-                day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp_millis()
-            }))
-        };
+        |back: u64| viewer.midnight(today.checked_sub_days(Days::new(back)).unwrap_or(today));
     (0..DAYS)
         .rev()
         .map(|back| {

@@ -142,6 +142,11 @@ impl Form {
         Self { values, errors: errors.0.iter().map(explain).collect() }
     }
 
+    /// What it holds, as a browser would post it unchanged.
+    pub fn to_input(&self) -> Input {
+        Input(self.values.iter().map(|(name, value)| (name.clone(), value.clone())).collect())
+    }
+
     /// Sets a value.
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.values.insert(name.to_owned(), value.into());

@@ -1,73 +1,60 @@
-//! One incident: its times, its timeline, taking it, and notes.
+//! One incident: its times, its timeline, what failed, whether that was seen before, taking it, and notes.
 
 use actix_web::web;
 use askama::Template;
 use serde::Deserialize;
 
+use super::checks::found;
+use super::days::shown;
 use super::error::{Page, PageError, show};
+use super::incident_story::{ChannelName, Line, is_same_cause, lines, metrics};
 use super::incidents::lasted;
 use super::monitor::Metric;
-use super::row::short_cause;
+use super::row::{self, short_cause};
 use super::status::Shown;
-use super::text::{Html, Viewer, count, plural, span};
+use super::text::{Html, Viewer, millis, span};
 use super::visit::{Shell, Visit, local, see_other};
 use crate::account::Permission;
 use crate::fields::parse_text;
 use crate::incident::message::one_line;
-use crate::incident::{Incident, IncidentState, TimelineEntry, TimelineKind};
+use crate::incident::{Incident, IncidentState, TimelineKind};
 use crate::monitor::Cause;
-use crate::notify::DeliveryState;
-use crate::store::{deliveries, incidents, timeline};
+use crate::store::{Conn, Result, channels, deliveries, history, incidents, monitors, timeline};
 use crate::web::error::ApiError;
 
 /// The longest note, in characters.
 const NOTE_MAX: usize = 10_000;
+/// Deliveries of one incident that are listed.
+const DELIVERIES: i64 = 500;
+/// Earlier incidents that are looked through for the same cause.
+const LOOKED_THROUGH: i64 = 200;
+/// How many of them are shown.
+const SEEN_BEFORE: usize = 3;
 
-/// One line of the timeline.
-pub struct Line {
+/// The check that failed first.
+pub struct Evidence {
+    /// `503 · checks.database`.
+    pub result: String,
+    /// From where.
+    pub region: String,
     /// When.
     pub at: Html,
-    /// The state that it stands for, if one.
-    pub state: Option<Shown>,
-    /// Else its icon.
-    pub icon: &'static str,
-    /// The bold sentence.
-    pub bold: String,
-    /// What there is beside it.
-    pub detail: String,
-    /// Whether the detail is what a person wrote.
-    pub is_note: bool,
+    /// How long it took.
+    pub total: String,
 }
 
-impl Line {
-    fn of(entry: &TimelineEntry, viewer: Viewer) -> Self {
-        let (state, icon, bold) = line_words(entry.kind);
-        Self {
-            at: viewer.fixed_html(entry.at, &viewer.clock(entry.at)),
-            state,
-            icon,
-            bold: bold.to_owned(),
-            detail: entry.detail.clone(),
-            is_note: entry.kind == TimelineKind::Comment,
-        }
-    }
-}
-
-fn line_words(kind: TimelineKind) -> (Option<Shown>, &'static str, &'static str) {
-    match kind {
-        TimelineKind::Detected => (Some(Shown::Confirming), "", "First failure"),
-        TimelineKind::Confirmed => (Some(Shown::Down), "", "Confirmed, incident opened"),
-        TimelineKind::Notified => (None, "bell", "Alerts queued"),
-        TimelineKind::Held => (None, "wrench", "Alerts are held"),
-        TimelineKind::NobodyNotified => (None, "bell", "Nobody was told"),
-        TimelineKind::ReasonChanged => (None, "refresh", "The reason changed"),
-        TimelineKind::Acknowledged => (None, "user", "Acknowledged"),
-        TimelineKind::Comment => (None, "edit", "Note"),
-        TimelineKind::Delivered => (None, "check", "Alert delivered"),
-        TimelineKind::DeliveryFailed => (Some(Shown::Degraded), "", "Alert could not be delivered"),
-        TimelineKind::Resolved => (Some(Shown::Up), "", "Resolved"),
-        TimelineKind::WatchingStopped => (Some(Shown::Paused), "", "Watching stopped"),
-    }
+/// An earlier incident of the same cause.
+pub struct Before {
+    /// Its number.
+    pub id: i64,
+    /// Why.
+    pub cause: String,
+    /// How long it lasted.
+    pub lasted: Html,
+    /// When it began.
+    pub at: Html,
+    /// The last note on it.
+    pub note: String,
 }
 
 #[derive(Template)]
@@ -80,28 +67,54 @@ struct IncidentPage {
     pill: Html,
     name: String,
     monitor_id: Option<i64>,
+    tags: Vec<String>,
     cause: String,
     summary: String,
     when: Html,
     metrics: Vec<Metric>,
     lines: Vec<Line>,
+    people_only: bool,
+    evidence: Option<Evidence>,
     failing: Vec<(String, String)>,
+    before: Vec<Before>,
+    impact: Vec<(&'static str, String)>,
+    report: String,
     is_open: bool,
     can_take: bool,
     may_edit: bool,
 }
 
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct IncidentQuery {
+    lines: String,
+}
+
 /// `GET /incidents/{id}`.
-pub async fn page(visit: Visit, id: web::Path<i64>) -> Page {
+pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQuery>) -> Page {
     let viewer = visit.viewer;
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
     let found = incidents::get(conn, *id).await?;
     let incident = found.ok_or_else(|| PageError::no_such("incident"))?;
-    let entries = timeline::list(conn, *id).await?;
+    let mut entries = timeline::list(conn, *id).await?;
     let filter = deliveries::Filter { incident_id: Some(*id), ..Default::default() };
-    let sent = deliveries::list(conn, &filter, 500, 0).await?;
-    let delivered = sent.deliveries.iter().filter(|d| d.state == DeliveryState::Delivered).count();
+    let mut sent = deliveries::list(conn, &filter, DELIVERIES, 0).await?.deliveries;
+    let names = channel_names(&visit, conn).await?;
+    let metrics = metrics(&incident, &sent, &names, viewer);
+    let everything = lines(&entries, &sent, &names, viewer);
+    let report = report(&incident, &metrics, &everything, viewer);
+    let people_only = query.lines == "people";
+    let lines = if people_only {
+        let by_people = [TimelineKind::Acknowledged, TimelineKind::Comment];
+        entries.retain(|entry| by_people.contains(&entry.kind));
+        sent.clear();
+        lines(&entries, &sent, &names, viewer)
+    } else {
+        everything
+    };
+    let (tags, impact) = impact(conn, &incident, viewer).await?;
     let is_open = incident.state() != IncidentState::Resolved;
     let name = one_line(&incident.monitor_name);
     let title = format!("{name} {} {}", if is_open { "is" } else { "was" }, what(&incident));
@@ -115,16 +128,32 @@ pub async fn page(visit: Visit, id: web::Path<i64>) -> Page {
         pill: pill(&incident, viewer),
         name,
         monitor_id: incident.monitor_id,
+        tags,
         cause: short_cause(&incident.cause),
         summary: incident.summary.clone(),
         when: when(&incident, viewer),
-        metrics: metrics(&incident, delivered, sent.deliveries.len(), viewer),
-        lines: entries.iter().map(|entry| Line::of(entry, viewer)).collect(),
+        metrics,
+        lines,
+        people_only,
+        evidence: evidence(conn, &incident, viewer).await?,
         failing: failing(&incident.cause),
+        before: before(conn, &incident, viewer).await?,
+        impact,
+        report,
         is_open,
         can_take: may_edit && incident.state() == IncidentState::Open,
         may_edit,
     })
+}
+
+async fn channel_names(visit: &Visit, conn: &mut Conn<'_>) -> Result<Vec<ChannelName>> {
+    let found = channels::list(conn, &visit.state.sealer, DELIVERIES, 0).await?.channels;
+    let name = |channel: &crate::notify::Channel| ChannelName {
+        id: channel.id,
+        name: one_line(&channel.settings.name),
+        kind: channel.kind().about().name,
+    };
+    Ok(found.iter().map(name).collect())
 }
 
 /// Whether it is Watchbell's own.
@@ -154,52 +183,25 @@ fn when(incident: &Incident, viewer: Viewer) -> Html {
     }
 }
 
-fn metrics(incident: &Incident, delivered: usize, sent: usize, viewer: Viewer) -> Vec<Metric> {
-    let metric = |label: &str, value: String, after: String| Metric {
-        label: label.to_owned(),
-        value,
-        after,
-    };
-    let since = |at: crate::clock::Timestamp| span(at.since(incident.started_at));
-    let taken = match incident.acknowledged_at {
-        Some(at) => metric(
-            "Acknowledged in",
-            since(at),
-            incident.acknowledged_by.clone().unwrap_or_default(),
-        ),
-        None => metric("Acknowledged", "–".to_owned(), "by nobody".to_owned()),
-    };
-    let ended = match incident.resolved_at {
-        Some(at) => metric("Resolved in", since(at), viewer.day_hour(at)),
-        None => {
-            let label = if is_own(incident) { "Cut off for" } else { "Down for" };
-            let still = format!("still {}", what(incident));
-            metric(label, span(viewer.now.since(incident.started_at)), still)
-        }
-    };
-    let arrived = if delivered == sent {
-        "all delivered".to_owned()
-    } else {
-        format!("{delivered} delivered")
-    };
-    vec![
-        metric("Confirmed in", since(incident.confirmed_at), regions(&incident.regions)),
-        taken,
-        ended,
-        metric(
-            "Alerts",
-            count(sent),
-            if sent == 0 { "nobody was told".to_owned() } else { arrived },
-        ),
-    ]
-}
-
-fn regions(regions: &[String]) -> String {
-    match regions {
-        [] => String::new(),
-        [one] => format!("seen from {one}"),
-        many => format!("seen from {}", plural(many.len(), "region")),
-    }
+/// The first check that failed, if it is still kept.
+async fn evidence(
+    conn: &mut Conn<'_>,
+    incident: &Incident,
+    viewer: Viewer,
+) -> Result<Option<Evidence>> {
+    let Some(monitor_id) = incident.monitor_id else { return Ok(None) };
+    let until = incident.resolved_at.unwrap_or(viewer.now);
+    let stored = history::first_failed(conn, monitor_id, incident.started_at, until).await?;
+    Ok(stored.map(|stored| Evidence {
+        result: found(&stored.result),
+        region: stored.result.region.clone(),
+        at: viewer.fixed_html(stored.result.started_at, &viewer.clock(stored.result.started_at)),
+        total: stored
+            .result
+            .phases
+            .total
+            .map_or_else(|| "no answer".to_owned(), |ms| millis(i64::from(ms))),
+    }))
 }
 
 fn failing(cause: &Cause) -> Vec<(String, String)> {
@@ -209,6 +211,92 @@ fn failing(cause: &Cause) -> Vec<(String, String)> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Earlier incidents of the same monitor and cause, each with the last note that somebody left on it.
+async fn before(conn: &mut Conn<'_>, incident: &Incident, viewer: Viewer) -> Result<Vec<Before>> {
+    if incident.monitor_id.is_none() {
+        return Ok(Vec::new());
+    }
+    let filter = incidents::Filter {
+        monitor_id: incident.monitor_id,
+        unresolved: Some(false),
+        ..Default::default()
+    };
+    let past = incidents::list(conn, filter, LOOKED_THROUGH, 0).await?;
+    let alike = past
+        .iter()
+        .filter(|past| past.id < incident.id && is_same_cause(&past.cause, &incident.cause));
+    let mut seen = Vec::new();
+    for past in alike.take(SEEN_BEFORE) {
+        let entries = timeline::list(conn, past.id).await?;
+        let note = entries.into_iter().rfind(|entry| entry.kind == TimelineKind::Comment);
+        seen.push(Before {
+            id: past.id,
+            cause: short_cause(&past.cause),
+            lasted: lasted(past, viewer),
+            at: viewer.ago_html(past.started_at),
+            note: note.map(|entry| entry.detail).unwrap_or_default(),
+        });
+    }
+    Ok(seen)
+}
+
+/// The monitor's tags, and what the outage came to for it.
+async fn impact(
+    conn: &mut Conn<'_>,
+    incident: &Incident,
+    viewer: Viewer,
+) -> Result<(Vec<String>, Vec<(&'static str, String)>)> {
+    let Some(id) = incident.monitor_id else { return Ok(Default::default()) };
+    let Some(watched) = monitors::by_ids(conn, &[id]).await?.into_iter().next() else {
+        return Ok(Default::default());
+    };
+    let (past, windows) = row::past(conn, std::slice::from_ref(&watched), viewer).await?;
+    let tags = watched.monitor.settings.tags.clone();
+    let end = incident.resolved_at.unwrap_or(viewer.now);
+    let planned: Vec<String> = windows
+        .iter()
+        .filter(|w| w.covers(id, &tags) && w.starts_at < end && w.ends_at > incident.started_at)
+        .map(|w| one_line(&w.name))
+        .collect();
+    let planned =
+        if planned.is_empty() { "None planned at the time".to_owned() } else { planned.join(", ") };
+    let uptime = past.last(&watched.monitor, 30 * 86_400_000);
+    let impact = vec![
+        ("Uptime, 30 days", shown(&uptime)),
+        ("Down in 30 days", span(uptime.down_ms)),
+        ("Maintenance", planned),
+    ];
+    Ok((tags, impact))
+}
+
+/// The incident as text, for a ticket or a chat.
+fn report(incident: &Incident, metrics: &[Metric], lines: &[Line], viewer: Viewer) -> String {
+    let mut text = format!(
+        "#{} {} {}\n{}\nFrom {}",
+        incident.id,
+        one_line(&incident.monitor_name),
+        what(incident),
+        incident.summary,
+        viewer.full(incident.started_at),
+    );
+    if let Some(end) = incident.resolved_at {
+        text.push_str(&format!(" to {}", viewer.full(end)));
+    }
+    text.push_str("\n\n");
+    for metric in metrics {
+        text.push_str(&format!("{}: {} ({})\n", metric.label, metric.value, metric.after));
+    }
+    text.push('\n');
+    for line in lines {
+        let detail = if line.detail.is_empty() { "" } else { ": " };
+        text.push_str(&format!("{} {}{detail}{}\n", line.clock(viewer), line.bold, line.detail));
+        for told in &line.told {
+            text.push_str(&format!("         {}: {}\n", told.name, told.took));
+        }
+    }
+    text
 }
 
 /// What the acknowledge button posts.

@@ -107,7 +107,7 @@ pub async fn list(visit: Visit, query: web::Query<IncidentsQuery>) -> Page {
         "resolved" => ("resolved", Some(false)),
         _ => ("", None),
     };
-    let filter = incidents::Filter { monitor_id: query.monitor, unresolved };
+    let filter = incidents::Filter { monitor_id: query.monitor, unresolved, ..Default::default() };
     let limit = query.show.unwrap_or(INCIDENTS).clamp(INCIDENTS, 2000);
     let mut reader = visit.state.db.read().await?;
     let found = incidents::list(&mut reader.conn(), filter, limit, 0).await?;

@@ -1,28 +1,28 @@
-//! Maintenance: planned work, now, to come and past; the form; and ending one now.
+//! Maintenance: planned work as a picture and as a list (now, to come, past), ending it, and making it longer. Its form is in
+//! `maintenance_form`.
 
-use actix_web::http::StatusCode;
+use std::collections::{BTreeMap, BTreeSet};
+
 use actix_web::web;
 use askama::Template;
+use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::Deserialize;
 
 use super::actions::confirm;
-use super::error::{Page, PageError, show, show_as};
-use super::form::{Form, Input};
+use super::error::{Page, PageError, show};
+use super::maintenance_form::Panel;
 use super::text::{Html, Viewer, plural, span};
 use super::visit::{Shell, Visit, see_other};
-use super::window_form::{LABELS, edit_form, fields, new_form};
+use super::window_plan::{BLOCKS_MAX, Plan, PlanDays, Planned, plan};
 use crate::account::Permission;
-use crate::checker::EngineError;
-use crate::clock::Timestamp;
 use crate::incident::maintenance::{MaintenanceWindow, Repeats};
 use crate::incident::message::one_line;
-use crate::store::monitors::Filter;
-use crate::store::{Conn, monitors, windows};
+use crate::monitor::MonitorId;
+use crate::store::{Conn, Result, monitors, windows};
 
 /// Past windows in the list at first, and that "Show older" adds.
 const WINDOWS: i64 = 100;
-/// Monitors that are listed to be ticked; beyond, tags choose better.
-const LISTED: i64 = 200;
 
 /// By how much "Extend" moves the end of an open window, in ms.
 const EXTENSION_MS: i64 = 30 * 60_000;
@@ -33,57 +33,79 @@ pub struct WindowRow {
     pub id: i64,
     /// Its name.
     pub name: String,
+    /// What there is to say of it.
+    pub note: String,
     /// When, in the viewer's zone.
     pub when: String,
     /// How that lies to now.
     pub relative: Html,
-    /// What it covers.
+    /// How many monitors it covers now.
     pub covers: String,
-    /// How it repeats; empty for once.
-    pub repeats: String,
+    /// How they were chosen.
+    pub chosen: String,
+    /// Whether it repeats.
+    pub repeats: bool,
 }
 
 impl WindowRow {
-    fn of(window: &MaintenanceWindow, viewer: Viewer) -> Self {
-        let (start, end) = (window.starts_at, window.ends_at);
-        let same_day = viewer.date(start) == viewer.date(end);
-        let end_words = if same_day { viewer.hour(end) } else { viewer.day_hour(end) };
-        let length = span(end.since(start));
-        let relative = if window.is_active(viewer.now) {
-            Html(format!("ends {}", viewer.ago_html(end)))
-        } else if start > viewer.now {
-            Html(format!("{} · {length}", viewer.ago_html(start)))
+    fn of(window: &MaintenanceWindow, covered: usize, viewer: Viewer) -> Self {
+        let now = viewer.now;
+        let times = (window.starts_at, window.ends_at);
+        let relative = if window.is_active(now) {
+            Html(format!("ends {}", viewer.ago_html(window.ends_at)))
+        } else if window.starts_at > now {
+            upcoming(window, viewer)
         } else {
-            Html(length)
+            Html(format!("{} · {}", viewer.ago_html(window.ends_at), span(times.1.since(times.0))))
         };
-        let mut covers = Vec::new();
-        if !window.monitor_ids.is_empty() {
-            covers.push(plural(window.monitor_ids.len(), "monitor"));
-        }
-        if !window.tags.is_empty() {
-            covers.push(format!("tag {}", window.tags.join(", ")));
-        }
         Self {
             id: window.id,
             name: one_line(&window.name),
-            when: format!("{} to {end_words}", viewer.day_hour(start)),
+            note: match &window.repeats {
+                Some(repeats) => repeats_words(repeats),
+                None if window.is_active(now) => "Checks run, alerts are held".to_owned(),
+                None => String::new(),
+            },
+            when: viewer.day_hours(times),
             relative,
-            covers: covers.join(" and "),
-            repeats: window.repeats.as_ref().map(repeats).unwrap_or_default(),
+            covers: plural(covered, "monitor"),
+            chosen: match (window.tags.as_slice(), window.monitor_ids.is_empty()) {
+                ([], _) => "chosen by hand".to_owned(),
+                (tags, true) => format!("tag {}", tags.join(", ")),
+                (tags, false) => format!("tag {} and by hand", tags.join(", ")),
+            },
+            repeats: window.repeats.is_some(),
         }
     }
 }
 
-/// How a window repeats, in words: `At 04:00 in Europe/Berlin`.
-fn repeats(repeats: &Repeats) -> String {
-    let schedule = &repeats.schedule;
-    format!("{} in {}", schedule.describe().trim_end_matches('.'), schedule.timezone())
+/// `in 1 day 12 h · 02:00 to 04:00 UTC`, or for one that repeats `then 29 Nov, 6 Dec`.
+fn upcoming(window: &MaintenanceWindow, viewer: Viewer) -> Html {
+    let times = (window.starts_at, window.ends_at);
+    let ahead = format!("in {}", span(times.0.since(viewer.now)));
+    let ahead = viewer.fixed_html(times.0, &ahead);
+    let year = viewer.now.plus_ms(366 * 86_400_000);
+    let later: Vec<String> =
+        window.spans(times.1, year, 2).iter().map(|next| viewer.date(next.0)).collect();
+    if !later.is_empty() {
+        return Html(format!("{ahead} · then {}", later.join(", ")));
+    }
+    let utc = Viewer { zone: Tz::UTC, ..viewer };
+    match viewer.zone {
+        Tz::UTC => Html(format!("{ahead} · {}", span(times.1.since(times.0)))),
+        _ => Html(format!("{ahead} · {} UTC", utc.hours(times))),
+    }
 }
 
-#[derive(Template)]
-#[template(path = "pages/maintenance.html")]
-struct ListPage {
-    shell: Shell,
+/// How a window repeats, in words: `At 04:00, Europe/Berlin`.
+fn repeats_words(repeats: &Repeats) -> String {
+    let schedule = &repeats.schedule;
+    format!("{}, {}", schedule.describe().trim_end_matches('.'), schedule.timezone())
+}
+
+/// The whole of planned work, as both pages show it.
+pub struct Board {
+    plan: Plan,
     now: Vec<WindowRow>,
     upcoming: Vec<WindowRow>,
     past: Vec<WindowRow>,
@@ -91,148 +113,127 @@ struct ListPage {
     may_edit: bool,
 }
 
-/// What the address of the list asks for.
+#[derive(Template)]
+#[template(path = "pages/maintenance.html")]
+struct MaintenancePage {
+    shell: Shell,
+    board: Board,
+    panel: Option<Panel>,
+}
+
+/// What the address of the page asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct WindowsQuery {
     show: Option<i64>,
+    from: String,
+    view: String,
 }
 
 /// `GET /maintenance`.
 pub async fn list(visit: Visit, query: web::Query<WindowsQuery>) -> Page {
-    let viewer = visit.viewer;
-    let limit = query.show.unwrap_or(WINDOWS).clamp(WINDOWS, 5000);
-    let mut reader = visit.state.db.read().await?;
-    let found = windows::list(&mut reader.conn(), limit, 0).await?;
-    let total = windows::count(&mut reader.conn()).await?;
-    let rows = |keep: &dyn Fn(&MaintenanceWindow) -> bool| -> Vec<WindowRow> {
-        found.iter().filter(|w| keep(w)).map(|w| WindowRow::of(w, viewer)).collect()
-    };
-    let mut upcoming = rows(&|w| w.starts_at > viewer.now);
-    // The list has the latest first; what comes next belongs on top.
-    upcoming.reverse();
-    show(&ListPage {
+    let page = MaintenancePage {
         shell: visit.shell("maintenance", "Maintenance").await?,
-        now: rows(&|w| w.is_active(viewer.now)),
-        upcoming,
-        past: rows(&|w| w.ends_at <= viewer.now),
-        more: (total > limit).then_some(limit + WINDOWS),
-        may_edit: visit.who.role.may(Permission::Edit),
-    })
-}
-
-/// A monitor to tick.
-pub struct Choice {
-    /// Its number.
-    pub id: i64,
-    /// Its name.
-    pub name: String,
-    /// Whether it is ticked.
-    pub is_on: bool,
-}
-
-#[derive(Template)]
-#[template(path = "pages/maintenance_form.html")]
-struct FormPage {
-    shell: Shell,
-    id: Option<i64>,
-    form: Form,
-    monitors: Vec<Choice>,
-    tags: Vec<String>,
-}
-
-async fn show_form(
-    visit: &Visit,
-    conn: &mut Conn<'_>,
-    status: StatusCode,
-    id: Option<i64>,
-    form: Form,
-    chosen: &[i64],
-) -> Page {
-    visit.must_be_allowed(Permission::Edit)?;
-    let filter = Filter { attention_first: true, ..Filter::default() };
-    let mut listed = monitors::list(conn, &filter, LISTED, 0).await?;
-    let missing: Vec<i64> =
-        chosen.iter().copied().filter(|id| !listed.iter().any(|w| w.monitor.id == *id)).collect();
-    listed.extend(monitors::by_ids(conn, &missing).await?);
-    let choice = |w: crate::store::monitors::Watched| Choice {
-        id: w.monitor.id,
-        name: one_line(&w.monitor.settings.name),
-        is_on: chosen.contains(&w.monitor.id),
+        board: Board::read(&visit, &query).await?,
+        panel: None,
     };
-    let title = if id.is_some() { "Change maintenance" } else { "Schedule maintenance" };
-    let page = FormPage {
-        shell: visit.shell("maintenance", title).await?,
-        id,
-        form,
-        monitors: listed.into_iter().map(choice).collect(),
-        tags: monitors::tags(conn).await?,
+    show(&page)
+}
+
+/// The page with the form beside the list.
+///
+/// # Errors
+/// When the database fails.
+pub async fn with_panel(visit: &Visit, status: actix_web::http::StatusCode, panel: Panel) -> Page {
+    let page = MaintenancePage {
+        shell: visit.shell("maintenance", panel.title()).await?,
+        board: Board::read(visit, &WindowsQuery::default()).await?,
+        panel: Some(panel),
     };
-    show_as(status, &page)
+    super::error::show_as(status, &page)
 }
 
-/// `GET /maintenance/new`.
-pub async fn new_page(visit: Visit) -> Page {
-    let start = Timestamp(visit.viewer.now.0 / 300_000 * 300_000 + 300_000);
-    let form = new_form(start, visit.viewer);
-    let mut reader = visit.state.db.read().await?;
-    show_form(&visit, &mut reader.conn(), StatusCode::OK, None, form, &[]).await
-}
-
-/// `GET /maintenance/{id}`.
-pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
-    let mut reader = visit.state.db.read().await?;
-    let conn = &mut reader.conn();
-    let window = find(conn, *id).await?;
-    let form = edit_form(&window, visit.viewer);
-    show_form(&visit, conn, StatusCode::OK, Some(*id), form, &window.monitor_ids).await
-}
-
-async fn find(conn: &mut Conn<'_>, id: i64) -> Result<MaintenanceWindow, PageError> {
-    windows::get(conn, id).await?.ok_or_else(|| PageError::no_such("maintenance window"))
-}
-
-/// `POST /maintenance`.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
-    visit.must_be_allowed(Permission::Edit)?;
-    save(&visit, None, &Input(input.into_inner())).await
-}
-
-/// `POST /maintenance/{id}`.
-pub async fn update(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    visit.must_be_allowed(Permission::Edit)?;
-    save(&visit, Some(*id), &Input(input.into_inner())).await
-}
-
-async fn save(visit: &Visit, id: Option<i64>, input: &Input) -> Page {
-    let mut reader = visit.state.db.read().await?;
-    let current = match id {
-        Some(id) => Some(find(&mut reader.conn(), id).await?),
-        None => None,
-    };
-    drop(reader);
-    let map = fields(input, visit.viewer, current.as_ref());
-    let saved = match MaintenanceWindow::read(&map, current.as_ref(), visit.viewer.now) {
-        Ok(window) if id.is_some() => visit.state.engine.update_window(window).await,
-        Ok(window) => visit.state.engine.create_window(window).await,
-        Err(errors) => Err(EngineError::Invalid(errors)),
-    };
-    match saved {
-        Ok(_) => Ok(see_other("/maintenance")),
-        Err(EngineError::Invalid(errors)) => {
-            let chosen: Vec<i64> =
-                input.all("monitor_ids").filter_map(|id| id.parse().ok()).collect();
-            let form = Form::refused(input, &errors, &LABELS);
-            let mut reader = visit.state.db.read().await?;
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            show_form(visit, &mut reader.conn(), status, id, form, &chosen).await
-        }
-        Err(error) => Err(PageError::of_engine(error, "maintenance window")),
+impl Board {
+    async fn read(visit: &Visit, query: &WindowsQuery) -> std::result::Result<Self, PageError> {
+        let viewer = visit.viewer;
+        let limit = query.show.unwrap_or(WINDOWS).clamp(WINDOWS, 5000);
+        let mut reader = visit.state.db.read().await?;
+        let conn = &mut reader.conn();
+        let found = windows::list(conn, limit, 0).await?;
+        let total = windows::count(conn).await?;
+        let covered = Covered::read(conn, &found).await?;
+        let rows = |keep: &dyn Fn(&MaintenanceWindow) -> bool| -> Vec<WindowRow> {
+            let kept = found.iter().filter(|w| keep(w));
+            kept.map(|w| WindowRow::of(w, covered.count(w), viewer)).collect()
+        };
+        let mut upcoming = rows(&|w| w.starts_at > viewer.now);
+        // The list has the latest first; what comes next belongs on top.
+        upcoming.reverse();
+        Ok(Self {
+            plan: drawn(conn, query, viewer).await?,
+            now: rows(&|w| w.is_active(viewer.now)),
+            upcoming,
+            past: rows(&|w| w.ends_at <= viewer.now && !w.is_active(viewer.now)),
+            more: (total > limit).then_some(limit + WINDOWS),
+            may_edit: visit.who.role.may(Permission::Edit),
+        })
     }
+}
+
+/// The picture that the address asks for.
+async fn drawn(conn: &mut Conn<'_>, query: &WindowsQuery, viewer: Viewer) -> Result<Plan> {
+    let day = NaiveDate::parse_from_str(&query.from, "%Y-%m-%d");
+    let day = day.unwrap_or_else(|_| viewer.day(viewer.now));
+    let days = PlanDays::around(day, query.view == "month");
+    let (from, until) = days.span(viewer);
+    // The past times of one that repeats are windows of their own here: they belong into its row.
+    let mut rows: Vec<(i64, Planned)> = Vec::new();
+    for window in windows::ending_after(conn, from).await? {
+        let spans = window.spans(from, until, BLOCKS_MAX);
+        match rows.iter_mut().find(|(id, _)| *id == window.id) {
+            Some((_, row)) => {
+                row.repeats |= window.repeats.is_some();
+                row.spans.extend(spans);
+            }
+            None => {
+                let repeats = window.repeats.is_some();
+                rows.push((window.id, Planned { name: window.name, repeats, spans }));
+            }
+        }
+    }
+    let planned: Vec<Planned> = rows.into_iter().map(|(_, row)| row).collect();
+    Ok(plan(days, &planned, viewer))
+}
+
+/// Which monitors windows cover now, read at once for all of them.
+struct Covered(BTreeMap<String, BTreeSet<MonitorId>>);
+
+impl Covered {
+    async fn read(conn: &mut Conn<'_>, windows: &[MaintenanceWindow]) -> Result<Self> {
+        let tags: BTreeSet<String> = windows.iter().flat_map(|w| w.tags.clone()).collect();
+        let tags: Vec<String> = tags.into_iter().collect();
+        let mut by_tag: BTreeMap<String, BTreeSet<MonitorId>> = BTreeMap::new();
+        for (tag, id) in monitors::tagged(conn, &tags).await? {
+            by_tag.entry(tag).or_default().insert(id);
+        }
+        Ok(Self(by_tag))
+    }
+
+    fn count(&self, window: &MaintenanceWindow) -> usize {
+        let tagged = window.tags.iter().filter_map(|tag| self.0.get(tag)).flatten();
+        tagged.chain(&window.monitor_ids).collect::<BTreeSet<_>>().len()
+    }
+}
+
+/// The window with a number.
+///
+/// # Errors
+/// 404 when there is none.
+pub async fn find(
+    conn: &mut Conn<'_>,
+    id: i64,
+) -> std::result::Result<MaintenanceWindow, PageError> {
+    windows::get(conn, id).await?.ok_or_else(|| PageError::no_such("maintenance window"))
 }
 
 /// `POST /maintenance/{id}/end`: it ends now.

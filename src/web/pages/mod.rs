@@ -2,20 +2,26 @@
 
 pub mod actions;
 mod assertion_rows;
+mod buckets;
 mod certificate;
 pub mod channel_form;
+mod channel_rows;
 pub mod channels;
 pub mod charts;
+pub mod checks;
 pub mod days;
+pub mod deliveries;
 pub mod error;
 pub mod form;
 pub mod heartbeat;
 pub mod heartbeat_form;
 pub mod history_bar;
 pub mod incident;
+mod incident_story;
 pub mod incidents;
 pub mod kinds;
 pub mod maintenance;
+pub mod maintenance_form;
 pub mod monitor;
 pub mod monitor_fields;
 pub mod monitor_form;
@@ -24,6 +30,7 @@ pub mod monitors;
 pub mod ping_log;
 pub mod row;
 pub mod runs;
+mod sent;
 pub mod session;
 pub mod snippets;
 pub mod status;
@@ -32,6 +39,8 @@ pub mod tokens;
 pub mod visit;
 pub mod window;
 mod window_form;
+mod window_plan;
+mod window_preview;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -74,6 +83,8 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(post().to(monitor_form::update)),
         )
         .route("/monitors/{id}/edit", get().to(monitor_form::edit_page))
+        .route("/monitors/{id}/checks", get().to(checks::page))
+        .route("/monitors/{id}/checks.csv", get().to(checks::csv))
         .route("/monitors/{id}/check", post().to(actions::check))
         .route("/monitors/{id}/pause", post().to(actions::pause))
         .route("/monitors/{id}/resume", post().to(actions::resume))
@@ -105,7 +116,10 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(channels::delete_page))
                 .route(post().to(channels::delete)),
         )
-        .route("/deliveries/{id}/retry", post().to(channels::retry))
+        .route("/channels/new/{kind}/try", post().to(channel_form::try_new))
+        .route("/channels/{id}/try", post().to(channel_form::try_edit))
+        .route("/deliveries/{id}", get().to(deliveries::page))
+        .route("/deliveries/{id}/retry", post().to(deliveries::retry))
         .route("/incidents", get().to(incidents::list))
         .route("/incidents/{id}", get().to(incident::page))
         .route("/incidents/{id}/acknowledge", post().to(incident::acknowledge))
@@ -113,13 +127,15 @@ pub fn routes(config: &mut ServiceConfig) {
         .service(
             resource("/maintenance")
                 .route(get().to(maintenance::list))
-                .route(post().to(maintenance::create)),
+                .route(post().to(maintenance_form::create)),
         )
-        .route("/maintenance/new", get().to(maintenance::new_page))
+        .route("/maintenance/preview", post().to(maintenance_form::preview_new))
+        .route("/maintenance/{id}/preview", post().to(maintenance_form::preview_edit))
+        .route("/maintenance/new", get().to(maintenance_form::new_page))
         .service(
             resource("/maintenance/{id}")
-                .route(get().to(maintenance::edit_page))
-                .route(post().to(maintenance::update)),
+                .route(get().to(maintenance_form::edit_page))
+                .route(post().to(maintenance_form::update)),
         )
         .route("/maintenance/{id}/end", post().to(maintenance::end))
         .route("/maintenance/{id}/extend", post().to(maintenance::extend))

@@ -5,20 +5,19 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::certificate::{CertificateCard, certificate_metric};
-use super::charts::{Point, ResponseChart, phase_bar, response_chart};
+use super::charts::{Point, ResponseChart, response_chart};
+use super::checks::{CheckLine, PhaseRow, phase_rows, scale};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
 use super::heartbeat;
 use super::kinds::what_and_how;
 use super::monitor_head::{Head, head};
-use super::row::{self, short_cause};
+use super::row;
 use super::status::Shown;
-use super::text::{Html, Viewer, millis, plural, span};
+use super::text::{Html, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{
-    Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec,
-};
+use crate::monitor::{Cause, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec};
 use crate::report::uptime::Tally;
 use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
@@ -28,8 +27,8 @@ const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Checks on the chart at most.
 const CHART_POINTS: i64 = 2_000;
-/// Checks in the table at first, and that "Show older checks" adds.
-const CHECKS: i64 = 15;
+/// Checks in the table; the others are on a page of their own.
+const CHECKS: i64 = 12;
 
 /// The spans that the chart can show: the word in the address, its length, the words on the button.
 const RANGES: [(&str, i64, &str); 4] = [
@@ -46,6 +45,7 @@ pub struct DetailQuery {
     range: String,
     show: Option<i64>,
     kind: String,
+    checks: String,
 }
 
 /// One value of the strip: what, how much, what that means.
@@ -82,48 +82,6 @@ fn downtime(tally: &Tally) -> String {
     }
 }
 
-/// One line of the table of checks.
-pub struct CheckLine {
-    /// What it showed.
-    pub state: Shown,
-    /// When.
-    pub at: Html,
-    /// From where.
-    pub region: String,
-    /// What came.
-    pub result: String,
-    /// Where the time went.
-    pub phases: Html,
-    /// How long it took.
-    pub total: String,
-}
-
-impl CheckLine {
-    fn of(result: &CheckResult, scale: u32, viewer: Viewer) -> Self {
-        Self {
-            state: Shown::of_verdict(result.verdict),
-            at: viewer.ago_html(result.started_at),
-            region: result.region.clone(),
-            result: found(result),
-            phases: phase_bar(&result.phases, scale),
-            total: result.phases.total.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms))),
-        }
-    }
-}
-
-/// What a check found, in the fewest words.
-pub fn found(result: &CheckResult) -> String {
-    match (&result.error, result.status_code) {
-        (Some(error), status_code) => short_cause(&Cause::Check {
-            status_code,
-            error: error.clone(),
-            failed_checks: result.failed_checks.clone(),
-        }),
-        (None, Some(code)) => code.to_string(),
-        (None, None) => "answered".to_owned(),
-    }
-}
-
 #[derive(Template)]
 #[template(path = "pages/monitor.html")]
 struct MonitorPage {
@@ -141,8 +99,9 @@ struct MonitorPage {
     first_day: String,
     chart: Option<ResponseChart>,
     range: &'static str,
+    phases: Vec<PhaseRow>,
     checks: Vec<CheckLine>,
-    more: Option<i64>,
+    failed_only: bool,
     failing: Vec<(String, String)>,
     certificate: Option<CertificateCard>,
     rule: String,
@@ -191,13 +150,12 @@ async fn checked_page(
     let since = viewer.now.plus_ms(-length);
     let charted = history::results_since(conn, id, since, CHART_POINTS).await?;
     let day = history::results_since(conn, id, viewer.now.plus_ms(-DAY_MS), CHART_POINTS).await?;
-    let limit = query.show.unwrap_or(CHECKS).clamp(CHECKS, 500);
-    let latest = history::results(conn, id, limit, 0).await?;
+    let failed_only = query.checks == "failed";
+    let latest = history::results_before(conn, id, None, failed_only, CHECKS).await?;
     let mut metrics = uptime_metrics(&past, watched);
     metrics.push(response_metric(&day));
     metrics.extend(certificate_metric(watched, viewer));
-    let scale = latest.iter().filter_map(|r| r.result.phases.total).max().unwrap_or(1);
-    let more = (latest.len() as i64 == limit).then_some(limit + 50);
+    let scale = scale(&latest);
     show(&MonitorPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
         is_link: matches!(target, Target::Http(_)),
@@ -209,8 +167,9 @@ async fn checked_page(
         first_day: past.first_day(),
         chart: response_chart(&points(&charted), viewer),
         range,
-        checks: latest.iter().map(|stored| CheckLine::of(&stored.result, scale, viewer)).collect(),
-        more,
+        phases: phase_rows(&charted),
+        checks: latest.iter().map(|stored| CheckLine::of(stored, scale, viewer)).collect(),
+        failed_only,
         failing: failing(watched),
         certificate: CertificateCard::of(watched, viewer),
         rule: match target {

@@ -9,15 +9,15 @@ use super::heartbeat_form;
 use super::kinds;
 use super::text::Viewer;
 use crate::monitor::certificate::EXPIRY_DAYS;
-use crate::monitor::spec::SECRET_MASK;
 use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
 
-const COMMON: [(&str, Shape); 4] = [
+const COMMON: [(&str, Shape); 5] = [
     ("name", Shape::Text),
     ("tags", Shape::Words),
     ("channel_ids", Shape::Ids),
     ("notify_on", Shape::Choices),
+    ("depends_on", Shape::Ids),
 ];
 const HTTP: [(&str, Shape); 8] = [
     ("url", Shape::Text),
@@ -30,12 +30,13 @@ const HTTP: [(&str, Shape); 8] = [
     ("follow_redirects", Shape::Flag),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 29] = [
+pub const LABELS: [(&str, &str); 30] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
     ("channel_ids", "The choice of channels"),
     ("notify_on", "The choice of changes"),
+    ("depends_on", "The choice of monitors"),
     ("method", "The method"),
     ("headers", "The list of headers"),
     ("body", "The body"),
@@ -92,9 +93,7 @@ fn http_form(spec: &HttpSpec) -> Form {
 
 /// Secrets are not sent to the browser; the mask that is sent back keeps them.
 fn header_lines(headers: &[Header]) -> String {
-    let line = |h: &Header| {
-        format!("{}: {}", h.name, if h.is_secret() { SECRET_MASK } else { h.value.as_str() })
-    };
+    let line = |h: &Header| format!("{}: {}", h.name, h.shown());
     headers.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 

@@ -25,7 +25,7 @@ use crate::web::error::ApiError;
 pub const INTERVALS: [(u32, &str); 5] =
     [(15, "15 s"), (30, "30 s"), (60, "1 min"), (300, "5 min"), (900, "15 min")];
 
-/// A channel to tick.
+/// A channel to tick, or a monitor.
 pub struct Choice {
     /// Its number.
     pub id: i64,
@@ -45,6 +45,8 @@ struct FormPage {
     channels: Vec<Choice>,
     assertions: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
+    /// The other monitors, those that it depends on marked.
+    others: Vec<Choice>,
     known_tags: Vec<String>,
     folds: FoldWords,
     zones: Vec<&'static str>,
@@ -161,6 +163,16 @@ impl FormPage {
         }
     }
 
+    fn dependency_words(&self) -> String {
+        let on: Vec<&str> = self
+            .others
+            .iter()
+            .filter(|other| other.is_on)
+            .map(|other| other.name.as_str())
+            .collect();
+        if on.is_empty() { "Nothing".to_owned() } else { on.join(", ") }
+    }
+
     fn event_words(&self) -> String {
         let on: Vec<&str> = self.events.iter().filter(|e| e.2).map(|e| e.1).collect();
         if on.is_empty() { "Nothing".to_owned() } else { on.join(", ") }
@@ -180,6 +192,7 @@ pub struct NewQuery {
 struct Ticks {
     channels: Option<Vec<i64>>,
     events: Vec<String>,
+    depends_on: Vec<i64>,
     assertions: Vec<Row>,
 }
 
@@ -190,7 +203,8 @@ impl Ticks {
             Target::Http(spec) => assertion_rows::rows(&spec.assertions),
             _ => Vec::new(),
         };
-        Self { channels: settings.channel_ids.clone(), events, assertions }
+        let (channels, depends_on) = (settings.channel_ids.clone(), settings.depends_on.clone());
+        Self { channels, events, depends_on, assertions }
     }
 
     fn posted(input: &Input) -> Self {
@@ -198,13 +212,14 @@ impl Ticks {
         Self {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
+            depends_on: input.all("depends_on").filter_map(|id| id.parse().ok()).collect(),
             assertions: assertion_rows::posted(input),
         }
     }
 
     fn all() -> Self {
         let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
-        Self { channels: None, events, assertions: Vec::new() }
+        Self { channels: None, events, depends_on: Vec::new(), assertions: Vec::new() }
     }
 }
 
@@ -235,6 +250,12 @@ async fn show_form(
     }
     let is_on = |word: &str| ticks.events.iter().any(|event| event == word);
     let events = words.into_iter().map(|(word, text)| (word, text, is_on(word))).collect();
+    let names = monitors::names(conn).await?;
+    let others = names
+        .into_iter()
+        .filter(|(other, _)| Some(*other) != id)
+        .map(|(id, name)| Choice { is_on: ticks.depends_on.contains(&id), id, name })
+        .collect();
     let title = match (id, kind) {
         (Some(_), _) => format!("Edit {}", form.value("name")),
         (None, kind) => format!("New {}", noun(kind)),
@@ -253,6 +274,7 @@ async fn show_form(
         channels,
         assertions: assertion_rows::with_empty(ticks.assertions),
         events,
+        others,
         known_tags: monitors::tags(conn).await?,
     };
     show_as(status, &page)

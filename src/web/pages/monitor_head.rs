@@ -139,7 +139,7 @@ pub async fn head(
     let settings = &monitor.settings;
     let window = active_window(past_windows, monitor.id, &settings.tags, viewer.now);
     let shown = Shown::of(state, window.is_some(), viewer.now);
-    let filter = incidents::Filter { monitor_id: Some(monitor.id), unresolved: None };
+    let filter = incidents::Filter { monitor_id: Some(monitor.id), ..Default::default() };
     let latest = incidents::list(conn, filter, 5, 0).await?;
     let open = latest.iter().find(|incident| incident.resolved_at.is_none());
     Ok(Head {

@@ -154,7 +154,7 @@ pub async fn ping_log(
     let has_more = pings.len() as i64 == limit && limit < MOST;
     let mut lines: Vec<LogLine> = pings.iter().map(|ping| LogLine::of_ping(ping, viewer)).collect();
     if kind.is_empty() || kind == MISSED {
-        let filter = incidents::Filter { monitor_id: Some(id), unresolved: None };
+        let filter = incidents::Filter { monitor_id: Some(id), ..Default::default() };
         let missed = incidents::list(conn, filter, limit, 0).await?;
         // Older than the oldest ping that is shown there may be pings that are not.
         let from = pings.last().filter(|_| has_more).map_or(Timestamp(i64::MIN), |ping| ping.at);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{Datelike, TimeZone};
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeZone};
 use chrono_tz::Tz;
 
 use crate::clock::Timestamp;
@@ -160,6 +160,39 @@ impl Viewer {
     /// Date and wall time: `Tue 17 Nov, 14:19`.
     pub fn day_hour(self, at: Timestamp) -> String {
         self.local(at).format("%a %-d %b, %H:%M").to_string()
+    }
+
+    /// From one time to another: `14:00 to 15:00` on one day, else `22:00 to Wed 06:00`.
+    pub fn hours(self, (from, to): (Timestamp, Timestamp)) -> String {
+        let end =
+            if self.day(from) == self.day(to) { self.hour(to) } else { self.weekday_hour(to) };
+        format!("{} to {end}", self.hour(from))
+    }
+
+    /// The same with the day: `Thu 19 Nov, 03:00 to 05:00`, `Thu 26 Nov, 09:00 to Fri 17:00`; with both days where a weekday does
+    /// not say which.
+    pub fn day_hours(self, (from, to): (Timestamp, Timestamp)) -> String {
+        let end = match self.day(to).signed_duration_since(self.day(from)).num_days() {
+            0 => self.hour(to),
+            1..=6 => self.weekday_hour(to),
+            _ => self.day_hour(to),
+        };
+        format!("{} to {end}", self.day_hour(from))
+    }
+
+    /// The day of the viewer's calendar.
+    pub fn day(self, at: Timestamp) -> NaiveDate {
+        self.local(at).date_naive()
+    }
+
+    /// When a day of the viewer's calendar begins; where midnight is skipped, an hour later.
+    pub fn midnight(self, day: NaiveDate) -> Timestamp {
+        let midnight = day.and_time(NaiveTime::MIN);
+        let begin = self.zone.from_local_datetime(&midnight).earliest();
+        Timestamp(begin.map_or_else(
+            || midnight.and_utc().timestamp_millis(),
+            |begin| begin.timestamp_millis(),
+        ))
     }
 
     /// All of it: `Tue 17 Nov 2026, 14:19:42 Europe/Berlin`.

@@ -18,23 +18,13 @@ use watchbell::store::{Db, history};
 use crate::support::api::START;
 use crate::support::app::deliveries_in;
 use crate::support::binary::{Binary, serve, spawn_binary};
+use crate::support::chance::Chance;
 use crate::support::database::TestDatabase;
 use crate::support::stub::Stub;
 use crate::support::{CAP, eventually};
 
 const JOBS: usize = 4;
 const KILLS: u64 = 6;
-
-/// A small generator, so that a failure can be seen again: Knuth's MMIX constants.
-struct Chance(u64);
-
-impl Chance {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % end
-    }
-}
 
 /// A job: which monitor it is, and the numbers of its signals that were answered.
 struct Job {

@@ -58,6 +58,8 @@ async fn each_way_to_have_no_answer_says_so() {
         ),
         (Manner::Fails(ResponseCode::Refused), ErrorKind::Dns, "answered REFUSED for shop.example"),
         (Manner::Rubbish, ErrorKind::InvalidResponse, "is not DNS"),
+        (Manner::Mumbles, ErrorKind::InvalidResponse, "is not DNS"),
+        (Manner::OthersOnly, ErrorKind::Dns, "shop.example has no A record"),
     ] {
         let result = ask(server(manner).await, "A", None).await;
         let (error, text) = down(&result);

@@ -66,6 +66,7 @@ fn a_wrong_address_is_named_with_the_way_to_write_it() {
         (Kind::Dns, "dns://192.0.2.1", "has an address where a name must be"),
         (Kind::Dns, "dns://[::1]", "has an address where a name must be"),
         (Kind::Dns, "dns://a.example?type=PTR", "has a type that must be one of A, AAAA, CNAME"),
+        (Kind::Dns, "dns://a.example?type=A&type=MX", "has two types"),
         (Kind::Dns, "dns://a.example?class=CH", "has class after the question mark"),
     ] {
         let errors = read(kind, json!({"url": url}), None).unwrap_err();

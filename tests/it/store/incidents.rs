@@ -98,20 +98,22 @@ async fn lists_are_filtered_and_newest_first() {
         let old = Incident { resolved_at: Some(NOW.plus_ms(9)), ..old };
         write!(db, c => incidents::update(c, &old)).unwrap();
         let held = open(db, &Incident { alerts_held: true, ..incident(a) }).await;
-        let new = open(db, &incident(b)).await;
+        let new = Incident { acknowledged_at: Some(NOW), ..open(db, &incident(b)).await };
+        write!(db, c => incidents::update(c, &new)).unwrap();
         let list = async |filter: Filter| {
             let rows = read!(db, c => incidents::list(c, filter, 9, 0));
             assert_eq!(read!(db, c => incidents::count(c, filter)), rows.len() as i64);
             rows.iter().map(|row| row.id).collect::<Vec<_>>()
         };
         assert_eq!(list(Filter::default()).await, [new.id, held.id, old.id]);
-        let of_a = Filter { monitor_id: Some(a), unresolved: None };
+        let of_a = Filter { monitor_id: Some(a), ..Filter::default() };
         assert_eq!(list(of_a).await, [held.id, old.id]);
         assert_eq!(
             list(Filter { unresolved: Some(true), ..Filter::default() }).await,
             [new.id, held.id]
         );
         assert_eq!(list(Filter { unresolved: Some(false), ..of_a }).await, [old.id]);
+        assert_eq!(list(Filter { acknowledged: true, ..Filter::default() }).await, [new.id]);
         assert_eq!(read!(db, c => incidents::list(c, Filter::default(), 1, 1))[0].id, held.id);
         assert_eq!(read!(db, c => incidents::held(c)), [held]);
     })

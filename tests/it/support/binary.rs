@@ -14,9 +14,15 @@ use super::api::{Answer, Api};
 use super::database::TestDatabase;
 use super::{CAP, eventually};
 
+/// The program: `WATCHBELL_BIN`, such as a release build, or else that of this build.
+pub fn program() -> PathBuf {
+    let built = env!("CARGO_BIN_EXE_watchbell");
+    std::env::var_os("WATCHBELL_BIN").map_or_else(|| built.into(), PathBuf::from)
+}
+
 /// A command of the program with nothing of the test's own environment that could change it.
 pub fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
+    let mut command = Command::new(program());
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("WATCHBELL_")) {
         command.env_remove(name);
     }

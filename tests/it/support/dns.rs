@@ -29,6 +29,10 @@ pub enum Manner {
     Silent,
     /// It sends what is no DNS.
     Rubbish,
+    /// It answers some other question than it was asked, and goes on so.
+    Mumbles,
+    /// It sends records of others along, and has none of the name itself.
+    OthersOnly,
 }
 
 /// What the server of a test does: the same for every name, or by the name.
@@ -95,6 +99,10 @@ fn answers(query: &[u8], rule: &Rule, is_udp: bool) -> Vec<Vec<u8>> {
         Manner::CutsOff if is_udp => answer.metadata.truncation = true,
         Manner::Answers | Manner::CutsOff | Manner::IsForgedFirst => {
             answer.add_answers(records(asked.name(), asked.query_type()));
+        }
+        Manner::Mumbles => answer.metadata.id = answer.metadata.id.wrapping_add(1),
+        Manner::OthersOnly => {
+            answer.add_answers(records(&name("other.example."), asked.query_type()));
         }
         Manner::NoSuchName => answer.metadata.response_code = ResponseCode::NXDomain,
         Manner::Empty => {}

@@ -4,6 +4,7 @@ pub mod api;
 pub mod app;
 pub mod binary;
 pub mod canaries;
+pub mod chance;
 pub mod database;
 pub mod dns;
 pub mod smtp;

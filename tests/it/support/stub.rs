@@ -162,7 +162,8 @@ async fn serve(
     stream.shutdown().await.ok()
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
+/// Reads one request; `None` when the connection ends before it does.
+pub async fn read(stream: &mut BufReader<TcpStream>) -> Option<Request> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     let mut words = line.split_whitespace();

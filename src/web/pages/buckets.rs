@@ -1,0 +1,111 @@
+//! Checks in equal spans of time, for the table of a chart and the script that draws it anew. Pure.
+
+use super::charts::Point;
+use super::text::{Viewer, millis};
+use crate::clock::Timestamp;
+
+/// Spans in a chart at most: one is then about as wide as the finger that points at it.
+const BUCKETS_MAX: i64 = 120;
+
+/// The checks of one span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bucket {
+    /// When it begins.
+    pub at: Timestamp,
+    /// The middle one of the times of its successful checks, in ms.
+    pub median: Option<u32>,
+    /// The longest of them.
+    pub slowest: Option<u32>,
+    /// How many checks failed.
+    pub failed: usize,
+    /// How many checks there were.
+    pub checks: usize,
+}
+
+impl Bucket {
+    fn of(at: Timestamp, points: &[Point]) -> Self {
+        let mut times: Vec<u32> =
+            points.iter().filter(|p| !p.failed).filter_map(|p| p.ms).collect();
+        times.sort_unstable();
+        Self {
+            at,
+            median: times.get(times.len() / 2).copied(),
+            slowest: times.last().copied(),
+            failed: points.iter().filter(|p| p.failed).count(),
+            checks: points.len(),
+        }
+    }
+
+    /// When it begins, as the table says it.
+    pub fn when(&self, viewer: Viewer) -> String {
+        viewer.weekday_hour(self.at)
+    }
+
+    /// The middle time in words.
+    pub fn median_words(&self) -> String {
+        self.median.map_or_else(|| "–".to_owned(), |ms| millis(ms.into()))
+    }
+
+    /// The longest time in words.
+    pub fn slowest_words(&self) -> String {
+        self.slowest.map_or_else(|| "–".to_owned(), |ms| millis(ms.into()))
+    }
+
+    /// The middle time for the script; empty for none.
+    pub fn median_ms(&self) -> String {
+        self.median.map_or_else(String::new, |ms| ms.to_string())
+    }
+
+    /// The longest time for the script; empty for none.
+    pub fn slowest_ms(&self) -> String {
+        self.slowest.map_or_else(String::new, |ms| ms.to_string())
+    }
+}
+
+/// Puts `points` (oldest first) into spans of equal length that are a round number of seconds. Spans without checks are left out.
+pub fn buckets(points: &[Point]) -> Vec<Bucket> {
+    let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
+    let length = last.at.since(first.at).max(1);
+    let step = round_step(length / BUCKETS_MAX + 1);
+    let begin = |point: &Point| Timestamp(point.at.0.div_euclid(step) * step);
+    points
+        .chunk_by(|a, b| begin(a) == begin(b))
+        .filter_map(|chunk| Some(Bucket::of(begin(chunk.first()?), chunk)))
+        .collect()
+}
+
+/// The least round span of at least `ms`: people count in tens of seconds, minutes and quarters of an hour.
+fn round_step(ms: i64) -> i64 {
+    const SECONDS: [i64; 12] = [1, 5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200];
+    let fits = SECONDS.iter().map(|seconds| seconds * 1000).find(|step| *step >= ms);
+    fits.unwrap_or_else(|| ms.div_euclid(21_600_000).saturating_add(1) * 21_600_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(seconds: i64, ms: u32, failed: bool) -> Point {
+        Point { at: Timestamp(seconds * 1000), ms: Some(ms), failed }
+    }
+
+    #[test]
+    fn three_hours_are_in_steps_of_two_minutes() {
+        let points: Vec<Point> = (0..360).map(|i| point(i * 30, 100 + i as u32, false)).collect();
+        let buckets = buckets(&points);
+        assert_eq!(buckets.len(), 90);
+        assert_eq!(buckets[1].at, Timestamp(120_000));
+        assert_eq!((buckets[0].median, buckets[0].slowest), (Some(102), Some(103)));
+        assert_eq!(buckets.iter().map(|b| b.checks).sum::<usize>(), 360);
+    }
+
+    #[test]
+    fn failures_are_counted_and_have_no_time() {
+        let points = [point(0, 10, true), point(1, 20, true), point(600, 5, false)];
+        let buckets = buckets(&points);
+        let told: Vec<_> = buckets.iter().map(|b| (b.failed, b.median)).collect();
+        assert_eq!(told, [(2, None), (0, Some(5))]);
+        assert_eq!(super::buckets(&[]), []);
+        assert!(round_step(90 * 86_400_000 / 120) >= 64_800_000);
+    }
+}

@@ -1,0 +1,396 @@
+//! The story of an incident: its timeline with the alerts that were sent, each with how long it took, and its five times. Pure.
+
+use super::deliveries::event_words;
+use super::monitor::Metric;
+use super::status::Shown;
+use super::text::{Html, Viewer, count, millis, plural, span};
+use crate::clock::Timestamp;
+use crate::incident::message::{AlertEvent, one_line};
+use crate::incident::{Incident, TimelineEntry, TimelineKind};
+use crate::monitor::Cause;
+use crate::notify::{Delivery, DeliveryState};
+
+/// What a delivery's channel is called, and its kind for people.
+#[derive(Debug, Clone)]
+pub struct ChannelName {
+    /// The channel.
+    pub id: i64,
+    /// Its name, in one line.
+    pub name: String,
+    /// Its kind.
+    pub kind: &'static str,
+}
+
+/// One alert below a line.
+pub struct Told {
+    /// The delivery.
+    pub id: i64,
+    /// How it went.
+    pub state: Shown,
+    /// The channel's name.
+    pub name: String,
+    /// The channel's kind.
+    pub kind: &'static str,
+    /// `284 ms`, `6.2 s, 2nd try`, or why not.
+    pub took: String,
+}
+
+/// One line of the timeline.
+pub struct Line {
+    /// When.
+    pub at: Html,
+    /// The state that it stands for, if one.
+    pub state: Option<Shown>,
+    /// Else its icon.
+    pub icon: &'static str,
+    /// The bold sentence.
+    pub bold: String,
+    /// What there is beside it.
+    pub detail: String,
+    /// Whether the detail is what a person wrote.
+    pub is_note: bool,
+    /// The alerts that were sent then.
+    pub told: Vec<Told>,
+    moment: Timestamp,
+}
+
+impl Line {
+    fn of(entry: &TimelineEntry, viewer: Viewer) -> Self {
+        let (state, icon, bold) = line_words(entry.kind);
+        Self {
+            at: viewer.fixed_html(entry.at, &viewer.clock(entry.at)),
+            state,
+            icon,
+            bold: bold.to_owned(),
+            detail: entry.detail.clone(),
+            is_note: entry.kind == TimelineKind::Comment,
+            told: Vec::new(),
+            moment: entry.at,
+        }
+    }
+
+    /// The wall time.
+    pub fn clock(&self, viewer: Viewer) -> String {
+        viewer.clock(self.moment)
+    }
+}
+
+fn line_words(kind: TimelineKind) -> (Option<Shown>, &'static str, &'static str) {
+    match kind {
+        TimelineKind::Detected => (Some(Shown::Confirming), "", "First failure"),
+        TimelineKind::Confirmed => (Some(Shown::Down), "", "Confirmed, incident opened"),
+        TimelineKind::Notified => (None, "bell", "Alerts queued"),
+        TimelineKind::Held => (None, "wrench", "Alerts are held"),
+        TimelineKind::NobodyNotified => (None, "bell", "Nobody was told"),
+        TimelineKind::ReasonChanged => (None, "refresh", "The reason changed"),
+        TimelineKind::Acknowledged => (None, "user", "Acknowledged"),
+        TimelineKind::Comment => (None, "edit", "Note"),
+        TimelineKind::Delivered => (None, "check", "Alert delivered"),
+        TimelineKind::DeliveryFailed => (Some(Shown::Degraded), "", "Alert could not be delivered"),
+        TimelineKind::Resolved => (Some(Shown::Up), "", "Resolved"),
+        TimelineKind::WatchingStopped => (Some(Shown::Paused), "", "Watching stopped"),
+    }
+}
+
+/// The timeline: what was written at the time, and the alerts of each moment under one line. `deliveries` are in any order.
+pub fn lines(
+    entries: &[TimelineEntry],
+    deliveries: &[Delivery],
+    channels: &[ChannelName],
+    viewer: Viewer,
+) -> Vec<Line> {
+    let name = |id: i64| channels.iter().find(|channel| channel.id == id);
+    // What a delivery came to stands below the line of its alert, so not again in a line of its own.
+    let is_listed = |entry: &TimelineEntry| {
+        matches!(entry.kind, TimelineKind::Delivered | TimelineKind::DeliveryFailed)
+            && deliveries
+                .iter()
+                .filter_map(|delivery| name(delivery.channel_id))
+                .any(|channel| entry.detail.starts_with(&channel.name))
+    };
+    let kept = entries.iter().filter(|entry| !is_listed(entry));
+    let mut lines: Vec<Line> = kept.map(|entry| Line::of(entry, viewer)).collect();
+    let mut sent: Vec<&Delivery> = deliveries.iter().collect();
+    sent.sort_by_key(|delivery| (delivery.created_at, delivery.id));
+    for group in sent.chunk_by(|a, b| a.created_at == b.created_at && a.event == b.event) {
+        let Some(first) = group.first() else { continue };
+        let told: Vec<Told> =
+            group.iter().map(|delivery| told(delivery, name(delivery.channel_id))).collect();
+        let queued = |line: &&mut Line| {
+            line.icon == "bell" && line.moment == first.created_at && line.told.is_empty()
+        };
+        if let Some(line) = lines.iter_mut().find(queued) {
+            line.bold = told_words(first.event, told.len());
+            line.told = told;
+            continue;
+        }
+        let after = lines.iter().rposition(|line| line.moment <= first.created_at);
+        let line = Line {
+            at: viewer.fixed_html(first.created_at, &viewer.clock(first.created_at)),
+            state: None,
+            icon: "bell",
+            bold: told_words(first.event, told.len()),
+            detail: String::new(),
+            is_note: false,
+            told,
+            moment: first.created_at,
+        };
+        lines.insert(after.map_or(0, |place| place + 1), line);
+    }
+    lines
+}
+
+fn told_words(event: AlertEvent, n: usize) -> String {
+    let channels = plural(n, "channel");
+    match event {
+        AlertEvent::MonitorDown => format!("Told {channels}"),
+        AlertEvent::MonitorUp => format!("Told {channels} that it is over"),
+        other => format!("Told {channels}: {}", event_words(other)),
+    }
+}
+
+fn told(delivery: &Delivery, channel: Option<&ChannelName>) -> Told {
+    let error = delivery.last_error.as_deref().map(one_line).unwrap_or_default();
+    let (state, took) = match delivery.state {
+        DeliveryState::Delivered => (Shown::Up, took(delivery)),
+        DeliveryState::Failed => (Shown::Down, error),
+        DeliveryState::Pending if delivery.attempts > 0 => {
+            (Shown::Confirming, format!("trying again: {error}"))
+        }
+        DeliveryState::Pending => (Shown::Waiting, "on its way".to_owned()),
+    };
+    Told {
+        id: delivery.id,
+        state,
+        name: channel.map_or_else(|| "A deleted channel".to_owned(), |c| c.name.clone()),
+        kind: channel.map_or("", |c| c.kind),
+        took,
+    }
+}
+
+fn took(delivery: &Delivery) -> String {
+    let latency = delivery.latency_ms.map_or_else(|| "delivered".to_owned(), millis);
+    match delivery.attempts {
+        ..=1 => latency,
+        2 => format!("{latency}, 2nd try"),
+        3 => format!("{latency}, 3rd try"),
+        n => format!("{latency}, {n}th try"),
+    }
+}
+
+/// The five times of an incident: confirmed, first alert, acknowledged, resolved, alerts sent.
+pub fn metrics(
+    incident: &Incident,
+    deliveries: &[Delivery],
+    channels: &[ChannelName],
+    viewer: Viewer,
+) -> Vec<Metric> {
+    let since = |at: Timestamp| span(at.since(incident.started_at));
+    let taken = match incident.acknowledged_at {
+        Some(at) => metric(
+            "Acknowledged in",
+            since(at),
+            incident.acknowledged_by.as_deref().map(one_line).unwrap_or_default(),
+        ),
+        None => metric("Acknowledged", "–".to_owned(), "by nobody".to_owned()),
+    };
+    let ended = match incident.resolved_at {
+        Some(at) => metric("Resolved in", since(at), viewer.day_hour(at)),
+        None => {
+            let (label, still) = match incident.cause {
+                Cause::CutOff { .. } => ("Cut off for", "still cut off"),
+                _ => ("Down for", "still down"),
+            };
+            metric(label, span(viewer.now.since(incident.started_at)), still.to_owned())
+        }
+    };
+    vec![
+        metric("Confirmed in", since(incident.confirmed_at), regions(&incident.regions)),
+        first_alert(incident, deliveries, channels),
+        taken,
+        ended,
+        sent(deliveries),
+    ]
+}
+
+fn metric(label: &str, value: String, after: String) -> Metric {
+    Metric { label: label.to_owned(), value, after }
+}
+
+fn first_alert(incident: &Incident, deliveries: &[Delivery], channels: &[ChannelName]) -> Metric {
+    let outage = deliveries.iter().filter(|d| d.event != AlertEvent::MonitorUp);
+    let first = outage.clone().filter_map(|d| Some((d.delivered_at?, d))).min_by_key(|(at, _)| *at);
+    match first {
+        Some((at, delivery)) => {
+            let name = channels.iter().find(|channel| channel.id == delivery.channel_id);
+            let name = name.map_or("a deleted channel", |channel| &channel.name);
+            let after = match delivery.latency_ms {
+                Some(ms) => format!("{name}, {} to deliver", millis(ms)),
+                None => name.to_owned(),
+            };
+            metric("First alert in", span(at.since(incident.started_at)), after)
+        }
+        None if outage.count() == 0 => {
+            let why = if incident.alerts_held { "alerts are held" } else { "nobody was told" };
+            metric("First alert", "–".to_owned(), why.to_owned())
+        }
+        None => metric("First alert", "–".to_owned(), "none has arrived yet".to_owned()),
+    }
+}
+
+fn sent(deliveries: &[Delivery]) -> Metric {
+    let in_state = |state| deliveries.iter().filter(|d| d.state == state).count();
+    let (failed, waiting) = (in_state(DeliveryState::Failed), in_state(DeliveryState::Pending));
+    let mut to: Vec<i64> = deliveries.iter().map(|d| d.channel_id).collect();
+    to.sort_unstable();
+    to.dedup();
+    let after = match (deliveries.len(), failed, waiting) {
+        (0, ..) => "nobody was told".to_owned(),
+        (_, 0, 0) => format!("to {}, none failed", plural(to.len(), "channel")),
+        (_, 0, n) => format!("to {}, {n} on the way", plural(to.len(), "channel")),
+        (_, n, _) => format!("to {}, {n} failed", plural(to.len(), "channel")),
+    };
+    metric("Alerts sent", count(in_state(DeliveryState::Delivered)), after)
+}
+
+fn regions(regions: &[String]) -> String {
+    match regions {
+        [] => String::new(),
+        [one] => format!("seen from {one}"),
+        many => format!("seen from {}", plural(many.len(), "region")),
+    }
+}
+
+/// Whether two incidents have the same cause, as far as a person would say so: the same kind of error, the same status, the same
+/// parts of a health body.
+pub fn is_same_cause(a: &Cause, b: &Cause) -> bool {
+    match (a, b) {
+        (
+            Cause::Check { status_code: code, error, failed_checks: parts },
+            Cause::Check { status_code: other_code, error: other, failed_checks: other_parts },
+        ) => error.kind == other.kind && code == other_code && parts.keys().eq(other_parts.keys()),
+        (a, b) => std::mem::discriminant(a) == std::mem::discriminant(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::monitor::{CheckError, ErrorKind};
+
+    const START: Timestamp = Timestamp(1_900_000_000_000);
+
+    fn delivery(id: i64, channel_id: i64, event: AlertEvent, at: i64) -> Delivery {
+        Delivery {
+            id,
+            event,
+            incident_id: Some(7),
+            monitor_id: Some(1),
+            channel_id,
+            state: DeliveryState::Delivered,
+            attempts: 1,
+            created_at: START.plus_seconds(30),
+            next_attempt_at: None,
+            delivered_at: Some(START.plus_ms(at)),
+            last_error: None,
+            last_status: Some(200),
+            latency_ms: Some(284),
+        }
+    }
+
+    fn names() -> Vec<ChannelName> {
+        let name = |id, name: &str| ChannelName { id, name: name.to_owned(), kind: "Slack" };
+        vec![name(1, "#ops-alerts"), name(2, "On-call list")]
+    }
+
+    fn cause(code: u16, part: &str) -> Cause {
+        Cause::Check {
+            status_code: Some(code),
+            error: CheckError::new(ErrorKind::Status, format!("status {code}")),
+            failed_checks: [(part.to_owned(), "error: full".to_owned())].into(),
+        }
+    }
+
+    fn incident() -> Incident {
+        Incident {
+            id: 7,
+            monitor_id: Some(1),
+            monitor_name: "Checkout".to_owned(),
+            started_at: START,
+            confirmed_at: START.plus_seconds(30),
+            acknowledged_at: None,
+            acknowledged_by: None,
+            resolved_at: None,
+            cause: cause(503, "checks.database"),
+            summary: "Status: 503".to_owned(),
+            regions: vec!["local".to_owned()],
+            alerts_held: false,
+        }
+    }
+
+    fn entry(kind: TimelineKind, seconds: u32, detail: &str) -> TimelineEntry {
+        TimelineEntry { at: START.plus_seconds(seconds), kind, detail: detail.to_owned() }
+    }
+
+    #[test]
+    fn alerts_of_one_moment_stand_under_one_line() {
+        let entries = [
+            entry(TimelineKind::Detected, 0, "Status: 503"),
+            entry(TimelineKind::Confirmed, 30, "The monitor is down"),
+            entry(TimelineKind::Delivered, 31, "#ops-alerts, 284 ms"),
+            entry(TimelineKind::Delivered, 33, "Deleted since, 12 ms"),
+            entry(TimelineKind::Comment, 60, "on it"),
+        ];
+        let mut slow = delivery(2, 2, AlertEvent::MonitorDown, 36_200);
+        (slow.attempts, slow.latency_ms) = (2, Some(6_200));
+        let sent = [slow, delivery(1, 1, AlertEvent::MonitorDown, 30_284)];
+        let lines = lines(&entries, &sent, &names(), Viewer::new(START, None));
+        let bold: Vec<&str> = lines.iter().map(|line| line.bold.as_str()).collect();
+        assert_eq!(
+            bold,
+            [
+                "First failure",
+                "Confirmed, incident opened",
+                "Told 2 channels",
+                "Alert delivered",
+                "Note"
+            ]
+        );
+        let took: Vec<(&str, &str)> =
+            lines[2].told.iter().map(|t| (t.name.as_str(), t.took.as_str())).collect();
+        assert_eq!(took, [("#ops-alerts", "284 ms"), ("On-call list", "6.2 s, 2nd try")]);
+    }
+
+    #[test]
+    fn five_times_tell_the_whole() {
+        let sent = [
+            delivery(1, 1, AlertEvent::MonitorDown, 33_000),
+            delivery(2, 2, AlertEvent::MonitorDown, 34_000),
+            delivery(3, 1, AlertEvent::MonitorUp, 100_000),
+        ];
+        let mut incident = incident();
+        incident.resolved_at = Some(START.plus_seconds(100));
+        let viewer = Viewer::new(START.plus_seconds(200), None);
+        let told: Vec<(String, String)> = metrics(&incident, &sent, &names(), viewer)
+            .into_iter()
+            .map(|m| (format!("{} {}", m.label, m.value), m.after))
+            .collect();
+        let told: Vec<(&str, &str)> = told.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(told[0], ("Confirmed in 30 s", "seen from local"));
+        assert_eq!(told[1], ("First alert in 33 s", "#ops-alerts, 284 ms to deliver"));
+        assert_eq!(told[2], ("Acknowledged –", "by nobody"));
+        assert_eq!(told[3].0, "Resolved in 1 min 40 s");
+        assert_eq!(told[4], ("Alerts sent 3", "to 2 channels, none failed"));
+        let nobody = metrics(&incident, &[], &[], viewer);
+        assert_eq!((nobody[1].value.as_str(), nobody[4].after.as_str()), ("–", "nobody was told"));
+    }
+
+    #[test]
+    fn causes_are_the_same_when_a_person_would_say_so() {
+        let here = cause(503, "checks.database");
+        assert!(is_same_cause(&here, &cause(503, "checks.database")));
+        assert!(!is_same_cause(&here, &cause(500, "checks.database")));
+        assert!(!is_same_cause(&here, &cause(503, "checks.redis")));
+        assert!(!is_same_cause(&here, &Cause::NoFirstPing { within_seconds: 5 }));
+    }
+}
