@@ -199,29 +199,6 @@ impl Group<'_> {
         Ok(())
     }
 
-    /// Adds the regions that see an outage to its incident, those that joined later too.
-    async fn name_regions(
-        &mut self,
-        conn: &mut Conn<'_>,
-        id: MonitorId,
-        regions: Vec<String>,
-    ) -> Result<()> {
-        if regions.is_empty() {
-            return Ok(());
-        }
-        let Some(mut incident) = incidents::open_of(conn, id).await? else { return Ok(()) };
-        let known = incident.regions.len();
-        for region in regions {
-            if !incident.regions.contains(&region) {
-                incident.regions.push(region);
-            }
-        }
-        if incident.regions.len() > known {
-            incidents::update(conn, &incident).await?;
-        }
-        Ok(())
-    }
-
     /// The enabled channels that a monitor tells.
     async fn channels_of(&mut self, conn: &mut Conn<'_>, monitor: &Monitor) -> Result<Vec<i64>> {
         let enabled = match self.channels.take() {

@@ -1,11 +1,13 @@
-//! Probes that are lost and probes that are back: told once each, whatever the number of their monitors.
+//! Probes that are lost and probes that are back: told once each, whatever the number of their monitors. And which regions see an
+//! outage.
 
 use super::{Group, Reply};
 use crate::clock::Timestamp;
 use crate::incident::message::{Alert, AlertEvent, Message};
 use crate::live::LiveEvent;
+use crate::monitor::MonitorId;
 use crate::notify::delivery::NewDelivery;
-use crate::store::{Conn, Result, probes};
+use crate::store::{Conn, Result, incidents, probes};
 
 /// What became of a probe.
 #[derive(Debug, Clone)]
@@ -59,6 +61,29 @@ impl Group<'_> {
             }
         }
         Ok(Reply::Done)
+    }
+
+    /// Adds the regions that see an outage to its incident, those that joined later too.
+    pub(super) async fn name_regions(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+        regions: Vec<String>,
+    ) -> Result<()> {
+        if regions.is_empty() {
+            return Ok(());
+        }
+        let Some(mut incident) = incidents::open_of(conn, id).await? else { return Ok(()) };
+        let known = incident.regions.len();
+        for region in regions {
+            if !incident.regions.contains(&region) {
+                incident.regions.push(region);
+            }
+        }
+        if incident.regions.len() > known {
+            incidents::update(conn, &incident).await?;
+        }
+        Ok(())
     }
 
     /// The default channels, and those among `named` that are enabled.
