@@ -17,17 +17,19 @@ use crate::checker::Engine;
 use crate::checker::ingest::{Ingest, Outlets};
 use crate::checker::judge::{Judge, RegionWatch};
 use crate::checker::run::{Checker, Command};
+use crate::checker::trial::Trials;
 use crate::checker::watch::Watcher;
 use crate::cli::CliError;
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::{Checked, Config};
 use crate::notify::carrier::ATTEMPT_LIMIT;
 use crate::notify::outbox::{Sender, SenderConfig};
-use crate::probe::{Canaries, GuardedResolver, Prober, SystemCanaries};
+use crate::probe::{Canaries, Checks, GuardedResolver, Prober, SystemCanaries};
 use crate::region::hub::Hub;
 use crate::region::liveness::Liveness;
 use crate::report::retention::Retention;
 use crate::seal::Sealer;
+use crate::server_settings::ServerSettings;
 use crate::store::open::ServerLock;
 use crate::store::writer::Writer;
 use crate::store::{Db, monitors};
@@ -88,6 +90,8 @@ impl App {
         let (listener, address) = bind(&config.listen)?;
         let given = config.base_url.as_ref().map(url::Url::as_str);
         let base_url = BaseUrl::load(&db, given, address).await?;
+        let settings = ServerSettings::load(&db, &sealer, config, base_url.clone()).await?;
+        let settings = Arc::new(settings);
         let logins = Logins::default();
         first_admin(config, &db, &logins, &seams.clock).await?;
         let setup_link = setup::issue(&db).await?.map(|token| setup::link(&base_url.get(), &token));
@@ -109,8 +113,8 @@ impl App {
                 Arc::new(move || base_url.get())
             },
             smtp: {
-                let smtp = checked.smtp.clone();
-                Arc::new(move || smtp.clone())
+                let settings = settings.clone();
+                Arc::new(move || settings.smtp())
             },
             schedule: checked.retry,
             attempt_limit: ATTEMPT_LIMIT,
@@ -133,7 +137,8 @@ impl App {
         let (writer, writing) = Writer::new(db.clone(), ingest);
         supervisor.spawn("writer", writing);
         let canaries =
-            seams.canaries.unwrap_or_else(|| Arc::new(SystemCanaries::new(checked.canaries)));
+            seams.canaries.unwrap_or_else(|| Arc::new(SystemCanaries::new(settings.canary_list())));
+        settings.watch_canaries(canaries.clone());
         let (judge, region_watch) = Judge::new(
             &db,
             canaries,
@@ -160,6 +165,7 @@ impl App {
             hub: hub.clone(),
             cut_off: region_watch.cut_off_since(),
         };
+        let trials = Trials::new(prober.clone(), seams.clock.clone(), config.region.clone());
         let checker = Checker {
             clock: seams.clock.clone(),
             prober: Arc::new(prober),
@@ -174,21 +180,23 @@ impl App {
             db,
             clock: seams.clock,
             engine,
+            trials,
             sealer,
             region: config.region.clone(),
             hub,
             base_url,
             trusted_proxies: config.trusted_proxies.clone(),
             outbox: sender.clone(),
-            smtp: checked.smtp,
+            settings: settings.clone(),
             live,
             stop: supervisor.stop().clone(),
             meter: checker.meter.clone(),
             metrics_public: config.metrics_public,
             logins,
             token_limit: Default::default(),
+            undo: Default::default(),
         });
-        let retention = Retention { result_days: config.retention_days, pings: config.ping_log };
+        let retention = Retention { settings, pings: config.ping_log };
         Ok(Self {
             listener,
             address,
@@ -219,6 +227,12 @@ impl App {
     /// The handle through which monitors, incidents and windows are changed, for tests and benchmarks.
     pub fn engine(&self) -> Engine {
         self.state.engine.clone()
+    }
+
+    /// Lets `checks` be made in the place of real ones: a demonstration contacts nobody.
+    pub fn with_checks(mut self, checks: Arc<dyn Checks>) -> Self {
+        self.checker.prober = checks;
+        self
     }
 
     /// What links start with.

@@ -7,11 +7,13 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use url::Url;
 
+use crate::base_url;
 use crate::cli;
 use crate::notify::retry::RetrySchedule;
 use crate::notify::smtp::SmtpSettings;
 use crate::probe::canary::{self, Canary};
 use crate::probe::egress::EgressRules;
+use crate::server_settings::CANARIES;
 
 /// Watchbell: a self-hosted uptime monitor that never loses an alert.
 #[derive(Debug, Parser)]
@@ -117,10 +119,10 @@ pub struct Config {
     /// Seconds between the attempts of a delivery; without it they go on every 1800 s for 24 h.
     #[arg(long, env = "WATCHBELL_RETRY_SCHEDULE", global = true)]
     pub retry_schedule: Option<String>,
-    /// Days that raw results are kept.
-    #[arg(long, env = "WATCHBELL_RETENTION_DAYS", default_value_t = 7,
+    /// Days that raw results are kept [default: 7].
+    #[arg(long, env = "WATCHBELL_RETENTION_DAYS",
           value_parser = clap::value_parser!(u32).range(1..=36_500), global = true)]
-    pub retention_days: u32,
+    pub retention_days: Option<u32>,
     /// Pings kept for each heartbeat.
     #[arg(long, env = "WATCHBELL_PING_LOG", default_value_t = 1000,
           value_parser = clap::value_parser!(u32).range(1..=1_000_000), global = true)]
@@ -129,9 +131,10 @@ pub struct Config {
     #[arg(long, env = "WATCHBELL_CHECK_PERMITS", default_value_t = 512,
           value_parser = clap::value_parser!(u32).range(1..=100_000), global = true)]
     pub check_permits: u32,
-    /// What tells a trouble of our own network from one of the targets: `resolver`, `gateway`, addresses, `host:port`.
-    #[arg(long, env = "WATCHBELL_CANARIES", default_value = "resolver,gateway", global = true)]
-    pub canaries: String,
+    /// What tells a trouble of our own network from one of the targets: `resolver`, `gateway`, addresses, `host:port`
+    /// [default: resolver,gateway].
+    #[arg(long, env = "WATCHBELL_CANARIES", global = true)]
+    pub canaries: Option<String>,
     /// Whether `/metrics` answers without a token: true or false.
     #[arg(long, env = "WATCHBELL_METRICS_PUBLIC", default_value = "false", global = true,
           action = clap::ArgAction::Set, default_missing_value = "true", num_args = 0..=1)]
@@ -150,8 +153,8 @@ pub struct Checked {
     pub smtp: Option<SmtpSettings>,
     /// When a delivery is tried again.
     pub retry: RetrySchedule,
-    /// What tells "me" from "them".
-    pub canaries: Vec<Canary>,
+    /// What tells "me" from "them", if the settings say.
+    pub canaries: Option<Vec<Canary>>,
     /// The SQLite file; `None` with PostgreSQL.
     pub sqlite_path: Option<PathBuf>,
 }
@@ -180,11 +183,22 @@ impl Config {
     /// # Errors
     /// One line that names the setting and the fix.
     pub fn check_probe(&self) -> Result<CheckedProbe, String> {
-        let egress = EgressRules::parse(&self.egress_deny, &self.egress_allow)
-            .map_err(|reason| format!("WATCHBELL_EGRESS_DENY/ALLOW: {reason}"))?;
-        let canaries = canary::parse(&self.canaries)
-            .map_err(|reason| format!("WATCHBELL_CANARIES: {reason}"))?;
-        Ok(CheckedProbe { egress, canaries })
+        let canaries = self.check_canaries()?;
+        let usual = || canary::parse(CANARIES);
+        let canaries = canaries.map_or_else(usual, Ok)?;
+        Ok(CheckedProbe { egress: self.check_egress()?, canaries })
+    }
+
+    fn check_egress(&self) -> Result<EgressRules, String> {
+        EgressRules::parse(&self.egress_deny, &self.egress_allow)
+            .map_err(|reason| format!("WATCHBELL_EGRESS_DENY/ALLOW: {reason}"))
+    }
+
+    fn check_canaries(&self) -> Result<Option<Vec<Canary>>, String> {
+        let read = |list: &String| {
+            canary::parse(list).map_err(|reason| format!("WATCHBELL_CANARIES: {reason}"))
+        };
+        self.canaries.as_ref().map(read).transpose()
     }
 
     /// Makes sense of the settings.
@@ -192,7 +206,8 @@ impl Config {
     /// # Errors
     /// One line that names the setting and the fix.
     pub fn check(&self) -> Result<Checked, String> {
-        let CheckedProbe { egress, canaries } = self.check_probe()?;
+        let egress = self.check_egress()?;
+        let canaries = self.check_canaries()?;
         let smtp = match &self.smtp_url {
             Some(url) => Some(
                 SmtpSettings::parse(url, self.smtp_from.as_deref())
@@ -212,12 +227,8 @@ impl Config {
                     .to_owned(),
             );
         }
-        if let Some(base) = &self.base_url
-            && (!matches!(base.scheme(), "http" | "https")
-                || base.query().is_some()
-                || base.fragment().is_some())
-        {
-            return Err("WATCHBELL_BASE_URL: must be like https://watch.example.com".to_owned());
+        if let Some(base) = &self.base_url {
+            base_url::check(base).map_err(|reason| format!("WATCHBELL_BASE_URL: {reason}"))?;
         }
         Ok(Checked { egress, smtp, retry, canaries, sqlite_path: self.sqlite_path()? })
     }

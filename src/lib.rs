@@ -19,6 +19,7 @@ pub mod probe;
 pub mod region;
 pub mod report;
 pub mod seal;
+pub mod server_settings;
 pub mod store;
 pub mod supervise;
 pub mod telemetry;

@@ -9,4 +9,6 @@ pub enum LiveEvent {
     MonitorChanged(MonitorId),
     /// Monitors came or went, or incidents changed.
     CountsChanged,
+    /// A session or a token may have been revoked: whoever listens shows theirs again.
+    AccessChanged,
 }

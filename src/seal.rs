@@ -115,7 +115,8 @@ fn create_key(path: &Path) -> std::io::Result<()> {
     }
 }
 
-fn random_bytes<const N: usize>() -> [u8; N] {
+/// Bytes that nobody can guess.
+pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     rand::fill(&mut bytes);
     bytes

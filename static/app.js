@@ -118,7 +118,7 @@ document.addEventListener("submit", async (event) => {
   tick();
 });
 
-// The list's search: answers while one types. The address keeps it, so that it can be shared and gone back to.
+// The parts of a page that change are loaded anew and put in place.
 let searching;
 function swapResults(url) {
   if (searching) searching.abort();
@@ -134,26 +134,6 @@ function swapResults(url) {
       tick();
     })
     .catch(() => {});
-}
-
-const tools = $("form[data-auto]");
-if (tools) {
-  let wait;
-  const go = () => {
-    const query = new URLSearchParams([...new FormData(tools)].filter(([, value]) => value));
-    const url = `${tools.getAttribute("action")}${query.size ? "?" : ""}${query}`;
-    history.replaceState(null, "", url);
-    swapResults(url);
-  };
-  tools.addEventListener("input", () => {
-    clearTimeout(wait);
-    wait = setTimeout(go, 150);
-  });
-  tools.addEventListener("submit", (event) => {
-    event.preventDefault();
-    clearTimeout(wait);
-    go();
-  });
 }
 
 // What a cron expression means, while one types it. Without script a button shows it.
@@ -220,75 +200,55 @@ if (assertions) {
   });
 }
 
-// Keys. Ignored while one types.
-let prefix = "";
-document.addEventListener("keydown", (event) => {
-  const field = event.target.closest("input, textarea, select, [contenteditable]");
-  if (field && event.key === "Escape" && field.type === "search") field.blur();
-  if (field && event.key === "Enter" && (event.ctrlKey || event.metaKey) && field.form) field.form.requestSubmit();
-  if (field || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
-  const places = { m: "/monitors", i: "/incidents", c: "/channels" };
-  if (prefix === "g" && places[event.key]) return location.assign(places[event.key]);
-  prefix = event.key === "g" ? "g" : "";
-  const press = (selector) => {
-    const target = $(selector);
-    if (!target) return;
-    event.preventDefault();
-    if (target.matches("input")) target.focus();
-    else target.click();
-  };
-  if (event.key === "/") press($("#q") ? "#q" : ".jump input");
-  if (event.key === "n") press("a[href='/monitors/new']");
-  if (event.key === "e") press("[data-key=e]");
-  if (event.key === "r") press("[data-key=r]");
-  if (event.key === "p") press("[data-key=p]");
-  if (event.key === "a") press("[data-key=a]");
-});
-
 // Live. One stream; it ends with the tab being hidden and begins again when it is seen.
 const rows = $("[data-rows]");
 const watched = $("[data-monitor]") ? $("[data-monitor]").dataset.monitor : null;
-let stream, lastSeen = Date.now(), announced = 0, refreshing;
+let stream, lastSeen = Date.now(), refreshing;
 
-function state(className, text) {
+function state(className, text, withReload) {
   for (const place of $$("[data-live-state]")) {
+    const words = place.lastElementChild;
+    if (place.className === `live ${className}` && words.firstChild && words.firstChild.textContent === text) continue;
     place.className = `live ${className}`;
-    place.lastElementChild.textContent = text;
+    words.textContent = text;
+    if (!withReload) continue;
+    const reload = document.createElement("a");
+    reload.href = location.href;
+    reload.textContent = " Reload";
+    words.append(reload);
   }
 }
+
+// How old what is shown may be. The stream beats every 15 s: one that is silent for much longer is dead, whatever it says. Where
+// streams are blocked, the page asks now and then.
+const DEAD_MS = 40_000, POLL_MS = 30_000;
+let polled = Date.now();
+function liveState() {
+  if (!stream || document.hidden) return;
+  const age = Date.now() - lastSeen;
+  if (stream.readyState === EventSource.OPEN && age < DEAD_MS) return;
+  const since = wallTime.format(lastSeen);
+  if (age > 60_000) state("off", `Offline, showing ${since}.`, true);
+  else state("off", age > 10_000 ? `Reconnecting, data from ${since}` : "Reconnecting");
+  if (Date.now() - polled < POLL_MS) return;
+  polled = Date.now();
+  if ($("[data-part]")) refresh();
+  if (stream.readyState !== EventSource.CONNECTING) {
+    stream.close();
+    open();
+  }
+}
+setInterval(liveState, 1000);
 
 // Loads the page's changing parts anew, at most once a second.
 function refresh() {
   if (refreshing) return;
   refreshing = setTimeout(() => {
     refreshing = null;
-    swapResults(location.href);
+    // A page may do it its own way.
+    const goesOn = document.dispatchEvent(new CustomEvent("watchbell:refresh", { cancelable: true }));
+    if (goesOn) swapResults(location.href);
   }, 300);
-}
-
-function patchRow(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html;
-  const fresh = template.content.firstElementChild;
-  const old = fresh && document.getElementById(fresh.id);
-  if (!old) return;
-  const changed = old.dataset.state !== fresh.dataset.state;
-  const focused = old.contains(document.activeElement);
-  old.replaceWith(fresh);
-  if (focused) $("a", fresh).focus();
-  if (changed) {
-    fresh.classList.add("flash");
-    announce(fresh);
-  }
-  tick();
-}
-
-// Says only what went down or recovered, at most every five seconds.
-function announce(row) {
-  const now = row.dataset.state;
-  if ((now !== "down" && now !== "up") || Date.now() - announced < 5000) return;
-  announced = Date.now();
-  $("[data-announce]").textContent = `${$("a", row).textContent} is ${now === "down" ? "down" : "up again"}`;
 }
 
 function applyCounts(counts) {
@@ -314,19 +274,19 @@ function applyCounts(counts) {
 function open() {
   stream = new EventSource(rows ? "/events?rows=1" : "/events");
   stream.onopen = () => {
+    lastSeen = Date.now();
     state("on", "Live");
     // What changed between the page and its stream, such as a new monitor's first check.
     if (watched) refresh();
   };
   stream.onerror = () => {
-    const age = Math.floor((Date.now() - lastSeen) / 1000);
-    state("off", age > 10 ? `Reconnecting, data from ${wallTime.format(lastSeen)}` : "Reconnecting");
+    liveState();
     // A closed stream is one that the server refused: it is signed out, or the server stops. Try again slowly.
     if (stream.readyState === EventSource.CLOSED) setTimeout(() => !document.hidden && open(), 5000);
   };
   const on = (name, act) => stream.addEventListener(name, (event) => { lastSeen = Date.now(); act(event.data); });
   on("beat", () => {});
-  on("row", patchRow);
+  on("row", (html) => document.dispatchEvent(new CustomEvent("watchbell:row", { detail: html })));
   on("counts", (data) => applyCounts(JSON.parse(data)));
   on("lost", refresh);
   on("changed", (id) => { if (id === watched || $("[data-any-change]")) refresh(); });
@@ -361,3 +321,11 @@ for (const button of $$("[data-copy]")) button.hidden = false;
 
 tick();
 setInterval(tick, 1000);
+
+// The list as it was filtered last is where the navigation leads back to.
+try {
+  const back = sessionStorage.getItem("watchbell_list");
+  if (back && location.pathname !== "/monitors") for (const link of $$(".nav a[href='/monitors']")) link.href += back;
+} catch {
+  // Storage may be off; then one comes back to the whole list.
+}

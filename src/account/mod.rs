@@ -3,6 +3,7 @@
 pub mod api_token;
 pub mod login;
 pub mod password;
+pub mod second_factor;
 pub mod session;
 pub mod setup;
 pub mod throttle;

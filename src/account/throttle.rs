@@ -59,6 +59,12 @@ impl<K: Hash + Eq + Clone> Counter<K> {
         Err(u32::try_from(left_ms.div_euclid(1000) + 1).unwrap_or(u32::MAX))
     }
 
+    /// How many more hits `key` is allowed now.
+    pub fn left(&self, key: &K, now: Timestamp) -> u32 {
+        let span = self.spans.get(key).filter(|span| is_current(**span, self.span_ms, now));
+        self.limit.saturating_sub(span.map_or(0, |span| span.hits))
+    }
+
     /// Forgets what `key` did.
     pub fn forget(&mut self, key: &K) {
         self.spans.remove(key);
@@ -88,7 +94,36 @@ fn is_current(span: Span, span_ms: i64, now: Timestamp) -> bool {
     (0..span_ms).contains(&now.since(span.began))
 }
 
-const LOGIN_SPAN_MS: i64 = 15 * 60 * 1000;
+/// The span in which attempts to sign in are counted: 15 minutes.
+pub const LOGIN_SPAN_MS: i64 = 15 * 60 * 1000;
+/// Codes of a second factor that one account may try in a span. Whoever gets so far has the password.
+const CODES: u32 = 10;
+
+/// Slows down guessing of second factors, by account.
+#[derive(Debug)]
+pub struct CodeThrottle(Counter<i64>);
+
+impl Default for CodeThrottle {
+    fn default() -> Self {
+        Self(Counter::new(CODES, LOGIN_SPAN_MS))
+    }
+}
+
+impl CodeThrottle {
+    /// Counts an attempt of a user, before the code is looked at. Gives how many are left.
+    ///
+    /// # Errors
+    /// The whole seconds to wait.
+    pub fn attempt(&mut self, user_id: i64, now: Timestamp) -> Result<u32, u32> {
+        self.0.hit(&user_id, now)?;
+        Ok(self.0.left(&user_id, now))
+    }
+
+    /// The code was right.
+    pub fn succeeded(&mut self, user_id: i64) {
+        self.0.forget(&user_id);
+    }
+}
 
 /// Slows down guessing of passwords: by address, by account, and by both together.
 ///
@@ -112,18 +147,21 @@ impl Default for LoginThrottle {
 }
 
 impl LoginThrottle {
-    /// Counts an attempt, before the password is looked at, so that many at once do not slip through.
+    /// Counts an attempt, before the password is looked at, so that many at once do not slip through. Gives how many are left.
     ///
     /// # Errors
     /// The whole seconds to wait.
-    pub fn attempt(&mut self, address: IpAddr, account: &str, now: Timestamp) -> Result<(), u32> {
+    pub fn attempt(&mut self, address: IpAddr, account: &str, now: Timestamp) -> Result<u32, u32> {
         let (address, account) = (network(address), account_key(account));
         let pair = (address, account.clone());
         self.by_pair.check(&pair, now)?;
         self.by_address.check(&address, now)?;
         self.by_account.hit(&account, now)?;
         self.by_address.hit(&address, now)?;
-        self.by_pair.hit(&pair, now)
+        self.by_pair.hit(&pair, now)?;
+        let elsewhere =
+            self.by_address.left(&address, now).min(self.by_account.left(&account, now));
+        Ok(self.by_pair.left(&pair, now).min(elsewhere))
     }
 
     /// The attempt was right: earlier mistakes of this person at this address no longer count.
@@ -179,12 +217,12 @@ mod tests {
     #[test]
     fn five_wrong_passwords_from_one_place_are_enough_but_the_owner_elsewhere_gets_in() {
         let mut throttle = LoginThrottle::default();
-        for _ in 0..5 {
-            assert_eq!(throttle.attempt(addr("192.0.2.1"), "a@example.com", T0), Ok(()));
+        for left in [4, 3, 2, 1, 0] {
+            assert_eq!(throttle.attempt(addr("192.0.2.1"), "a@example.com", T0), Ok(left));
         }
         assert!(throttle.attempt(addr("192.0.2.1"), "a@example.com", T0).is_err());
         assert!(throttle.attempt(addr("::ffff:192.0.2.1"), "a@example.com", T0).is_err());
-        assert_eq!(throttle.attempt(addr("192.0.2.2"), "a@example.com", T0), Ok(()));
+        assert!(throttle.attempt(addr("192.0.2.2"), "a@example.com", T0).is_ok());
     }
 
     #[test]
@@ -192,17 +230,17 @@ mod tests {
         let mut throttle = LoginThrottle::default();
         for n in 0..30 {
             let address = addr(&format!("2001:db8::{n:x}"));
-            assert_eq!(throttle.attempt(address, &format!("{n}@example.com"), T0), Ok(()));
+            assert!(throttle.attempt(address, &format!("{n}@example.com"), T0).is_ok());
         }
         assert!(throttle.attempt(addr("2001:db8::ffff"), "x@example.com", T0).is_err());
-        assert_eq!(throttle.attempt(addr("2001:db8:0:1::1"), "x@example.com", T0), Ok(()));
+        assert!(throttle.attempt(addr("2001:db8:0:1::1"), "x@example.com", T0).is_ok());
     }
 
     #[test]
     fn getting_in_forgives_earlier_mistakes() {
         let mut throttle = LoginThrottle::default();
         for _ in 0..50 {
-            assert_eq!(throttle.attempt(addr("192.0.2.1"), "a@example.com", T0), Ok(()));
+            assert!(throttle.attempt(addr("192.0.2.1"), "a@example.com", T0).is_ok());
             throttle.succeeded(addr("192.0.2.1"), "a@example.com");
         }
     }

@@ -123,6 +123,26 @@ pub async fn set_password(
     Ok(())
 }
 
+/// Gives a user another address to sign in with, and ends every session of the user.
+///
+/// # Errors
+/// [`Error::NotFound`]; [`Error::Fields`] for a wrong or taken address.
+pub async fn set_email(db: &Db, user_id: i64, email: &str) -> Result<()> {
+    let email = parse_email(email).map_err(|reason| FieldErrors::one("email", reason))?;
+    let mut tx = db.begin().await?;
+    match users::set_email(&mut tx.conn(), user_id, &email, &fold_email(&email)).await {
+        Ok(true) => {}
+        Ok(false) => return Err(not_found()),
+        Err(store::Error::Unique) => {
+            return Err(FieldErrors::one("email", "is in use by another user").into());
+        }
+        Err(other) => return Err(other.into()),
+    }
+    store::sessions::remove_of_user(&mut tx.conn(), user_id).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
 /// Gives a user another role.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use super::meter::Meter;
 use super::record::Ended;
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::{CheckError, CheckResult, ErrorKind, Monitor, Pace, Target, Verdict};
-use crate::probe::Prober;
+use crate::probe::Checks;
 
 /// A time-out that comes this much too late, in ms, says more about this machine than about the target. Not less: a target that
 /// keeps us busy must not talk itself out of its time-out.
@@ -24,7 +24,7 @@ pub(super) fn address(target: &Target) -> String {
 
 /// What a check is made with.
 pub(super) struct Means {
-    pub(super) prober: Arc<Prober>,
+    pub(super) prober: Arc<dyn Checks>,
     pub(super) judge: Judge,
     pub(super) clock: SharedClock,
     pub(super) meter: Arc<Meter>,

@@ -101,6 +101,14 @@ impl Engine {
         self.write_watched(Work::Create { kind, fields }).await
     }
 
+    /// Makes several monitors, each of its kind and from its fields, or none of them.
+    ///
+    /// # Errors
+    /// [`EngineError::Invalid`] names every wrong field of the first that is wrong.
+    pub async fn create_monitors(&self, wanted: Vec<(Kind, Map<String, Value>)>) -> Result<()> {
+        self.write(Work::CreateMany(wanted)).await.map(drop)
+    }
+
     /// Changes the given fields of a monitor (a PATCH): absent keeps, null is the default.
     ///
     /// # Errors

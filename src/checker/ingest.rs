@@ -109,6 +109,8 @@ pub enum Work {
         /// From these fields.
         fields: Map<String, Value>,
     },
+    /// Make several monitors, or none.
+    CreateMany(Vec<(Kind, Map<String, Value>)>),
     /// Change a monitor.
     Update {
         /// Which.
@@ -378,6 +380,7 @@ impl<'a> Group<'a> {
                 self.was_away(conn, *monitor_id, *from, *is_gap).await
             }
             Work::Create { kind, fields } => self.create(conn, *kind, fields).await,
+            Work::CreateMany(wanted) => self.create_many(conn, wanted).await,
             Work::Update { id, fields } => self.update(conn, *id, fields).await,
             Work::Delete { id } => self.delete(conn, *id).await,
             Work::Pause { id } => self.pause(conn, *id).await,

@@ -12,6 +12,7 @@ mod queue_tests;
 pub mod record;
 pub mod run;
 mod slot;
+pub mod trial;
 pub mod watch;
 
 pub use engine::{Engine, EngineError};

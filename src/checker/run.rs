@@ -20,7 +20,7 @@ use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Monitor, MonitorId, Pace, schedule};
-use crate::probe::Prober;
+use crate::probe::Checks;
 use crate::store::monitors::Watched;
 
 /// Checks in flight to one address (contract, section 2).
@@ -55,7 +55,7 @@ pub struct Checker {
     /// The time.
     pub clock: SharedClock,
     /// Makes the checks.
-    pub prober: Arc<Prober>,
+    pub prober: Arc<dyn Checks>,
     /// Says which failures are ours.
     pub judge: Judge,
     /// Where results go.

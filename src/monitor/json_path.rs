@@ -48,6 +48,46 @@ impl Path {
     }
 }
 
+/// One step of a path that names a single node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The key or the index.
+    pub name: String,
+    /// Where it begins in the path, in bytes.
+    pub from: usize,
+    /// Where it ends.
+    pub to: usize,
+}
+
+/// The steps of a path of plain names and indices, as `$.checks.database` or `$['my cdn'][0]`; `None` of any other.
+pub fn steps(path: &str) -> Option<Vec<Step>> {
+    let mut found = Vec::new();
+    let mut from = 1;
+    let mut rest = path.strip_prefix('$')?;
+    while !rest.is_empty() {
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        let (name, length) = if let Some(inner) = rest.strip_prefix('.') {
+            let length = inner.find(|c| !is_name(c)).unwrap_or(inner.len());
+            (inner.get(..length)?, length + 1)
+        } else {
+            let length = rest.strip_prefix('[')?.find(']')? + 2;
+            let inner = rest.get(1..length - 1)?;
+            let quoted = |mark: char| inner.strip_prefix(mark)?.strip_suffix(mark);
+            let name = quoted('\'')
+                .or_else(|| quoted('"'))
+                .or_else(|| inner.chars().all(|c| c.is_ascii_digit()).then_some(inner))?;
+            (name, length)
+        };
+        if name.is_empty() || name.contains(['\\', '\'', '"']) {
+            return None;
+        }
+        found.push(Step { name: name.to_owned(), from, to: from + length });
+        rest = rest.get(length..)?;
+        from += length;
+    }
+    (!found.is_empty()).then_some(found)
+}
+
 /// What the cost of a path depends on, counted outside of quoted names.
 #[derive(Debug, Default)]
 struct Outline {

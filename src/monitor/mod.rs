@@ -33,6 +33,7 @@ pub mod quorum;
 pub mod regions;
 #[cfg(test)]
 mod regions_tests;
+pub mod rules;
 pub mod schedule;
 pub mod signal_path;
 pub mod spec;

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::quorum::Quorum;
 use super::spec::DAY;
-use super::{ErrorKind, Verdict};
+use super::{ErrorKind, Target, Verdict};
 use crate::fields::{Fields, parse_text};
 
 /// The rhythm of a monitor that is checked (contract, section 4).
@@ -120,6 +120,20 @@ fn parse_regions(value: &Value) -> Result<Vec<String>, String> {
         return Err(format!("must have at most {REGIONS_MAX} regions"));
     }
     Ok(names)
+}
+
+impl Target {
+    /// The rhythm of its checks, to be changed; `None` of what is not checked.
+    pub fn pace_mut(&mut self) -> Option<&mut Pace> {
+        match self {
+            Self::Http(spec) => Some(&mut spec.pace),
+            Self::Tcp(spec) => Some(&mut spec.pace),
+            Self::Dns(spec) => Some(&mut spec.pace),
+            Self::Tls(spec) => Some(&mut spec.pace),
+            Self::Icmp(spec) => Some(&mut spec.pace),
+            Self::Heartbeat(_) => None,
+        }
+    }
 }
 
 #[cfg(test)]

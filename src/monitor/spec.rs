@@ -98,18 +98,6 @@ impl Target {
         }
     }
 
-    /// The same, to be changed.
-    pub fn pace_mut(&mut self) -> Option<&mut Pace> {
-        match self {
-            Self::Http(spec) => Some(&mut spec.pace),
-            Self::Tcp(spec) => Some(&mut spec.pace),
-            Self::Dns(spec) => Some(&mut spec.pace),
-            Self::Tls(spec) => Some(&mut spec.pace),
-            Self::Icmp(spec) => Some(&mut spec.pace),
-            Self::Heartbeat(_) => None,
-        }
-    }
-
     /// Its address; `None` of what has none.
     pub fn url(&self) -> Option<&Url> {
         match self {

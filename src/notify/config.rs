@@ -67,8 +67,8 @@ fn read_type(
     };
     match kind {
         Some(ChannelType::Email) if !has_smtp && stored.is_none() => Err(
-            "cannot be email as no mail server is set: start Watchbell with WATCHBELL_SMTP_URL \
-                 (such as smtps://user:password@mail.example.com) and WATCHBELL_SMTP_FROM"
+            "cannot be email as no mail server is set: set one under Settings, Mail, or start Watchbell with \
+                 WATCHBELL_SMTP_URL (such as smtps://user:password@mail.example.com) and WATCHBELL_SMTP_FROM"
                 .to_owned(),
         ),
         Some(kind) => Ok(kind),

@@ -33,7 +33,9 @@ pub async fn send(
     limit: Duration,
 ) -> Attempt {
     let Some(settings) = settings else {
-        return Attempt::hopeless("no mail server is set: start Watchbell with WATCHBELL_SMTP_URL");
+        return Attempt::hopeless(
+            "no mail server is set: set one under Settings, Mail, or start Watchbell with WATCHBELL_SMTP_URL",
+        );
     };
     let addresses: Vec<Address> = to.iter().filter_map(|address| address.parse().ok()).collect();
     let message = match build(&settings.from, &addresses, outgoing) {

@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod retry;
 mod settle;
 pub mod smtp;
+pub mod smtp_secret;
 pub mod summary;
 #[cfg(test)]
 pub(crate) mod testing;

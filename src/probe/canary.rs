@@ -34,6 +34,9 @@ pub trait Canaries: Send + Sync + 'static {
     /// Asks, or gives an answer that is still true: "answers" is never older than the call, "silent" at most two seconds.
     async fn ask(&self) -> CanaryReport;
 
+    /// Takes others in their place, from now on.
+    async fn set(&self, _list: Vec<Canary>) {}
+
     /// Called once at the start: says in the log who they are and whether they answer.
     async fn introduce(&self) {}
 }
@@ -112,7 +115,7 @@ enum Outcome {
 
 /// The canaries of the setting. Those who ask at once share one look.
 pub struct SystemCanaries {
-    list: Vec<Canary>,
+    list: Mutex<Vec<Canary>>,
     /// The last look: when it began, and what it found. Held while looking.
     last: tokio::sync::Mutex<Option<(Instant, CanaryReport)>>,
     memory: Mutex<Memory>,
@@ -130,7 +133,7 @@ struct Memory {
 impl SystemCanaries {
     /// Canaries that have not been asked yet.
     pub fn new(list: Vec<Canary>) -> Self {
-        Self { list, last: Default::default(), memory: Default::default() }
+        Self { list: Mutex::new(list), last: Default::default(), memory: Default::default() }
     }
 
     fn to_ask(&self) -> Vec<Asked> {
@@ -141,7 +144,8 @@ impl SystemCanaries {
         }
         memory.gateway = gateway.or(memory.gateway);
         let mut asked = Vec::new();
-        for canary in &self.list {
+        let list = self.list.lock().unwrap_or_else(PoisonError::into_inner);
+        for canary in list.iter() {
             match canary {
                 Canary::Resolver => {
                     asked.extend(memory.resolvers.iter().copied().map(Asked::Resolver));
@@ -228,12 +232,19 @@ impl Canaries for SystemCanaries {
         report
     }
 
+    async fn set(&self, list: Vec<Canary>) {
+        let mut last = self.last.lock().await;
+        *self.list.lock().unwrap_or_else(PoisonError::into_inner) = list;
+        // What the others said is no word of these.
+        *last = None;
+    }
+
     async fn introduce(&self) {
         let asked = self.to_ask();
         if asked.is_empty() {
             tracing::warn!(
                 "no canary is known (no resolver, no default gateway): errors that may be our own count as the target's. \
-                 Give some with WATCHBELL_CANARIES"
+                 Give some with WATCHBELL_CANARIES, or on the settings page"
             );
         }
         for one in &asked {

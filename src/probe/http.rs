@@ -46,12 +46,30 @@ pub struct Prober {
 }
 
 /// The final answer of a check.
-struct Answer {
-    status: u16,
-    /// The headers that assertions ask for.
-    headers: Vec<Header>,
+#[derive(Debug)]
+pub struct Answer {
+    /// Its status code.
+    pub status: u16,
+    /// Its headers; of a routine check only those that assertions ask for.
+    pub headers: Vec<Header>,
     /// The decoded body, up to [`BODY_MAX`].
-    body: Vec<u8>,
+    pub body: Vec<u8>,
+}
+
+/// A check with the answer that it judged.
+#[derive(Debug)]
+pub struct Look {
+    /// What the check found.
+    pub result: CheckResult,
+    /// The answer, when one came whole and it was asked for by HTTP.
+    pub answer: Option<Answer>,
+}
+
+/// Which headers of an answer are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keep {
+    Asserted,
+    All,
 }
 
 impl Prober {
@@ -110,6 +128,15 @@ impl Prober {
         })
     }
 
+    /// The same check, with the answer kept: for somebody who looks on while a monitor is being made.
+    pub async fn look(&self, target: &Target, region: &str, started_at: Timestamp) -> Option<Look> {
+        if let Target::Http(spec) = target {
+            return Some(self.look_http(spec, region, started_at, Keep::All).await);
+        }
+        let result = self.check(target, region, started_at).await?;
+        Some(Look { result, answer: None })
+    }
+
     /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
     /// `timeout_seconds`, keeps at most [`BODY_MAX`] of the body, and leaves no connection behind.
     pub async fn check_http(
@@ -118,9 +145,19 @@ impl Prober {
         region: &str,
         started_at: Timestamp,
     ) -> CheckResult {
+        self.look_http(spec, region, started_at, Keep::Asserted).await.result
+    }
+
+    async fn look_http(
+        &self,
+        spec: &HttpSpec,
+        region: &str,
+        started_at: Timestamp,
+        keep: Keep,
+    ) -> Look {
         let marks = Marks::start();
         let limit = Duration::from_secs(spec.pace.timeout_seconds.into());
-        let fetching = Arc::clone(&marks).watch(self.fetch(spec, &marks));
+        let fetching = Arc::clone(&marks).watch(self.fetch(spec, &marks, keep));
         let outcome = tokio::time::timeout(limit, fetching)
             .await
             .unwrap_or_else(|_| Err(timed_out(marks.resolving(), spec.pace.timeout_seconds)));
@@ -137,7 +174,7 @@ impl Prober {
             ),
             Err(error) => Assessment::failed(spec, marks.status(), error.clone()),
         };
-        CheckResult {
+        let result = CheckResult {
             region: region.to_owned(),
             started_at,
             phases,
@@ -146,11 +183,17 @@ impl Prober {
             failed_checks: assessed.failed_checks,
             certificate: certs::first_to_end(&marks.take_certificates()),
             verdict: assessed.verdict,
-        }
+        };
+        Look { result, answer: outcome.ok() }
     }
 
     /// Follows the hops to the final answer and reads it.
-    async fn fetch(&self, spec: &HttpSpec, marks: &Marks) -> Result<Answer, CheckError> {
+    async fn fetch(
+        &self,
+        spec: &HttpSpec,
+        marks: &Marks,
+        keep: Keep,
+    ) -> Result<Answer, CheckError> {
         let client = if spec.verify_tls { &self.strict } else { &self.lax };
         let mut hop = Hop::first(spec);
         for _ in 0..=MAX_HOPS {
@@ -162,8 +205,9 @@ impl Prober {
                 Some(location) => hop = hop.next(status, &location)?,
                 None => {
                     marks.answered(status);
-                    let headers = asserted_headers(spec, &response);
-                    let body = read_body(response, spec.asks_of_body(), host(&hop.url)).await?;
+                    let headers = kept_headers(spec, &response, keep);
+                    let asked = keep == Keep::All || spec.asks_of_body();
+                    let body = read_body(response, asked, host(&hop.url)).await?;
                     return Ok(Answer { status, headers, body });
                 }
             }
@@ -232,8 +276,8 @@ fn headers(hop: &Hop) -> Result<HeaderMap, CheckError> {
     Ok(map)
 }
 
-/// The headers that assertions ask for; the others are not copied.
-fn asserted_headers(spec: &HttpSpec, response: &Response) -> Vec<Header> {
+/// The headers that assertions ask for, unless all are to be kept; the others are not copied.
+fn kept_headers(spec: &HttpSpec, response: &Response, keep: Keep) -> Vec<Header> {
     let asserted = |name: &HeaderName| {
         let mut names = spec.assertions.iter().filter(|a| a.source() == Source::Header);
         names.any(|a| a.path().is_some_and(|path| path.eq_ignore_ascii_case(name.as_str())))
@@ -242,7 +286,8 @@ fn asserted_headers(spec: &HttpSpec, response: &Response) -> Vec<Header> {
         name: name.as_str().to_owned(),
         value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
     };
-    response.headers().iter().filter(|(name, _)| asserted(name)).map(copied).collect()
+    let kept = |name: &HeaderName| keep == Keep::All || asserted(name);
+    response.headers().iter().filter(|(name, _)| kept(name)).map(copied).collect()
 }
 
 fn location(response: &Response) -> Option<String> {

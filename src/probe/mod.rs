@@ -23,7 +23,36 @@ mod tcp;
 mod tls;
 mod trust;
 
+use async_trait::async_trait;
+
+use crate::clock::Timestamp;
+use crate::monitor::{CheckResult, Target};
+
 pub use canary::{Canaries, SystemCanaries};
 pub use egress::EgressRules;
-pub use http::{Prober, server_client};
+pub use http::{Answer, Look, Prober, server_client};
 pub use resolver::GuardedResolver;
+
+/// Who makes the checks: a [`Prober`], or what stands in for one where nothing may be contacted.
+#[async_trait]
+pub trait Checks: Send + Sync + 'static {
+    /// Checks `target` once, from `region`; `started_at` is the time that the result bears. `None` of what is not checked.
+    async fn check(
+        &self,
+        target: &Target,
+        region: &str,
+        started_at: Timestamp,
+    ) -> Option<CheckResult>;
+}
+
+#[async_trait]
+impl Checks for Prober {
+    async fn check(
+        &self,
+        target: &Target,
+        region: &str,
+        started_at: Timestamp,
+    ) -> Option<CheckResult> {
+        Prober::check(self, target, region, started_at).await
+    }
+}

@@ -1,8 +1,11 @@
 //! Keeping history small: old results and pings are removed in small batches, so that no other write waits long.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::SharedClock;
+use crate::server_settings::ServerSettings;
 use crate::store::{self, Db, history, monitors};
 
 /// How often old rows are looked for, in ms.
@@ -12,10 +15,10 @@ const BATCH: i64 = 1_000;
 const DAY_MS: i64 = 86_400_000;
 
 /// What is kept.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone)]
 pub struct Retention {
-    /// Days that raw results are kept.
-    pub result_days: u32,
+    /// Says for how many days raw results are kept, and when that changes.
+    pub settings: Arc<ServerSettings>,
     /// Pings kept for each heartbeat.
     pub pings: u32,
 }
@@ -24,6 +27,8 @@ impl Retention {
     /// Removes what is too old, every hour, until `stop`.
     pub async fn run(self, db: Db, clock: SharedClock, stop: CancellationToken) {
         loop {
+            // Before the look, so that a change while it runs is not slept over.
+            let changed = self.settings.retention_changed();
             if let Err(error) = self.prune(&db, &clock, &stop).await {
                 tracing::error!(%error, "old history could not be removed");
             }
@@ -31,6 +36,7 @@ impl Retention {
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = clock.sleep_until(next) => {}
+                () = changed => {}
             }
         }
     }
@@ -41,7 +47,7 @@ impl Retention {
         clock: &SharedClock,
         stop: &CancellationToken,
     ) -> store::Result<()> {
-        let before = clock.now().plus_ms(-i64::from(self.result_days) * DAY_MS);
+        let before = clock.now().plus_ms(-i64::from(self.settings.retention_days()) * DAY_MS);
         let ids = {
             let mut reader = db.read().await?;
             monitors::all_ids(&mut reader.conn()).await?

@@ -24,21 +24,33 @@ pub struct Candidate {
     pub next_attempt_at: Timestamp,
 }
 
-/// The alerts about monitors that wait on enabled channels and may still be told together with others, oldest first: nobody
-/// has tried them, nor has somebody tried an older one of the same monitor and channel that is still on its way by itself.
+/// The alerts about monitors that wait on enabled channels that people read and may still be told together with others, oldest
+/// first: nobody has tried them, nor has somebody tried an older one of the same monitor and channel that is still on its way by itself.
 pub async fn candidates(conn: &mut Conn<'_>) -> Result<Vec<Candidate>> {
     type Row = (i64, MonitorId, Timestamp, ChannelId, ChannelType, Timestamp);
-    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
+    let machines: Vec<ChannelType> =
+        ChannelType::ALL.iter().copied().filter(|kind| kind.room().is_none()).collect();
+    // The text holds placeholders only; all values are bound.
+    let text = format!(
         "SELECT d.id, d.monitor_id, d.created_at, d.channel_id, c.type, d.next_attempt_at
          FROM deliveries d JOIN channels c ON c.id = d.channel_id
          WHERE d.state = 'pending' AND d.first_attempt_at IS NULL AND d.summary_id IS NULL
-            AND d.monitor_id IS NOT NULL AND c.enabled
+            AND d.monitor_id IS NOT NULL AND c.enabled AND c.type NOT IN ({})
             AND NOT EXISTS (
                 SELECT 1 FROM deliveries older
                 WHERE older.state = 'pending' AND older.channel_id = d.channel_id
                     AND COALESCE(older.monitor_id, 0) = COALESCE(d.monitor_id, 0)
                     AND older.id < d.id AND older.first_attempt_at IS NOT NULL)
-         ORDER BY d.id").fetch_all(c).await)?;
+         ORDER BY d.id",
+        placeholders(1, machines.len())
+    );
+    let rows: Vec<Row> = on!(conn, c => {
+        let mut query = sqlx::query_as(AssertSqlSafe(text));
+        for machine in machines {
+            query = query.bind(machine);
+        }
+        query.fetch_all(c).await
+    })?;
     let candidate = |row: Row| {
         let (id, monitor_id, created_at, channel_id, kind, next_attempt_at) = row;
         let waiting = Waiting { id, monitor_id, created_at };

@@ -9,6 +9,7 @@
 //! ```
 
 pub mod api_tokens;
+pub mod briefs;
 pub mod channels;
 mod codec;
 pub mod deliveries;
@@ -22,6 +23,7 @@ pub mod monitors;
 pub mod open;
 pub mod outbox;
 pub mod probes;
+pub mod second_factors;
 pub mod sessions;
 pub mod settings;
 #[cfg(test)]
@@ -100,6 +102,14 @@ pub enum Db {
 }
 
 impl Db {
+    /// Which database it is, as people call it.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::Sqlite { .. } => "SQLite",
+            Self::Postgres { .. } => "PostgreSQL",
+        }
+    }
+
     /// Begins a transaction that writes.
     pub async fn begin(&self) -> Result<Tx<'static>> {
         Ok(match self {

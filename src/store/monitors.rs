@@ -1,5 +1,7 @@
 //! Monitors and what is known of them now.
 
+mod chosen;
+
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -8,8 +10,8 @@ use super::{Conn, Error, Result, dependencies, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
-use crate::notify::ChannelId;
 use crate::seal::Sealer;
+pub use chosen::{chosen_channels, tagged, tags};
 
 /// A monitor beside its state.
 #[derive(Debug, Clone, PartialEq)]
@@ -150,6 +152,11 @@ async fn write_tags(conn: &mut Conn<'_>, id: MonitorId, tags: &[String]) -> Resu
                 .bind(tag)
         )?;
     }
+    let first = tags.first().map_or("", String::as_str);
+    run!(
+        conn,
+        sqlx::query("UPDATE monitors SET group_tag = $2 WHERE id = $1").bind(id).bind(first)
+    )?;
     Ok(())
 }
 
@@ -324,7 +331,7 @@ pub struct Filter {
 }
 
 /// The conditions of a [`Filter`]. Its parameters are $1 to $7.
-const FILTER: &str = "
+pub(super) const FILTER: &str = "
     ($1 IS NULL OR m.type = $1)
     AND ($2 IS NULL OR s.status = $2)
     AND ($3 IS NULL OR (s.status = 'up' AND s.due_at <= $3))
@@ -334,14 +341,14 @@ const FILTER: &str = "
     AND ($7 = '' OR $7 LIKE '%,' || m.id || ',%')";
 
 impl Filter {
-    fn pattern(&self) -> Option<String> {
+    pub(super) fn pattern(&self) -> Option<String> {
         let text = self.text.as_deref().map(str::trim).filter(|t| !t.is_empty())?;
         let escaped = fold(text).replace('!', "!!").replace('%', "!%").replace('_', "!_");
         Some(format!("%{escaped}%"))
     }
 
     /// `,1,2,` or nothing for all; one parameter however many ids.
-    fn id_list(&self) -> String {
+    pub(super) fn id_list(&self) -> String {
         match &self.ids {
             None => String::new(),
             Some(ids) => ids.iter().fold(",".to_owned(), |list, id| format!("{list}{id},")),
@@ -384,41 +391,4 @@ pub async fn count(conn: &mut Conn<'_>, filter: &Filter) -> Result<i64> {
 /// How many monitors are in each status.
 pub async fn count_by_status(conn: &mut Conn<'_>) -> Result<Vec<(Status, i64)>> {
     on!(conn, c => sqlx::query_as("SELECT status, COUNT(*) FROM monitor_states GROUP BY status").fetch_all(c).await)
-}
-
-/// All tags in use, by name.
-pub async fn tags(conn: &mut Conn<'_>) -> Result<Vec<String>> {
-    on!(conn, c => sqlx::query_scalar("SELECT DISTINCT tag FROM monitor_tags ORDER BY tag").fetch_all(c).await)
-}
-
-/// Which monitors have any of these tags: pairs of tag and monitor.
-pub async fn tagged(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<(String, MonitorId)>> {
-    if tags.is_empty() {
-        return Ok(Vec::new());
-    }
-    let sql = format!(
-        "SELECT tag, monitor_id FROM monitor_tags WHERE tag IN ({})",
-        placeholders(1, tags.len())
-    );
-    on!(conn, c => {
-        let mut query = sqlx::query_as(AssertSqlSafe(sql));
-        for tag in tags {
-            query = query.bind(tag);
-        }
-        query.fetch_all(c).await
-    })
-}
-
-/// The channels that each monitor has chosen; `None` stands for the default ones. Nothing else is read of the settings.
-pub async fn chosen_channels(
-    conn: &mut Conn<'_>,
-) -> Result<Vec<(MonitorId, Option<Vec<ChannelId>>)>> {
-    #[derive(serde::Deserialize)]
-    struct Chosen {
-        #[serde(default)]
-        channel_ids: Option<Vec<ChannelId>>,
-    }
-    let rows: Vec<(MonitorId, Json<Chosen>)> = on!(conn, c => sqlx::query_as(
-        "SELECT id, settings FROM monitors").fetch_all(c).await)?;
-    Ok(rows.into_iter().map(|(id, chosen)| (id, chosen.0.channel_ids)).collect())
 }

@@ -2,7 +2,7 @@
 
 use super::{Conn, Result, on, run};
 use crate::account::Role;
-use crate::account::session::Session;
+use crate::account::session::{Origin, Session};
 use crate::account::user::User;
 use crate::clock::Timestamp;
 
@@ -13,17 +13,54 @@ pub async fn insert(
     conn: &mut Conn<'_>,
     token_hash: &[u8],
     user_id: i64,
+    origin: &Origin,
     now: Timestamp,
 ) -> Result<()> {
     run!(
         conn,
         sqlx::query(
-            "INSERT INTO sessions (token_hash, user_id, created_at, seen_at)
-             VALUES ($1, $2, $3, $3)"
+            "INSERT INTO sessions (token_hash, user_id, created_at, seen_at, remote_addr, user_agent)
+             VALUES ($1, $2, $3, $3, $4, $5)"
         )
         .bind(token_hash)
         .bind(user_id)
         .bind(now)
+        .bind(&origin.remote_addr)
+        .bind(&origin.user_agent)
+    )?;
+    Ok(())
+}
+
+/// A session in the list of its user.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Listed {
+    /// The hash of its token.
+    pub token_hash: Vec<u8>,
+    /// When it began.
+    pub created_at: Timestamp,
+    /// When it was last used.
+    pub seen_at: Timestamp,
+    /// From where it was begun.
+    pub remote_addr: String,
+    /// By what.
+    pub user_agent: String,
+}
+
+/// The sessions of a user, whether still valid or not, last used first.
+pub async fn of_user(conn: &mut Conn<'_>, user_id: i64) -> Result<Vec<Listed>> {
+    on!(conn, c => sqlx::query_as(
+        "SELECT token_hash, created_at, seen_at, remote_addr, user_agent FROM sessions
+         WHERE user_id = $1 ORDER BY seen_at DESC, token_hash")
+        .bind(user_id).fetch_all(c).await)
+}
+
+/// Removes all sessions of a user but one.
+pub async fn remove_others(conn: &mut Conn<'_>, user_id: i64, token_hash: &[u8]) -> Result<()> {
+    run!(
+        conn,
+        sqlx::query("DELETE FROM sessions WHERE user_id = $1 AND token_hash <> $2")
+            .bind(user_id)
+            .bind(token_hash)
     )?;
     Ok(())
 }

@@ -52,6 +52,29 @@ pub async fn find_for_login(
         .bind(email_folded).fetch_optional(c).await)
 }
 
+/// The password hash of a user.
+pub async fn password_hash(conn: &mut Conn<'_>, id: i64) -> Result<Option<String>> {
+    on!(conn, c => sqlx::query_scalar("SELECT password_hash FROM users WHERE id = $1")
+        .bind(id).fetch_optional(c).await)
+}
+
+/// Sets the address; [`super::Error::Unique`] when the folded one is taken. False when there is no such user.
+pub async fn set_email(
+    conn: &mut Conn<'_>,
+    id: i64,
+    email: &str,
+    email_folded: &str,
+) -> Result<bool> {
+    let changed = run!(
+        conn,
+        sqlx::query("UPDATE users SET email = $2, email_folded = $3 WHERE id = $1")
+            .bind(id)
+            .bind(email)
+            .bind(email_folded)
+    )?;
+    Ok(changed > 0)
+}
+
 /// One page of the users, in the order they were made.
 pub async fn list(conn: &mut Conn<'_>, limit: i64, offset: i64) -> Result<Vec<User>> {
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(

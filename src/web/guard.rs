@@ -112,6 +112,35 @@ async fn identify(req: &HttpRequest) -> Result<Option<Principal>, ApiError> {
     Ok(session::principal(&state.db, cookie.value(), now).await?)
 }
 
+/// What somebody showed, to be looked at again while they are listened to.
+pub enum Credential {
+    /// The token of a session cookie.
+    Session(String),
+    /// The secret of an API token.
+    Token(String),
+}
+
+impl Credential {
+    /// What `req` shows; `None` for nothing.
+    pub fn of(req: &HttpRequest) -> Option<Self> {
+        if let Some(secret) = req.headers().get(header::AUTHORIZATION).and_then(bearer) {
+            return Some(Self::Token(secret.to_owned()));
+        }
+        req.cookie(session::COOKIE).map(|cookie| Self::Session(cookie.value().to_owned()))
+    }
+
+    /// Whether it still counts at `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn is_alive(&self, state: &AppState, now: Timestamp) -> Result<bool, ApiError> {
+        Ok(match self {
+            Self::Session(token) => session::is_alive(&state.db, token, now).await?,
+            Self::Token(secret) => api_token::principal(&state.db, secret, now).await?.is_some(),
+        })
+    }
+}
+
 fn bearer(value: &HeaderValue) -> Option<&str> {
     let (scheme, secret) = value.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| secret.trim())

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use actix_web::http::header::{self, ContentEncoding};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use bytes::Bytes;
 use futures_util::stream;
@@ -12,6 +12,7 @@ use serde_json::{Map, json};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::error::ApiError;
+use super::guard::Credential;
 use super::pages::error::Page;
 use super::pages::row::{self, Row, RowPart};
 use super::pages::text::Viewer;
@@ -26,6 +27,8 @@ use crate::store::{self, monitors as stored};
 const GATHER_MS: i64 = 250;
 /// A quiet stream says that it is alive.
 const BEAT_MS: i64 = 15_000;
+/// How often it is looked at whether whoever listens still may: a session may be revoked by another process.
+const ACCESS_MS: i64 = 5_000;
 /// Counting looks at every monitor, so it is done less often.
 const COUNTS_MS: i64 = 1_000;
 /// With more changes at once, the page does better to load anew.
@@ -43,6 +46,13 @@ struct Feed {
     receiver: Receiver<LiveEvent>,
     viewer: Viewer,
     with_rows: bool,
+    credential: Credential,
+    /// When it was last looked at.
+    shown_at: Timestamp,
+    /// Whether it must be looked at now.
+    access_changed: bool,
+    /// When something was last sent.
+    said_at: Timestamp,
     changed: BTreeSet<MonitorId>,
     fell_behind: bool,
     counts: Vec<(&'static str, i64)>,
@@ -51,8 +61,13 @@ struct Feed {
 }
 
 /// `GET /events`. A page with `?rows=1` is sent each changed row as markup; others only the monitor's number.
-pub async fn events(visit: Visit, wants: web::Query<Wants>) -> Page {
+pub async fn events(req: HttpRequest, visit: Visit, wants: web::Query<Wants>) -> Page {
+    let credential = Credential::of(&req).ok_or(ApiError::Unauthorized("sign in first"))?;
     let feed = Feed {
+        credential,
+        shown_at: visit.viewer.now,
+        access_changed: false,
+        said_at: visit.viewer.now,
         receiver: visit.state.live.subscribe(),
         viewer: visit.viewer,
         with_rows: wants.rows == Some(1),
@@ -73,23 +88,27 @@ pub async fn events(visit: Visit, wants: web::Query<Wants>) -> Page {
         .streaming(stream::unfold(feed, next)))
 }
 
-/// The next piece of the stream; `None` when the server stops, as an open stream would hold the stop.
+/// The next piece of the stream; `None` when the server stops, as an open stream would hold the stop, and when whoever listens
+/// may no longer.
 async fn next(mut feed: Feed) -> Option<(Result<Bytes, actix_web::Error>, Feed)> {
     loop {
         let idle = feed.changed.is_empty() && !feed.counts_wanted && !feed.fell_behind;
-        let wait = if idle { BEAT_MS } else { GATHER_MS };
+        let wait = if idle { ACCESS_MS } else { GATHER_MS };
         let until = feed.state.clock.sleep_until(feed.state.clock.now().plus_ms(wait));
         let stop = feed.state.stop.clone();
         let in_time = tokio::select! {
             () = stop.cancelled() => return None,
             ended = feed.gather_until(until, idle) => !ended,
         };
-        if !in_time {
+        if !in_time || !feed.may_listen().await {
             return None;
         }
         match feed.render().await {
             Ok(text) if text.is_empty() => {}
-            Ok(text) => return Some((Ok(Bytes::from(text)), feed)),
+            Ok(text) => {
+                feed.said_at = feed.viewer.now;
+                return Some((Ok(Bytes::from(text)), feed));
+            }
             Err(error) => return Some((Err(error.into()), feed)),
         }
     }
@@ -107,6 +126,10 @@ impl Feed {
                         self.counts_wanted = true;
                     }
                     Ok(LiveEvent::CountsChanged) => self.counts_wanted = true,
+                    Ok(LiveEvent::AccessChanged) => {
+                        self.access_changed = true;
+                        return false;
+                    }
                     Err(RecvError::Lagged(_)) => self.fell_behind = true,
                     Err(RecvError::Closed) => return true,
                 },
@@ -117,6 +140,17 @@ impl Feed {
                 until = self.state.clock.sleep_until(now.plus_ms(GATHER_MS));
             }
         }
+    }
+
+    /// Whether the session or token still counts. When that cannot be found out, the stream ends too: it begins anew by itself.
+    async fn may_listen(&mut self) -> bool {
+        let now = self.state.clock.now();
+        let is_due = now.since(self.shown_at) >= ACCESS_MS || now < self.shown_at;
+        if !std::mem::take(&mut self.access_changed) && !is_due {
+            return true;
+        }
+        self.shown_at = now;
+        self.credential.is_alive(&self.state, now).await.unwrap_or(false)
     }
 
     async fn render(&mut self) -> Result<String, ApiError> {
@@ -132,7 +166,8 @@ impl Feed {
         };
         text.push_str(&self.new_counts().await?);
         // Nothing to tell, and the counts are not due: only a stream that was quiet for long says so.
-        if text.is_empty() && !self.counts_wanted {
+        let is_quiet = self.viewer.now.since(self.said_at) >= BEAT_MS;
+        if text.is_empty() && !self.counts_wanted && is_quiet {
             return Ok(event("beat", "1"));
         }
         Ok(text)

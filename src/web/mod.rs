@@ -15,6 +15,7 @@ pub mod ping;
 pub mod remote;
 pub mod state;
 pub mod table;
+pub mod undo;
 
 use actix_web::http::header::CACHE_CONTROL;
 use actix_web::middleware::{DefaultHeaders, from_fn};

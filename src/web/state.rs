@@ -10,14 +10,16 @@ use crate::account::login::Logins;
 use crate::base_url::BaseUrl;
 use crate::checker::Engine;
 use crate::checker::meter::Meter;
+use crate::checker::trial::Trials;
 use crate::clock::SharedClock;
 use crate::live::LiveEvent;
 use crate::notify::outbox::Sender;
-use crate::notify::smtp::SmtpSettings;
 use crate::region::hub::Hub;
 use crate::seal::Sealer;
+use crate::server_settings::ServerSettings;
 use crate::store::Db;
 use crate::web::guard::TokenLimit;
+use crate::web::undo::UndoLog;
 
 /// The state shared by all workers of the web server.
 pub struct AppState {
@@ -27,6 +29,8 @@ pub struct AppState {
     pub clock: SharedClock,
     /// The handle through which monitors, incidents and windows are changed.
     pub engine: Engine,
+    /// Tests settings that are not saved yet.
+    pub trials: Trials,
     /// Seals and opens secrets of the database.
     pub sealer: Sealer,
     /// The server's own region.
@@ -39,8 +43,8 @@ pub struct AppState {
     pub trusted_proxies: Vec<IpNet>,
     /// The sender of alerts: tests a channel, tries a delivery again.
     pub outbox: Sender,
-    /// Where e-mail goes out; without it, e-mail channels are refused.
-    pub smtp: Option<SmtpSettings>,
+    /// Mail, retention, canaries: what the settings page changes.
+    pub settings: Arc<ServerSettings>,
     /// What open pages are told.
     pub live: broadcast::Sender<LiveEvent>,
     /// Asks streams to end when the server stops.
@@ -53,4 +57,19 @@ pub struct AppState {
     pub logins: Logins,
     /// How often each token was used.
     pub token_limit: TokenLimit,
+    /// What can be undone.
+    pub undo: UndoLog,
+}
+
+impl AppState {
+    /// Whether mail can be sent; without, e-mail channels are refused.
+    pub fn has_mail(&self) -> bool {
+        self.settings.smtp().is_some()
+    }
+
+    /// Tells open streams that a session or a token may have been revoked.
+    pub fn access_changed(&self) {
+        // Nobody has a page open.
+        let _ = self.live.send(LiveEvent::AccessChanged);
+    }
 }

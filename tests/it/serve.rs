@@ -52,6 +52,7 @@ fn each_bad_setting_is_named_in_one_line() {
         ("WATCHBELL_DATABASE_URL", "postgres://user@127.0.0.1:1/x"),
         ("WATCHBELL_BASE_URL", "nonsense"),
         ("WATCHBELL_BASE_URL", "ftp://example.com"),
+        ("WATCHBELL_BASE_URL", "https://example.com/watchbell"),
         ("WATCHBELL_SMTP_URL", "http://mail.example.com"),
         ("WATCHBELL_ADMIN_EMAIL", "a@example.com"),
         ("WATCHBELL_EGRESS_DENY", "nonsense"),

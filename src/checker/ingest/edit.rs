@@ -26,8 +26,36 @@ impl Group<'_> {
             Ok(settings) => settings,
             Err(errors) => return Ok(Reply::Invalid(errors)),
         };
+        self.insert(conn, kind, &settings).await
+    }
+
+    /// Makes all of them, or none when one cannot be.
+    pub(super) async fn create_many(
+        &mut self,
+        conn: &mut Conn<'_>,
+        wanted: &[(Kind, Map<String, Value>)],
+    ) -> Result<Reply> {
+        let mut read = Vec::with_capacity(wanted.len());
+        for (kind, fields) in wanted {
+            match self.read_settings(conn, fields, *kind, None, None).await? {
+                Ok(settings) => read.push((*kind, settings)),
+                Err(errors) => return Ok(Reply::Invalid(errors)),
+            }
+        }
+        for (kind, settings) in &read {
+            self.insert(conn, *kind, settings).await?;
+        }
+        Ok(Reply::Done)
+    }
+
+    async fn insert(
+        &mut self,
+        conn: &mut Conn<'_>,
+        kind: Kind,
+        settings: &Settings,
+    ) -> Result<Reply> {
         let uuid = (kind == Kind::Heartbeat).then(Uuid::new_v4);
-        let watched = monitors::insert(conn, self.sealer, &settings, uuid, self.now).await?;
+        let watched = monitors::insert(conn, self.sealer, settings, uuid, self.now).await?;
         let id = watched.monitor.id;
         let change = StatusChange { at: self.now, status: Some(watched.state.status) };
         self.changes.push((id, change));

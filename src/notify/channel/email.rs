@@ -15,7 +15,7 @@ impl Kind for Config {
     const ABOUT: About = About {
         name: "Email",
         icon: "mail",
-        how: "Goes through the mail server that Watchbell was started with.",
+        how: "Goes through the mail server that is set under Settings, Mail.",
         fields: &[Field::required("to", "To", Shape::Addresses)
             .example("oncall@example.com, ops@example.com")
             .help("One or more addresses, with commas between.")],

@@ -21,7 +21,7 @@ fn sync(hub: &Hub, region: &str, known: &mut (Option<Uuid>, u64), ids: &mut Hash
         assert!(answer.watch.len() + answer.forget.len() <= TASKS_MAX);
         *known = (Some(answer.epoch), answer.revision);
         ids.extend(answer.watch.iter().map(|task| task.id));
-        answer.forget.iter().for_each(|id| drop(ids.remove(id)));
+        ids.retain(|id| !answer.forget.contains(id));
     }
 }
 

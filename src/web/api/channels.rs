@@ -23,7 +23,7 @@ pub async fn list(state: State, mut query: Query) -> Answer {
 
 /// `POST /channels`.
 pub async fn create(state: State, Object(map): Object) -> Answer {
-    let settings = ChannelSettings::read(&map, None, state.smtp.is_some())?;
+    let settings = ChannelSettings::read(&map, None, state.has_mail())?;
     let mut tx = state.db.begin().await?;
     let now = state.clock.now();
     let made = channels::insert(&mut tx.conn(), &state.sealer, settings, now).await?;
@@ -43,7 +43,7 @@ pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer
     let mut tx = state.db.begin().await?;
     let current = find(&state, &mut tx.conn(), id).await?;
     leave_out_shown(&mut map, &current.to_json());
-    let settings = ChannelSettings::read(&map, Some(&current.settings), state.smtp.is_some())?;
+    let settings = ChannelSettings::read(&map, Some(&current.settings), state.has_mail())?;
     channels::update(&mut tx.conn(), &state.sealer, id, &settings).await?;
     tx.commit().await?;
     Ok(data(Channel { settings, ..current }.to_json()))

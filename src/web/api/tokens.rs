@@ -47,6 +47,7 @@ pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer
 /// `DELETE /tokens/{id}`: revokes it at once.
 pub async fn remove(state: State, Id(id): Id) -> Answer {
     api_token::revoke(&state.db, id, state.clock.now()).await?;
+    state.access_changed();
     Ok(HttpResponse::NoContent().finish())
 }
 

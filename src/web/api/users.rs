@@ -57,6 +57,7 @@ pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer
     let changed = user::set_role(&state.db, id, role).await?;
     if let Some(password) = password {
         user::set_password(&state.db, state.logins.passwords(), id, &password).await?;
+        state.access_changed();
     }
     Ok(data(changed))
 }
@@ -64,6 +65,7 @@ pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer
 /// `DELETE /users/{id}`.
 pub async fn remove(state: State, Id(id): Id) -> Answer {
     user::remove(&state.db, id).await?;
+    state.access_changed();
     Ok(HttpResponse::NoContent().finish())
 }
 

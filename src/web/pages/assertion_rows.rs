@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::error::sentence;
-use super::form::Input;
+use super::form::{Input, fix_link};
+use super::text::Html;
 use crate::monitor::assertion::{Assertion, Op};
+use crate::monitor::rules::Rule;
 
 /// How many empty rows there are for people without script; with it there is a button that adds one.
 const EMPTY: usize = 3;
@@ -47,6 +49,8 @@ pub struct Row {
     pub value: String,
     /// What is wrong with it; empty for nothing.
     pub error: String,
+    /// What was probably meant: the column, the value, and how people read it.
+    pub fix: Option<(&'static str, String, String)>,
 }
 
 impl Row {
@@ -70,6 +74,28 @@ impl Row {
         !self.error.is_empty() && !self.error.starts_with("Path ")
     }
 
+    /// Says of a row that it does not hold, and offers what was probably meant.
+    pub fn note_failure(&mut self, rule: &Rule) {
+        self.error = match &rule.fix {
+            Some(fix) if fix.is_value => format!("Value is another: {}.", fix.fact),
+            Some(fix) => format!("Path finds nothing: {}.", fix.fact),
+            // It was found, so that it is not the path that is wrong.
+            None => sentence(&rule.words),
+        };
+        if let Some(fix) = &rule.fix {
+            let name = if fix.is_value { "value" } else { "path" };
+            self.fix = Some((column(name), fix.value.clone(), fix.meant.clone()));
+        }
+    }
+
+    /// The offer as a link; `n` is the number of the row, from 0.
+    pub fn fix_link(&self, n: &usize) -> Html {
+        let link = |(column, value, meant): &(&str, String, String)| {
+            fix_link(&format!("{column}#{n}"), value, meant)
+        };
+        self.fix.as_ref().map_or_else(Html::default, link)
+    }
+
     fn of(assertion: &Assertion) -> Self {
         let is_absent = assertion.op() == Op::Exists && *assertion.value() == json!(false);
         let is_raw = takes_text(assertion.source().as_str(), assertion.op().as_str());
@@ -84,7 +110,7 @@ impl Row {
             path: assertion.path().unwrap_or_default().to_owned(),
             op: if is_absent { ABSENT.to_owned() } else { assertion.op().to_string() },
             value,
-            error: String::new(),
+            ..Self::default()
         }
     }
 
@@ -130,7 +156,7 @@ pub fn posted(input: &Input) -> Vec<Row> {
             path: text(path),
             op: text(op),
             value: text(value),
-            error: String::new(),
+            ..Row::default()
         };
         if !row.is_empty() {
             row.error =
@@ -188,7 +214,7 @@ mod tests {
             path: text(path),
             op: text(op),
             value: text(value),
-            error: text(""),
+            ..Row::default()
         }
     }
 

@@ -21,7 +21,7 @@ const COMMON: [(&str, Shape); 3] =
     [("name", Shape::Text), ("enabled", Shape::Flag), ("is_default", Shape::Flag)];
 
 /// How the text of a field becomes JSON.
-fn shape(field: &Field) -> Shape {
+pub(super) fn shape(field: &Field) -> Shape {
     match field.shape {
         field::Shape::Addresses => Shape::Words,
         field::Shape::Headers => Shape::Headers,
@@ -157,7 +157,7 @@ async fn show_form(
     result: Option<InlineResult>,
 ) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let has_mail = visit.state.smtp.is_some();
+    let has_mail = visit.state.has_mail();
     let mut reader = visit.state.db.read().await?;
     let example = example(&mut reader.conn()).await?;
     drop(reader);
@@ -280,7 +280,7 @@ async fn try_out(
     kind: ChannelType,
     input: &Input,
 ) -> Page {
-    let (map, has_smtp) = (fields(input, kind), visit.state.smtp.is_some());
+    let (map, has_smtp) = (fields(input, kind), visit.state.has_mail());
     let id = stored.map(|channel| channel.id);
     let result = match ChannelSettings::read(&map, stored.map(|c| &c.settings), has_smtp) {
         Ok(settings) => told(&visit.state.outbox.try_out(&settings).await),
@@ -311,7 +311,7 @@ pub async fn create(
     visit.must_be_allowed(Permission::Edit)?;
     let kind = kind.parse().map_err(|_| PageError::no_such("kind of channel"))?;
     let input = Input(input.into_inner());
-    let has_smtp = visit.state.smtp.is_some();
+    let has_smtp = visit.state.has_mail();
     let settings = match ChannelSettings::read(&fields(&input, kind), None, has_smtp) {
         Ok(settings) => settings,
         Err(errors) => return refused(&visit, None, kind, &input, &errors).await,
@@ -335,7 +335,7 @@ pub async fn update(
     let found = channels::get(&mut tx.conn(), &visit.state.sealer, *id).await?;
     let channel = found.ok_or_else(|| PageError::no_such("channel"))?;
     let map = fields(&input, channel.kind());
-    match ChannelSettings::read(&map, Some(&channel.settings), visit.state.smtp.is_some()) {
+    match ChannelSettings::read(&map, Some(&channel.settings), visit.state.has_mail()) {
         Ok(settings) => {
             channels::update(&mut tx.conn(), &visit.state.sealer, *id, &settings).await?;
             tx.commit().await?;

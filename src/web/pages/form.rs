@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::error::sentence;
+use super::text::Html;
 use crate::fields::FieldErrors;
 
 /// The pairs that a browser posted, in their order.
@@ -45,6 +46,19 @@ impl Input {
     /// All values of a field.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Takes the value that was offered for a field (`fix=method=GET`), or for one of several of a name, counted from 0
+    /// (`fix=assertion_path#1=$.status`).
+    pub fn apply_fix(&mut self) {
+        let fix = self.get("fix").to_owned();
+        let Some((place, value)) = fix.split_once('=') else { return };
+        let (name, n) = place.split_once('#').unwrap_or((place, "0"));
+        let Ok(n) = n.parse() else { return };
+        let mut named = self.0.iter_mut().filter(|(key, _)| key == name);
+        if let Some((_, old)) = named.nth(n) {
+            value.clone_into(old);
+        }
     }
 
     /// The JSON object that the API would be sent.
@@ -119,13 +133,23 @@ pub struct Problem<'a> {
 pub struct Form {
     values: BTreeMap<String, String>,
     errors: BTreeMap<String, String>,
+    fixes: BTreeMap<String, String>,
+}
+
+/// What was probably meant, as a link that puts `value` into the field at `place`; people read it as `shown`.
+pub fn fix_link(place: &str, value: &str, shown: &str) -> Html {
+    let [place, value, shown] = [place, value, shown].map(Html::escaped);
+    Html(format!(
+        " Did you mean <button class=\"linkish\" name=\"fix\" value=\"{place}={value}\" data-fix=\"{value}\" \
+         formnovalidate>{shown}</button>?"
+    ))
 }
 
 impl Form {
     /// A form with values.
     pub fn of<const N: usize>(values: [(&str, String); N]) -> Self {
         let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        Self { values, errors: BTreeMap::new() }
+        Self { values, ..Self::default() }
     }
 
     /// What was posted, with what is wrong with it; `labels` gives the words that people know the fields by.
@@ -139,7 +163,8 @@ impl Form {
                 labels.iter().find(|(known, _)| known == name).map_or(name.as_str(), |l| l.1);
             (name.clone(), sentence(&format!("{label} {reason}")))
         };
-        Self { values, errors: errors.0.iter().map(explain).collect() }
+        let errors = errors.0.iter().map(explain).collect();
+        Self { values, errors, fixes: BTreeMap::new() }
     }
 
     /// What it holds, as a browser would post it unchanged.
@@ -151,6 +176,30 @@ impl Form {
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.values.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Says what is wrong with a field.
+    pub fn with_error(mut self, name: &str, error: &str) -> Self {
+        self.errors.entry(name.to_owned()).or_insert_with(|| error.to_owned());
+        self
+    }
+
+    /// Offers a value for a field that is wrong.
+    pub fn with_fix(mut self, name: &str, value: Option<String>) -> Self {
+        if let Some(value) = value {
+            self.fixes.insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// The offer for a field, as a link; empty for none.
+    pub fn fix(&self, name: &str) -> Html {
+        self.fixes.get(name).map_or_else(Html::default, |value| fix_link(name, value, value))
+    }
+
+    /// All that was filled in, by name.
+    pub fn values(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.values.iter()
     }
 
     /// The value of a field.
@@ -256,5 +305,23 @@ mod tests {
         assert_eq!(form.error("retries"), "Retries must be a whole number from 0 to 100.");
         assert!(form.any_wrong(&["name", "retries"]) && !form.any_wrong(&["name"]));
         assert_eq!(form.problem_count(), "1 field needs a fix");
+        let offered = form.with_fix("retries", Some("<2>".to_owned())).fix("retries").0;
+        assert!(offered.contains("value=\"retries=&#60;2&#62;\""), "{offered}");
+    }
+
+    #[test]
+    fn an_offered_value_goes_where_it_was_offered() {
+        for (fix, expected) in [
+            ("b=3", ["1", "3", "4"]),
+            ("b#1=a=b", ["1", "2", "a=b"]),
+            ("b#7=x", ["1", "2", "4"]),
+            ("b#x=x", ["1", "2", "4"]),
+            ("none=x", ["1", "2", "4"]),
+        ] {
+            let mut posted = input(&[("a", "1"), ("b", "2"), ("b", "4"), ("fix", fix)]);
+            posted.apply_fix();
+            let values: Vec<&str> = posted.0.iter().take(3).map(|(_, v)| v.as_str()).collect();
+            assert_eq!(values, expected, "{fix}");
+        }
     }
 }

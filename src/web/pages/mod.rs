@@ -3,6 +3,7 @@
 pub mod actions;
 mod assertion_rows;
 mod buckets;
+pub mod bulk;
 mod certificate;
 pub mod channel_form;
 mod channel_rows;
@@ -13,29 +14,46 @@ pub mod days;
 pub mod deliveries;
 pub mod error;
 pub mod form;
+mod form_draft;
+mod form_ticks;
 pub mod heartbeat;
 pub mod heartbeat_form;
 pub mod history_bar;
 pub mod incident;
 mod incident_story;
 pub mod incidents;
+pub mod jump;
 pub mod kinds;
+mod list_page;
+pub mod list_query;
+pub mod list_sections;
+mod live_test;
 pub mod maintenance;
 pub mod maintenance_form;
+mod marked;
 pub mod monitor;
 pub mod monitor_fields;
 pub mod monitor_form;
 pub mod monitor_head;
 pub mod monitors;
+mod monitors_many;
+mod new_channel;
+mod open_incidents;
 pub mod ping_log;
+mod plain_words;
+pub mod profile;
 pub mod row;
 pub mod runs;
+mod self_check;
 mod sent;
 pub mod session;
+pub mod settings;
 pub mod snippets;
 pub mod status;
+mod suggest;
 pub mod text;
 pub mod tokens;
+pub mod users;
 pub mod visit;
 pub mod window;
 mod window_form;
@@ -67,6 +85,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(session::login_page))
                 .route(post().to(session::login)),
         )
+        .route("/login/code", post().to(session::login_code))
         .route("/logout", post().to(session::logout))
         .route("/theme", post().to(visit::set_theme))
         .route("/events", get().to(live::events))
@@ -75,7 +94,14 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(monitors::list))
                 .route(post().to(monitor_form::create)),
         )
+        .route("/monitors/bulk", post().to(bulk::bulk))
+        .route("/monitors/jump", get().to(jump::jump))
         .route("/monitors/new", get().to(monitor_form::new_page))
+        .service(
+            resource("/monitors/many")
+                .route(get().to(monitors_many::page))
+                .route(post().to(monitors_many::create)),
+        )
         .route("/monitors/schedule", get().to(heartbeat_form::meaning))
         .service(
             resource("/monitors/{id}")
@@ -144,6 +170,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(maintenance::delete_page))
                 .route(post().to(maintenance::delete)),
         )
+        .configure(settings_routes)
         .service(
             resource("/settings/tokens")
                 .route(get().to(tokens::page))
@@ -156,6 +183,42 @@ pub fn routes(config: &mut ServiceConfig) {
             .wrap(from_fn(authenticate))
             .wrap(from_fn(head_as_get)),
     );
+}
+
+fn settings_routes(config: &mut ServiceConfig) {
+    config
+        .route("/settings", get().to(settings::index))
+        .service(
+            resource("/settings/mail")
+                .route(get().to(settings::mail))
+                .route(post().to(settings::set_mail)),
+        )
+        .route("/settings/mail/test", post().to(settings::test_mail))
+        .service(
+            resource("/settings/server")
+                .route(get().to(settings::server))
+                .route(post().to(settings::set_server)),
+        )
+        .service(
+            resource("/settings/users")
+                .route(get().to(users::list))
+                .route(post().to(users::create)),
+        )
+        .route("/settings/users/{id}", get().to(users::page))
+        .route("/settings/users/{id}/role", post().to(users::set_role))
+        .route("/settings/users/{id}/password", post().to(users::set_password))
+        .route("/settings/users/{id}/second-factor/remove", post().to(users::remove_second_factor))
+        .route("/settings/users/{id}/remove", post().to(users::remove))
+        .route("/settings/profile", get().to(profile::page))
+        .route("/settings/profile/email", post().to(profile::set_email))
+        .route("/settings/profile/password", post().to(profile::set_password))
+        .route("/settings/profile/taste", post().to(visit::set_taste))
+        .route("/settings/profile/second-factor", post().to(profile::begin_second_factor))
+        .route("/settings/profile/second-factor/confirm", post().to(profile::confirm_second_factor))
+        .route("/settings/profile/second-factor/cancel", post().to(profile::cancel_second_factor))
+        .route("/settings/profile/second-factor/remove", post().to(profile::remove_second_factor))
+        .route("/settings/profile/sessions/end-others", post().to(profile::end_others))
+        .route("/settings/profile/sessions/{id}/end", post().to(profile::end_session));
 }
 
 /// Middleware: a page that can be read answers HEAD too (RFC 9110, section 9.3.2), as monitors of this monitor ask so. The

@@ -9,31 +9,26 @@ use serde_json::Map;
 use super::assertion_rows::{self, OPS, Row, SOURCES};
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
+use super::form_draft::{self, Filled, fields, plain_words_of};
+use super::form_ticks::{Choice, Ticks};
 use super::heartbeat_form::{FoldWords, Meaning, zones};
 use super::kinds::{self, kind_of_pasted, url};
-use super::monitor_fields::{LABELS, fields, form_of, new_form};
-use super::text::plural;
+use super::live_test::LiveTest;
+use super::monitor_fields::{LABELS, form_of, new_form};
+use super::new_channel::{self, NewKind};
+use super::status::Shown;
+use super::text::{Html, plural};
 use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::checker::EngineError;
 use crate::fields::FieldErrors;
-use crate::monitor::{Kind, NotifyOn, RecordKind, Settings, Target};
+use crate::monitor::{Kind, RecordKind, Settings};
 use crate::store::{Conn, channels, monitors};
 use crate::web::error::ApiError;
 
 /// The intervals that a press chooses.
 pub const INTERVALS: [(u32, &str); 5] =
     [(15, "15 s"), (30, "30 s"), (60, "1 min"), (300, "5 min"), (900, "15 min")];
-
-/// A channel to tick, or a monitor.
-pub struct Choice {
-    /// Its number.
-    pub id: i64,
-    /// Its name.
-    pub name: String,
-    /// Whether it is ticked.
-    pub is_on: bool,
-}
 
 #[derive(Template)]
 #[template(path = "pages/monitor_form.html")]
@@ -51,6 +46,9 @@ struct FormPage {
     folds: FoldWords,
     zones: Vec<&'static str>,
     meaning: String,
+    new_kinds: Vec<NewKind>,
+    test: Option<LiveTest>,
+    plain_words: Option<Html>,
 }
 
 impl FormPage {
@@ -76,6 +74,14 @@ impl FormPage {
 
     fn noun(&self) -> &'static str {
         noun(self.kind)
+    }
+
+    fn reach(&self) -> Option<&(Shown, String)> {
+        self.test.as_ref().and_then(LiveTest::reach)
+    }
+
+    fn adds_channel(&self) -> bool {
+        self.new_kinds.iter().any(|new| new.is_open)
     }
 
     fn record_kinds(&self) -> &'static [RecordKind] {
@@ -186,41 +192,8 @@ pub struct NewQuery {
     #[serde(rename = "type")]
     kind: String,
     url: String,
-}
-
-/// What is ticked, and the rows that are filled.
-struct Ticks {
-    channels: Option<Vec<i64>>,
-    events: Vec<String>,
-    depends_on: Vec<i64>,
-    assertions: Vec<Row>,
-}
-
-impl Ticks {
-    fn of(settings: &Settings) -> Self {
-        let events = settings.notify_on.iter().map(ToString::to_string).collect();
-        let assertions = match &settings.target {
-            Target::Http(spec) => assertion_rows::rows(&spec.assertions),
-            _ => Vec::new(),
-        };
-        let (channels, depends_on) = (settings.channel_ids.clone(), settings.depends_on.clone());
-        Self { channels, events, depends_on, assertions }
-    }
-
-    fn posted(input: &Input) -> Self {
-        let channels = input.all("channel_ids").filter_map(|id| id.parse().ok()).collect();
-        Self {
-            channels: Some(channels),
-            events: input.all("notify_on").map(str::to_owned).collect(),
-            depends_on: input.all("depends_on").filter_map(|id| id.parse().ok()).collect(),
-            assertions: assertion_rows::posted(input),
-        }
-    }
-
-    fn all() -> Self {
-        let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
-        Self { channels: None, events, depends_on: Vec::new(), assertions: Vec::new() }
-    }
+    /// The monitor that a copy is made of.
+    from: Option<i64>,
 }
 
 /// What a monitor of the kind is called where it is made.
@@ -228,22 +201,29 @@ fn noun(kind: Kind) -> &'static str {
     if kind == Kind::Heartbeat { "heartbeat" } else { "monitor" }
 }
 
-async fn show_form(
+/// The whole form.
+///
+/// # Errors
+/// When the database fails.
+pub async fn show_form(
     visit: &Visit,
     conn: &mut Conn<'_>,
     status: StatusCode,
     id: Option<i64>,
     kind: Kind,
-    form: Form,
-    ticks: Ticks,
+    filled: Filled,
 ) -> Page {
+    let Filled { form, ticks, test, refused_channel } = filled;
     let defaults = channels::defaults(conn).await?;
     let chosen = ticks.channels.as_ref().unwrap_or(&defaults);
     let names = channels::enabled_names(conn).await?;
-    let channels = names
+    let channels: Vec<Choice> = names
         .into_iter()
         .map(|(id, name)| Choice { is_on: chosen.contains(&id), id, name })
         .collect();
+    let plain_words = plain_words_of(visit, conn, kind, &form, &ticks, &channels).await?;
+    let has_mail = visit.state.has_mail();
+    let new_kinds = new_channel::kinds(&form, refused_channel.as_ref(), has_mail);
     let mut words = vec![("down", "goes down"), ("up", "recovers"), ("degraded", "is slow")];
     if kind.has_certificate() {
         words.push(("certificate", "has a certificate that ends soon"));
@@ -276,6 +256,9 @@ async fn show_form(
         events,
         others,
         known_tags: monitors::tags(conn).await?,
+        new_kinds,
+        test,
+        plain_words,
     };
     show_as(status, &page)
 }
@@ -283,10 +266,30 @@ async fn show_form(
 /// `GET /monitors/new`.
 pub async fn new_page(visit: Visit, query: web::Query<NewQuery>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let kind = query.kind.parse().unwrap_or_else(|_| kind_of_pasted(&query.url));
     let mut reader = visit.state.db.read().await?;
+    let conn = &mut reader.conn();
+    if let Some(from) = query.from {
+        let (settings, kind) = settings_of(&visit, conn, from).await?;
+        let form = form_of(&settings, visit.viewer)
+            .with("name", format!("Copy of {}", settings.name))
+            .with("from", from.to_string());
+        let filled = Filled::new(form, Ticks::of(&settings));
+        return show_form(&visit, conn, StatusCode::OK, None, kind, filled).await;
+    }
+    let kind = query.kind.parse().unwrap_or_else(|_| kind_of_pasted(&query.url));
     let form = new_form(kind, &query.url, visit.viewer);
-    show_form(&visit, &mut reader.conn(), StatusCode::OK, None, kind, form, Ticks::all()).await
+    show_form(&visit, conn, StatusCode::OK, None, kind, Filled::new(form, Ticks::all())).await
+}
+
+async fn settings_of(
+    visit: &Visit,
+    conn: &mut Conn<'_>,
+    id: i64,
+) -> Result<(Settings, Kind), PageError> {
+    let found = monitors::get(conn, &visit.state.sealer, id).await?;
+    let monitor = found.ok_or_else(|| PageError::no_such("monitor"))?.monitor;
+    let kind = monitor.kind();
+    Ok((monitor.settings, kind))
 }
 
 /// `GET /monitors/{id}/edit`.
@@ -294,27 +297,25 @@ pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
-    let found = monitors::get(conn, &visit.state.sealer, *id).await?;
-    let monitor = found.ok_or_else(|| PageError::no_such("monitor"))?.monitor;
-    let settings = &monitor.settings;
-    let form = form_of(settings, visit.viewer);
-    let ticks = Ticks::of(settings);
-    show_form(&visit, conn, StatusCode::OK, Some(*id), monitor.kind(), form, ticks).await
+    let (settings, kind) = settings_of(&visit, conn, *id).await?;
+    let form = form_of(&settings, visit.viewer);
+    let filled = Filled::new(form, Ticks::of(&settings));
+    show_form(&visit, conn, StatusCode::OK, Some(*id), kind, filled).await
 }
 
 /// `POST /monitors`.
 pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let input = Input(input.into_inner());
+    let mut input = Input(input.into_inner());
     if !input.get("quick").is_empty() {
         return create_quickly(&visit, &input).await;
     }
     let kind = input.get("type").parse().unwrap_or(Kind::Http);
-    if !input.get("preview").is_empty() {
-        return preview(&visit, None, kind, &input).await;
+    if let Some(answer) = form_draft::pressed(&visit, None, kind, &mut input).await? {
+        return Ok(answer);
     }
     let mut reader = visit.state.db.read().await?;
-    let map = fields(&mut reader.conn(), &input, kind).await?;
+    let map = fields(&visit, &mut reader.conn(), kind, &input).await?;
     drop(reader);
     match visit.state.engine.create_monitor(kind, map).await {
         Ok(made) => Ok(see_other(&format!("/monitors/{}", made.monitor.id))),
@@ -346,16 +347,16 @@ pub async fn update(
     input: web::Form<Vec<(String, String)>>,
 ) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let input = Input(input.into_inner());
+    let mut input = Input(input.into_inner());
     let mut reader = visit.state.db.read().await?;
-    let conn = &mut reader.conn();
-    let found = monitors::by_ids(conn, &[*id]).await?;
+    let found = monitors::by_ids(&mut reader.conn(), &[*id]).await?;
+    drop(reader);
     let kind = found.first().ok_or_else(|| PageError::no_such("monitor"))?.monitor.kind();
-    if !input.get("preview").is_empty() {
-        drop(reader);
-        return preview(&visit, Some(*id), kind, &input).await;
+    if let Some(answer) = form_draft::pressed(&visit, Some(*id), kind, &mut input).await? {
+        return Ok(answer);
     }
-    let map = fields(conn, &input, kind).await?;
+    let mut reader = visit.state.db.read().await?;
+    let map = fields(&visit, &mut reader.conn(), kind, &input).await?;
     drop(reader);
     match visit.state.engine.update_monitor(*id, map).await {
         Ok(_) => Ok(see_other(&format!("/monitors/{id}"))),
@@ -366,14 +367,6 @@ pub async fn update(
     }
 }
 
-/// The form as it was posted, with what its schedule means: for people without script.
-async fn preview(visit: &Visit, id: Option<i64>, kind: Kind, input: &Input) -> Page {
-    let mut reader = visit.state.db.read().await?;
-    let form = Form::refused(input, &FieldErrors::default(), &LABELS);
-    let ticks = Ticks::posted(input);
-    show_form(visit, &mut reader.conn(), StatusCode::OK, id, kind, form, ticks).await
-}
-
 async fn refused(
     visit: &Visit,
     id: Option<i64>,
@@ -382,7 +375,8 @@ async fn refused(
     errors: &FieldErrors,
 ) -> Page {
     let mut reader = visit.state.db.read().await?;
-    let form = Form::refused(input, errors, &LABELS);
-    let status = StatusCode::UNPROCESSABLE_ENTITY;
-    show_form(visit, &mut reader.conn(), status, id, kind, form, Ticks::posted(input)).await
+    let form = form_draft::refused(kind, input, errors);
+    let (status, filled) =
+        (StatusCode::UNPROCESSABLE_ENTITY, Filled::new(form, Ticks::posted(input)));
+    show_form(visit, &mut reader.conn(), status, id, kind, filled).await
 }

@@ -1,175 +1,34 @@
 //! The monitor list: what is open, counts that filter, one row a monitor, worst first.
+//!
+//! However many monitors there are, the page takes the same few statements: all that fit in brief, then what the rows that
+//! show need.
 
-use actix_web::web;
+use std::collections::{BTreeSet, HashMap};
+
+use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
-use serde::Deserialize;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::error::{Page, show};
+use super::error::Page;
+use super::list_page::{Chip, ListPage, Part, UndoBar};
+use super::list_query::{LIST_COOKIE, Liking, ListQuery, PAGE, Sort, View};
+use super::list_sections::{About, Entry, Section, Wish, sections, tally};
+use super::open_incidents::open_incidents;
 use super::row::{self, Row};
 use super::status::Shown;
-use super::text::{Html, Viewer, count, plural};
+use super::text::{Viewer, count};
 use super::visit::{Shell, Visit};
 use crate::account::Permission;
 use crate::incident::maintenance::MaintenanceWindow;
-use crate::incident::{Incident, IncidentState};
-use crate::monitor::{Kind, Status};
-use crate::store::monitors::{Filter, Watched};
-use crate::store::{self, Conn, incidents, monitors};
+use crate::monitor::{Kind, MonitorId, Status};
+use crate::store::briefs::{self, Brief};
+use crate::store::monitors::{self, Filter, Watched};
+use crate::store::{self, Conn, channels, incidents, windows};
 
-/// Rows that are shown at first, and that "Show more" adds.
-const PAGE: i64 = 50;
-/// Rows that are ever shown at once.
-const MOST: i64 = 2000;
-
-/// What the address asks for; all of the list's state is in it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub struct ListQuery {
-    status: String,
-    tag: String,
-    #[serde(rename = "type")]
-    kind: String,
-    q: String,
-    show: Option<i64>,
-}
-
-impl ListQuery {
-    fn is_filtered(&self) -> bool {
-        !(self.status.is_empty()
-            && self.tag.is_empty()
-            && self.kind.is_empty()
-            && self.q.trim().is_empty())
-    }
-
-    fn shown(&self) -> i64 {
-        self.show.unwrap_or(PAGE).clamp(PAGE, MOST)
-    }
-
-    /// The address of the list with another status, or with more rows.
-    fn link(&self, status: &str, show: Option<i64>) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let given = [("status", status), ("tag", &self.tag), ("type", &self.kind), ("q", &self.q)];
-        for (name, value) in given.iter().filter(|(_, value)| !value.is_empty()) {
-            query.append_pair(name, value);
-        }
-        if let Some(show) = show {
-            query.append_pair("show", &show.to_string());
-        }
-        let query = query.finish();
-        if query.is_empty() { "/monitors".to_owned() } else { format!("/monitors?{query}") }
-    }
-
-    /// Everything but the status, which the chips count.
-    fn base(&self) -> Filter {
-        let text = |value: &str| (!value.trim().is_empty()).then(|| value.trim().to_owned());
-        Filter {
-            kind: self.kind.parse::<Kind>().ok(),
-            tag: text(&self.tag),
-            text: text(&self.q),
-            attention_first: true,
-            ..Filter::default()
-        }
-    }
-
-    /// What was asked for in words, for when nothing fits.
-    fn words(&self) -> String {
-        let named =
-            [("", &self.q), ("tag:", &self.tag), ("type:", &self.kind), ("status:", &self.status)];
-        let words = named.iter().filter(|(_, value)| !value.is_empty());
-        words.map(|(name, value)| format!("{name}{value}")).collect::<Vec<_>>().join(" + ")
-    }
-}
-
-/// The states that have a chip, in its order.
-const CHIPS: [Shown; 8] = [
-    Shown::Down,
-    Shown::Degraded,
-    Shown::Late,
-    Shown::Confirming,
-    Shown::Maintenance,
-    Shown::Waiting,
-    Shown::Paused,
-    Shown::Up,
-];
-
-fn narrowed(base: &Filter, state: Shown, covered: &[i64], viewer: Viewer) -> Filter {
-    let mut filter = base.clone();
-    match state {
-        Shown::Down => filter.status = Some(Status::Down),
-        Shown::Degraded => filter.status = Some(Status::Degraded),
-        Shown::Waiting => filter.status = Some(Status::Pending),
-        Shown::Paused => filter.status = Some(Status::Paused),
-        Shown::Up => filter.status = Some(Status::Up),
-        Shown::Late => filter.late_at = Some(viewer.now),
-        Shown::Confirming => filter.confirming = true,
-        Shown::Maintenance => filter.ids = Some(covered.to_vec()),
-    }
-    filter
-}
-
-/// A count that filters.
-pub struct Chip {
-    /// Its state; `None`: all.
-    pub state: Option<Shown>,
-    /// How many.
-    pub count: String,
-    /// Where it leads.
-    pub link: String,
-    /// Whether it is the present filter.
-    pub is_current: bool,
-}
-
-impl Chip {
-    /// The name of its count on the live stream.
-    pub fn key(&self) -> &'static str {
-        self.state.map_or("all", |state| state.class())
-    }
-}
-
-/// An incident of the box above the list.
-pub struct OpenIncident {
-    /// Its number.
-    pub id: i64,
-    /// `Checkout API is down`.
-    pub headline: String,
-    /// The reason line.
-    pub summary: String,
-    /// How long it has lasted.
-    pub lasting: Html,
-    /// Who has it; empty for nobody.
-    pub taken_by: String,
-}
-
-impl OpenIncident {
-    fn of(incident: &Incident, viewer: Viewer) -> Self {
-        let taken = incident.state() == IncidentState::Acknowledged;
-        let by = incident.acknowledged_by.as_deref().unwrap_or("somebody");
-        Self {
-            id: incident.id,
-            headline: format!("{} is down", incident.monitor_name),
-            summary: incident.summary.clone(),
-            lasting: viewer.lasting_html(incident.started_at),
-            taken_by: if taken { by.to_owned() } else { String::new() },
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "pages/monitors.html")]
-struct ListPage {
-    shell: Shell,
-    query: ListQuery,
-    open: Vec<OpenIncident>,
-    open_count: String,
-    chips: Vec<Chip>,
-    tags: Vec<String>,
-    attention: Vec<Row>,
-    rest: Vec<Row>,
-    matches: String,
-    more: Option<String>,
-    may_edit: bool,
-    nobody_told: bool,
-}
+/// Rows that are read at most to bring what is wrong into the order of its changes.
+const ORDERED: usize = 400;
 
 #[derive(Template)]
 #[template(path = "pages/empty.html")]
@@ -181,8 +40,9 @@ struct EmptyPage {
 }
 
 /// `GET /monitors`.
-pub async fn list(visit: Visit, query: web::Query<ListQuery>) -> Page {
-    let query = query.into_inner();
+pub async fn list(visit: Visit, req: HttpRequest) -> Page {
+    let query = ListQuery::parse(req.query_string());
+    let liking = query.liking(&remembered(&req));
     let viewer = visit.viewer;
     let shell = visit.shell("monitors", "Monitors").await?;
     if shell.monitors == "0" {
@@ -190,38 +50,229 @@ pub async fn list(visit: Visit, query: web::Query<ListQuery>) -> Page {
     }
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
-    let base = query.base();
-    let covered = covered(conn, viewer).await?;
-    let chosen = CHIPS.into_iter().find(|state| state.class() == query.status);
-    let filter =
-        chosen.map_or_else(|| base.clone(), |state| narrowed(&base, state, &covered, viewer));
-    let chips = chips(conn, &query, &base, &covered, viewer).await?;
-    let found = monitors::list(conn, &filter, query.shown(), 0).await?;
-    let total = monitors::count(conn, &filter).await?;
-    let (past, windows) = row::past(conn, &found, viewer).await?;
-    let rows = found.iter().map(|watched| Row::of(watched, &past, &windows, viewer));
-    let (attention, rest): (Vec<Row>, Vec<Row>) = rows.partition(Row::is_problem);
-    let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
-    let open = incidents::list(conn, unresolved, 5, 0).await?;
-    let more = total - query.shown();
-    show(&ListPage {
-        open: open.iter().map(|incident| OpenIncident::of(incident, viewer)).collect(),
-        open_count: shell.open_incidents.clone(),
+    let open_windows = open_windows(conn, viewer).await?;
+    let every = entries(conn, &filter(&query), &open_windows, viewer).await?;
+    let chips = chips(&every, &query);
+    let mut entries = every;
+    if let Some(state) = query.state() {
+        entries.retain(|entry| entry.state == state);
+    }
+    order(conn, &mut entries, query.sort).await?;
+    let tags = monitors::tags(conn).await?;
+    let view = view(&query, &liking, &tags);
+    let wish = Wish {
+        view,
+        folding: &liking.folding,
+        show: query.show.unwrap_or(PAGE),
+        is_filtered: query.is_filtered(),
+        is_pinned: query.sort.is_none_or(|sort| sort == Sort::Worst),
+    };
+    let sections = sections(&entries, &wish);
+    let open = open_incidents(conn, viewer).await?;
+    let parts = parts(conn, sections, &query, &liking, viewer).await?;
+    let done = visit.state.undo.look(&query.undo, &visit.who.name, viewer.now);
+    let page = ListPage {
+        open,
         chips,
-        tags: monitors::tags(conn).await?,
-        attention,
-        rest,
-        matches: if query.is_filtered() {
-            format!("{} of {} match", count_i64(total), shell.monitors)
-        } else {
-            String::new()
-        },
-        more: (more > 0).then(|| query.link(&query.status, Some(query.shown() + PAGE))),
+        tags,
+        channels: channels::enabled_names(conn).await?,
+        parts,
+        matching: entries.len(),
+        took_ms: visit.state.clock.now().since(viewer.now),
+        undo: done.map(UndoBar::from),
         may_edit: visit.who.role.may(Permission::Edit),
-        nobody_told: super::channels::nobody_is_told(conn).await?,
+        nobody_told: false,
+        view,
+        density: liking.density,
         shell,
         query,
+    };
+    let page = ListPage { nobody_told: page.channels.is_empty(), ..page };
+    let mut response = super::error::show(&page)?;
+    remember(&liking, &mut response);
+    Ok(response)
+}
+
+/// What the cookie remembers; it holds the query in base64, as a cookie may not hold every character.
+fn remembered(req: &HttpRequest) -> String {
+    let cookie = req.cookie(LIST_COOKIE);
+    let bytes = cookie.and_then(|cookie| URL_SAFE_NO_PAD.decode(cookie.value()).ok());
+    bytes.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
+fn remember(liking: &Liking, response: &mut HttpResponse) {
+    if !liking.is_new {
+        return;
+    }
+    let cookie = Cookie::build(LIST_COOKIE, URL_SAFE_NO_PAD.encode(liking.cookie()))
+        .path("/monitors")
+        .same_site(SameSite::Lax)
+        .max_age(Duration::days(400))
+        .finish();
+    // Fails only for a cookie that cannot be written as a header, and base64 can.
+    if let Err(error) = response.add_cookie(&cookie) {
+        tracing::warn!(%error, "the view of the list could not be remembered");
+    }
+}
+
+/// How the list is put together: as the address says; a part of it flat; else as it is liked, by group where there are any.
+fn view(query: &ListQuery, liking: &Liking, tags: &[String]) -> View {
+    match query.view {
+        Some(view) => view,
+        None if query.is_filtered() || tags.is_empty() => View::Flat,
+        None => liking.view.unwrap_or(View::Group),
+    }
+}
+
+/// What the monitors must be like, but for their state, which the chips count.
+pub fn filter(query: &ListQuery) -> Filter {
+    let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+    Filter {
+        kind: query.kind.parse::<Kind>().ok(),
+        tag: text(&query.tag),
+        text: text(&query.q),
+        ..Filter::default()
+    }
+}
+
+/// The windows that are open now.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_windows(
+    conn: &mut Conn<'_>,
+    viewer: Viewer,
+) -> store::Result<Vec<MaintenanceWindow>> {
+    let mut open = windows::ending_after(conn, viewer.now).await?;
+    open.retain(|window| window.is_active(viewer.now));
+    Ok(open)
+}
+
+/// All monitors that fit, each with the state that it shows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn entries(
+    conn: &mut Conn<'_>,
+    filter: &Filter,
+    open_windows: &[MaintenanceWindow],
+    viewer: Viewer,
+) -> store::Result<Vec<Entry>> {
+    let tags: BTreeSet<String> = open_windows.iter().flat_map(|w| w.tags.clone()).collect();
+    let tagged = briefs::with_tags(conn, &tags.into_iter().collect::<Vec<_>>()).await?;
+    let named = open_windows.iter().flat_map(|window| window.monitor_ids.iter().copied());
+    let quiet: BTreeSet<MonitorId> = tagged.into_iter().chain(named).collect();
+    let shown = |brief: Brief| {
+        let is_late =
+            brief.status == Status::Up && brief.due_at.is_some_and(|due| due <= viewer.now);
+        let is_quiet = quiet.contains(&brief.id);
+        let state = Shown::of_parts(brief.status, brief.is_confirming, is_late, is_quiet);
+        Entry { id: brief.id, state, group: brief.group_tag }
+    };
+    Ok(briefs::briefs(conn, filter).await?.into_iter().map(shown).collect())
+}
+
+/// Brings entries, which come by name, into the order that is asked for.
+async fn order(
+    conn: &mut Conn<'_>,
+    entries: &mut [Entry],
+    sort: Option<Sort>,
+) -> store::Result<()> {
+    let place = |state: Shown| Shown::ALL.iter().position(|each| *each == state);
+    match sort.unwrap_or(Sort::Worst) {
+        Sort::Name => {}
+        Sort::Worst => entries.sort_by_key(|entry| {
+            if entry.state.needs_attention() { place(entry.state) } else { Some(Shown::ALL.len()) }
+        }),
+        Sort::Changed => {
+            let changes = briefs::last_changes(conn).await?;
+            entries.sort_by_key(|entry| std::cmp::Reverse(changes.get(&entry.id).copied()));
+        }
+    }
+    Ok(())
+}
+
+fn chips(entries: &[Entry], query: &ListQuery) -> Vec<Chip> {
+    let every: Vec<&Entry> = entries.iter().collect();
+    let tally: HashMap<&str, usize> =
+        tally(&every).into_iter().map(|(state, n)| (state.class(), n)).collect();
+    let chip = |state: Option<Shown>, n: usize| {
+        let status = state.map_or("", |state| state.class());
+        Chip {
+            state,
+            count: count(n),
+            link: query.with(|q| {
+                status.clone_into(&mut q.status);
+                q.show = None;
+            }),
+            is_current: query.status == status,
+        }
+    };
+    let mut chips = vec![chip(None, entries.len())];
+    for state in Shown::ALL {
+        let n = tally.get(state.class()).copied().unwrap_or_default();
+        // A chip for nothing is noise, but the one that is chosen must stay to be seen.
+        if n > 0 || query.status == state.class() {
+            chips.push(chip(Some(state), n));
+        }
+    }
+    chips
+}
+
+/// The sections with their rows, which are read together.
+async fn parts(
+    conn: &mut Conn<'_>,
+    sections: Vec<Section>,
+    query: &ListQuery,
+    liking: &Liking,
+    viewer: Viewer,
+) -> store::Result<Vec<Part>> {
+    let ids: Vec<MonitorId> = sections.iter().flat_map(|s| s.ids.iter().copied()).collect();
+    let found = monitors::by_ids(conn, &ids).await?;
+    let (past, windows) = row::past(conn, &found, viewer).await?;
+    let by_id: HashMap<MonitorId, &Watched> = found.iter().map(|w| (w.monitor.id, w)).collect();
+    let row = |watched: &Watched| {
+        let mut row = Row::of(watched, &past, &windows, viewer);
+        row.needle.clone_from(&query.q);
+        row
+    };
+    let part = |mut section: Section| {
+        if section.about == About::Attention && section.ids.len() <= ORDERED {
+            let since = |id: &MonitorId| by_id.get(id).map(|watched| changed_at(watched));
+            section.ids.sort_by_key(|id| std::cmp::Reverse(since(id)));
+        }
+        let mut rows: Vec<Row> =
+            section.ids.iter().filter_map(|id| by_id.get(id)).map(|watched| row(watched)).collect();
+        if let About::Tag(tag) = &section.about {
+            rows.iter_mut().for_each(|row| row.tags.retain(|each| each != tag));
+        }
+        let key = section.about.key();
+        let toggle = query.with(|q| q.folding = liking.folding.with(&key, !section.is_open));
+        Part { toggle, more: more(query, liking, &section), rows, section }
+    };
+    Ok(sections.into_iter().map(part).collect())
+}
+
+/// Where "Show more" leads: a group that gave a glimpse is opened, anything else shows more rows.
+fn more(query: &ListQuery, liking: &Liking, section: &Section) -> String {
+    let key = section.about.key();
+    let is_group = matches!(section.about, About::Tag(_) | About::State(_));
+    let is_glimpse = is_group && !liking.folding.open.contains(&key);
+    query.with(|q| {
+        if is_glimpse {
+            q.folding = liking.folding.with(&key, true);
+        } else {
+            q.show = Some(query.show.unwrap_or(PAGE) + PAGE);
+        }
     })
+}
+
+/// When a monitor last became something else: what is late became so when it was due.
+fn changed_at(watched: &Watched) -> crate::clock::Timestamp {
+    let state = &watched.state;
+    let late = state.beat.due_at.filter(|_| state.status == Status::Up);
+    let failing = state.failing.map(|failing| failing.first_at);
+    [Some(state.since), late, failing].into_iter().flatten().max().unwrap_or(state.since)
 }
 
 /// The page of an installation that watches nothing yet; `error` says what is wrong with the `url` that was tried.
@@ -232,59 +283,12 @@ pub async fn empty(visit: &Visit, url: &str, error: &str) -> Page {
     let shell = visit.shell("monitors", "What should we watch?").await?;
     let mut reader = visit.state.db.read().await?;
     let has_channel = !super::channels::nobody_is_told(&mut reader.conn()).await?;
-    show(&EmptyPage { shell, url: url.to_owned(), error: error.to_owned(), has_channel })
-}
-
-async fn chips(
-    conn: &mut Conn<'_>,
-    query: &ListQuery,
-    base: &Filter,
-    covered: &[i64],
-    viewer: Viewer,
-) -> store::Result<Vec<Chip>> {
-    let all = monitors::count(conn, base).await?;
-    let mut chips = vec![Chip {
-        state: None,
-        count: count_i64(all),
-        link: query.link("", None),
-        is_current: query.status.is_empty(),
-    }];
-    for state in CHIPS {
-        let n = monitors::count(conn, &narrowed(base, state, covered, viewer)).await?;
-        let is_current = query.status == state.class();
-        // A chip for nothing is noise, but the one that is chosen must stay to be seen.
-        if n > 0 || is_current {
-            chips.push(Chip {
-                state: Some(state),
-                count: count_i64(n),
-                link: query.link(state.class(), None),
-                is_current,
-            });
-        }
-    }
-    Ok(chips)
-}
-
-fn count_i64(n: i64) -> String {
-    count(usize::try_from(n).unwrap_or_default())
-}
-
-/// The monitors that an open window covers.
-async fn covered(conn: &mut Conn<'_>, viewer: Viewer) -> store::Result<Vec<i64>> {
-    let open: Vec<MaintenanceWindow> = store::windows::ending_after(conn, viewer.now)
-        .await?
-        .into_iter()
-        .filter(|window| window.is_active(viewer.now))
-        .collect();
-    let mut ids: Vec<i64> = open.iter().flat_map(|w| w.monitor_ids.iter().copied()).collect();
-    for tag in open.iter().flat_map(|w| &w.tags) {
-        let filter = Filter { tag: Some(tag.clone()), ..Filter::default() };
-        let tagged: Vec<Watched> = monitors::list(conn, &filter, 100_000, 0).await?;
-        ids.extend(tagged.iter().map(|watched| watched.monitor.id));
-    }
-    ids.sort_unstable();
-    ids.dedup();
-    Ok(ids)
+    super::error::show(&EmptyPage {
+        shell,
+        url: url.to_owned(),
+        error: error.to_owned(),
+        has_channel,
+    })
 }
 
 /// The counts of the whole list, for the live stream: name and number, ready to be shown.
@@ -295,24 +299,13 @@ pub async fn counts(
     conn: &mut Conn<'_>,
     viewer: Viewer,
 ) -> store::Result<Vec<(&'static str, i64)>> {
-    let base = Filter::default();
-    let covered = covered(conn, viewer).await?;
-    let mut counts = vec![("all", monitors::count(conn, &base).await?)];
-    for state in CHIPS {
-        let n = monitors::count(conn, &narrowed(&base, state, &covered, viewer)).await?;
-        counts.push((state.class(), n));
-    }
+    let open_windows = open_windows(conn, viewer).await?;
+    let entries = entries(conn, &Filter::default(), &open_windows, viewer).await?;
+    let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+    let of = |state: Shown| entries.iter().filter(|entry| entry.state == state).count();
+    let mut counts = vec![("all", number(entries.len()))];
+    counts.extend(Shown::ALL.into_iter().map(|state| (state.class(), number(of(state)))));
     let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
     counts.push(("open", incidents::count(conn, unresolved).await?));
     Ok(counts)
-}
-
-impl ListPage {
-    fn no_match(&self) -> String {
-        format!("No monitor matches {}.", self.query.words())
-    }
-
-    fn attention_count(&self) -> String {
-        plural(self.attention.len(), "monitor")
-    }
 }

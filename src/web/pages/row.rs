@@ -3,6 +3,7 @@
 use askama::Template;
 
 use super::days::Past;
+use super::marked::marked;
 use super::status::Shown;
 use super::text::{Html, Viewer, short_span, span};
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
@@ -41,6 +42,8 @@ pub struct Row {
     pub uptime: String,
     /// When it was last heard of.
     pub last: Html,
+    /// What was searched for, which is marked in it.
+    pub needle: String,
 }
 
 impl Row {
@@ -69,7 +72,23 @@ impl Row {
             bar: past.bar(monitor),
             uptime: past.uptime(monitor),
             last: last.map_or_else(|| Html("–".to_owned()), |at| viewer.short_html(at)),
+            needle: String::new(),
         }
+    }
+
+    /// Its name, with what was searched for marked.
+    pub fn name_html(&self) -> Html {
+        marked(&self.name, &self.needle)
+    }
+
+    /// Its note in the same way.
+    pub fn note_html(&self) -> Html {
+        marked(&self.note, &self.needle)
+    }
+
+    /// Its tags in the same way.
+    pub fn tags_html(&self) -> Vec<Html> {
+        self.tags.iter().map(|tag| marked(tag, &self.needle)).collect()
     }
 
     /// Whether the note is a reason to look.

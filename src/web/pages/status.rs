@@ -27,16 +27,39 @@ pub enum Shown {
 }
 
 impl Shown {
+    /// All of them, in the order of their chips: worst first.
+    pub const ALL: [Self; 8] = [
+        Self::Down,
+        Self::Degraded,
+        Self::Late,
+        Self::Confirming,
+        Self::Maintenance,
+        Self::Waiting,
+        Self::Paused,
+        Self::Up,
+    ];
+
     /// What a monitor shows. A window hides nothing that is down.
     pub fn of(state: &State, in_maintenance: bool, now: Timestamp) -> Self {
-        match state.status {
+        let is_late = state.is_late(now);
+        Self::of_parts(state.status, state.is_confirming(), is_late, in_maintenance)
+    }
+
+    /// The same of the parts of a state that decide it.
+    pub fn of_parts(
+        status: Status,
+        is_confirming: bool,
+        is_late: bool,
+        in_maintenance: bool,
+    ) -> Self {
+        match status {
             Status::Paused => Self::Paused,
             Status::Down => Self::Down,
             _ if in_maintenance => Self::Maintenance,
-            _ if state.is_confirming() => Self::Confirming,
+            _ if is_confirming => Self::Confirming,
             Status::Pending => Self::Waiting,
             Status::Degraded => Self::Degraded,
-            Status::Up if state.is_late(now) => Self::Late,
+            Status::Up if is_late => Self::Late,
             Status::Up => Self::Up,
         }
     }

@@ -11,6 +11,24 @@ use crate::clock::Timestamp;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Html(pub String);
 
+impl Html {
+    /// Text as markup: what would be markup in it shows as it is.
+    pub fn escaped(text: &str) -> Self {
+        let mut markup = String::with_capacity(text.len());
+        for c in text.chars() {
+            match c {
+                '&' => markup.push_str("&#38;"),
+                '<' => markup.push_str("&#60;"),
+                '>' => markup.push_str("&#62;"),
+                '"' => markup.push_str("&#34;"),
+                '\'' => markup.push_str("&#39;"),
+                other => markup.push(other),
+            }
+        }
+        Self(markup)
+    }
+}
+
 impl fmt::Display for Html {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

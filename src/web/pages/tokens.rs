@@ -35,8 +35,7 @@ struct TokensPage {
     tokens: Vec<TokenRow>,
     form: Form,
     secret: String,
-    base_url: String,
-    has_mail: bool,
+    tab: &'static str,
 }
 
 async fn view(visit: &Visit, status: StatusCode, form: Form, secret: String) -> Page {
@@ -52,12 +51,11 @@ async fn view(visit: &Visit, status: StatusCode, form: Form, secret: String) -> 
         used: token.last_used_at.map_or_else(|| Html("never".to_owned()), |at| viewer.ago_html(at)),
     };
     let page = TokensPage {
-        shell: visit.shell("settings", "Settings").await?,
+        shell: visit.shell("settings", "API tokens").await?,
         tokens: found.into_iter().map(row).collect(),
         form,
         secret,
-        base_url: visit.state.base_url.get(),
-        has_mail: visit.state.smtp.is_some(),
+        tab: "tokens",
     };
     show_as(status, &page)
 }
@@ -86,5 +84,6 @@ pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Pa
 pub async fn revoke(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     api_token::revoke(&visit.state.db, *id, visit.viewer.now).await?;
+    visit.state.access_changed();
     Ok(see_other("/settings/tokens"))
 }

@@ -17,8 +17,31 @@ use crate::web::state::AppState;
 
 /// The cookie that remembers the theme: `light`, `dark` or `auto`.
 pub const THEME_COOKIE: &str = "watchbell_theme";
+/// The cookie that turns the keyboard shortcuts off: `off`.
+const KEYS_COOKIE: &str = "watchbell_keys";
 /// The cookie in which the script keeps the browser's time zone.
 const ZONE_COOKIE: &str = "watchbell_zone";
+
+/// The keys, as the help lists them.
+const KEYS: [(&[&str], &str); 17] = [
+    (&["/"], "search"),
+    (&["Ctrl K"], "jump to a monitor"),
+    (&["J", "K"], "next, previous row"),
+    (&["Enter"], "open"),
+    (&["X"], "select"),
+    (&["Shift X"], "select up to here"),
+    (&["N"], "new monitor"),
+    (&["E"], "edit"),
+    (&["A"], "acknowledge"),
+    (&["R"], "run a check now"),
+    (&["P"], "pause or resume"),
+    (&["Z"], "undo"),
+    (&["G", "M"], "monitors"),
+    (&["G", "I"], "incidents"),
+    (&["G", "C"], "channels"),
+    (&["Ctrl Enter"], "save a form"),
+    (&["Esc"], "close or clear"),
+];
 
 /// Somebody who is signed in and asks for a page.
 pub struct Visit {
@@ -30,6 +53,8 @@ pub struct Visit {
     pub viewer: Viewer,
     /// Their theme.
     pub theme: &'static str,
+    /// Whether keyboard shortcuts are on.
+    pub has_keys: bool,
     /// The address they asked for.
     pub path: String,
     /// Whether the script asks for a part to put in place, not for a page.
@@ -56,6 +81,7 @@ impl Visit {
         Ok(Self {
             viewer: viewer(req, &state),
             theme: theme(req),
+            has_keys: has_keys(req),
             wants_part: req.headers().contains_key("x-part"),
             state,
             who,
@@ -96,6 +122,8 @@ impl Visit {
             title: page_title(title, down.map_or(0, |(_, n)| *n)),
             path: self.path.clone(),
             user: self.who.name.clone(),
+            has_keys: self.has_keys,
+            is_admin: self.who.role.may(Permission::Administer),
             monitors: count(usize::try_from(monitors).unwrap_or_default()),
             open_incidents: count(usize::try_from(open).unwrap_or_default()),
             viewer: self.viewer,
@@ -129,6 +157,10 @@ pub fn theme(req: &HttpRequest) -> &'static str {
     req.cookie(THEME_COOKIE).map_or("auto", |cookie| known_theme(cookie.value()))
 }
 
+fn has_keys(req: &HttpRequest) -> bool {
+    req.cookie(KEYS_COOKIE).is_none_or(|cookie| cookie.value() != "off")
+}
+
 fn known_theme(text: &str) -> &'static str {
     match text {
         "light" => "light",
@@ -149,6 +181,10 @@ pub struct Shell {
     pub path: String,
     /// Who is signed in.
     pub user: String,
+    /// Whether keyboard shortcuts are on.
+    pub has_keys: bool,
+    /// Whether they may change users and settings.
+    pub is_admin: bool,
     /// How many monitors there are.
     pub monitors: String,
     /// How many incidents are open.
@@ -170,6 +206,11 @@ impl Shell {
             "dark" => "light",
             _ => "auto",
         }
+    }
+
+    /// The keys and what they do, for the help.
+    pub fn keys(&self) -> Vec<(Vec<&'static str>, &'static str)> {
+        KEYS.iter().map(|(keys, words)| (keys.to_vec(), *words)).collect()
     }
 
     /// One or two letters for the user.
@@ -200,17 +241,37 @@ pub struct ThemeChoice {
 
 /// `POST /theme`: remembers the theme, for people without script too.
 pub async fn set_theme(choice: web::Form<ThemeChoice>) -> Page {
-    let cookie = Cookie::build(THEME_COOKIE, known_theme(&choice.theme))
+    let mut response = see_other(local(&choice.back));
+    remember(&mut response, THEME_COOKIE, known_theme(&choice.theme));
+    Ok(response)
+}
+
+/// What is chosen of the looks and keys of the pages.
+#[derive(serde::Deserialize)]
+pub struct Taste {
+    theme: String,
+    #[serde(default)]
+    keys: String,
+}
+
+/// `POST /settings/profile/taste`: theme and keyboard shortcuts of this browser.
+pub async fn set_taste(taste: web::Form<Taste>) -> Page {
+    let mut response = see_other("/settings/profile?done=taste");
+    remember(&mut response, THEME_COOKIE, known_theme(&taste.theme));
+    remember(&mut response, KEYS_COOKIE, if taste.keys.is_empty() { "off" } else { "on" });
+    Ok(response)
+}
+
+fn remember(response: &mut HttpResponse, name: &'static str, value: &'static str) {
+    let cookie = Cookie::build(name, value)
         .path("/")
         .same_site(SameSite::Lax)
         .max_age(Duration::days(400))
         .finish();
-    let mut response = see_other(local(&choice.back));
     // Fails only for a cookie that cannot be written as a header, and this one can.
     if let Err(error) = response.add_cookie(&cookie) {
-        tracing::warn!(%error, "the theme could not be remembered");
+        tracing::warn!(%error, name, "a choice could not be remembered");
     }
-    Ok(response)
 }
 
 /// A path of our own, whatever was asked for: nobody is led to another site.

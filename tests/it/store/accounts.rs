@@ -1,6 +1,7 @@
 //! Settings, users, sessions, tokens.
 
 use watchbell::account::Role;
+use watchbell::account::session::Origin;
 use watchbell::seal::Sealer;
 use watchbell::store::{Error, api_tokens, key_check, sessions, settings, users};
 
@@ -92,11 +93,12 @@ async fn sessions_are_found_touched_and_end() {
         };
         let (ann, bob) = (user("a@x").await, user("b@x").await);
         for (hash, user, at) in [(b"a1", ann, 0), (b"a2", ann, 100), (b"b1", bob, 200)] {
-            write!(db, c => sessions::insert(c, hash, user, NOW.plus_ms(at))).unwrap();
+            write!(db, c => sessions::insert(c, hash, user, &Origin::default(), NOW.plus_ms(at)))
+                .unwrap();
         }
-        let twice = write!(db, c => sessions::insert(c, b"a1", bob, NOW));
+        let twice = write!(db, c => sessions::insert(c, b"a1", bob, &Origin::default(), NOW));
         assert!(matches!(twice, Err(Error::Unique)), "{twice:?}");
-        let nobody = write!(db, c => sessions::insert(c, b"c1", 99, NOW));
+        let nobody = write!(db, c => sessions::insert(c, b"c1", 99, &Origin::default(), NOW));
         assert!(matches!(nobody, Err(Error::Reference)), "{nobody:?}");
         write!(db, c => sessions::touch(c, b"a1", NOW.plus_ms(500))).unwrap();
         let (session, found) = read!(db, c => sessions::find(c, b"a1")).unwrap();
@@ -112,9 +114,9 @@ async fn sessions_are_found_touched_and_end() {
         write!(db, c => sessions::remove(c, b"b1")).unwrap();
         assert!(!there(b"b1").await);
         for hash in [b"a3", b"a4"] {
-            write!(db, c => sessions::insert(c, hash, ann, NOW)).unwrap();
+            write!(db, c => sessions::insert(c, hash, ann, &Origin::default(), NOW)).unwrap();
         }
-        write!(db, c => sessions::insert(c, b"b2", bob, NOW)).unwrap();
+        write!(db, c => sessions::insert(c, b"b2", bob, &Origin::default(), NOW)).unwrap();
         write!(db, c => sessions::remove_of_user(c, ann)).unwrap();
         assert!(!there(b"a3").await && !there(b"a4").await);
         write!(db, c => users::remove(c, bob)).unwrap();

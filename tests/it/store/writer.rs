@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use watchbell::account::session::Origin;
 use watchbell::store::writer::{Batch, WriteError, Writer};
 use watchbell::store::{Conn, Db, Result, sessions, settings};
 
@@ -29,7 +30,7 @@ impl Batch for Keys {
         for item in items {
             settings::set(conn, item, "there").await?;
             if item.starts_with("poison") {
-                sessions::insert(conn, b"x", 99, NOW).await?;
+                sessions::insert(conn, b"x", 99, &Origin::default(), NOW).await?;
             }
         }
         Ok((items.to_vec(), items.len()))

@@ -1,0 +1,94 @@
+//! What stands in for the network: answers as the story has them, made up from the address alone.
+
+use watchbell::clock::Timestamp;
+use watchbell::monitor::cutoff::CanaryReport;
+use watchbell::monitor::{
+    CheckError, CheckResult, ErrorKind, FailedChecks, Phases, Target, Verdict,
+};
+use watchbell::probe::{Canaries, Checks};
+
+use super::past::Chance;
+
+/// Our own network always works.
+pub struct AnsweringCanaries;
+
+#[async_trait::async_trait]
+impl Canaries for AnsweringCanaries {
+    async fn ask(&self) -> CanaryReport {
+        CanaryReport::Answering
+    }
+}
+
+/// Checks that contact nobody.
+pub struct MadeUp;
+
+#[async_trait::async_trait]
+impl Checks for MadeUp {
+    async fn check(&self, target: &Target, region: &str, at: Timestamp) -> Option<CheckResult> {
+        let host = target.url()?.host_str().unwrap_or_default().to_owned();
+        Some(result(&host, region, at))
+    }
+}
+
+/// How long `host` usually takes, in ms: 40 to 540, the same at all times.
+fn usual_ms(host: &str) -> u32 {
+    match host {
+        "checkout.kestrel.example" => 412,
+        "cdn.kestrel.example" => 148,
+        "search.kestrel.example" => 931,
+        "api.kestrel.example" => 186,
+        "vault.kestrel.example" => 64,
+        "3ds.kestrel.example" => 522,
+        "refunds.kestrel.example" => 201,
+        _ => 40 + (Chance::of(host).next() % 500) as u32,
+    }
+}
+
+/// What a check of `host` at `at` finds.
+pub fn result(host: &str, region: &str, at: Timestamp) -> CheckResult {
+    let mut chance = Chance::of(&format!("{host} {}", at.0 / 1000));
+    let usual = usual_ms(host);
+    let total = usual * (80 + (chance.next() % 40) as u32) / 100;
+    let mut result = CheckResult {
+        region: region.to_owned(),
+        started_at: at,
+        phases: phases(total),
+        status_code: Some(200),
+        error: None,
+        failed_checks: FailedChecks::new(),
+        certificate: None,
+        verdict: Verdict::Up,
+    };
+    match host {
+        "checkout.kestrel.example" => {
+            result.verdict = Verdict::Down;
+            result.status_code = Some(503);
+            result.error = Some(CheckError::new(ErrorKind::Status, "status 503"));
+            let part =
+                ("checks.database".to_owned(), "error: connection pool exhausted".to_owned());
+            result.failed_checks = FailedChecks::from([part]);
+        }
+        // A minute of trouble, two of peace: it is re-checked, and never confirmed.
+        "cdn.kestrel.example" if at.0 / 60_000 % 3 == 0 => {
+            result.verdict = Verdict::Down;
+            result.status_code = None;
+            result.error = Some(CheckError::new(ErrorKind::Timeout, "timeout after 10s"));
+            result.phases = Phases { total: Some(10_000), ..Phases::default() };
+        }
+        "search.kestrel.example" => result.verdict = Verdict::Degraded,
+        _ => {}
+    }
+    result
+}
+
+/// A total in its usual parts.
+fn phases(total: u32) -> Phases {
+    let part = |percent: u32| Some(total * percent / 100);
+    Phases {
+        dns: part(5),
+        connect: part(12),
+        tls: part(30),
+        first_byte: part(90),
+        total: Some(total),
+    }
+}

@@ -1,0 +1,45 @@
+//! What was chosen for monitors: their tags, and the channels that they tell.
+
+use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
+
+use crate::monitor::MonitorId;
+use crate::notify::ChannelId;
+use crate::store::{Conn, Result, on, placeholders};
+
+/// All tags in use, by name.
+pub async fn tags(conn: &mut Conn<'_>) -> Result<Vec<String>> {
+    on!(conn, c => sqlx::query_scalar("SELECT DISTINCT tag FROM monitor_tags ORDER BY tag").fetch_all(c).await)
+}
+
+/// Which monitors have any of these tags: pairs of tag and monitor.
+pub async fn tagged(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<(String, MonitorId)>> {
+    if tags.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = format!(
+        "SELECT tag, monitor_id FROM monitor_tags WHERE tag IN ({})",
+        placeholders(1, tags.len())
+    );
+    on!(conn, c => {
+        let mut query = sqlx::query_as(AssertSqlSafe(sql));
+        for tag in tags {
+            query = query.bind(tag);
+        }
+        query.fetch_all(c).await
+    })
+}
+
+/// The channels that each monitor has chosen; `None` stands for the default ones. Nothing else is read of the settings.
+pub async fn chosen_channels(
+    conn: &mut Conn<'_>,
+) -> Result<Vec<(MonitorId, Option<Vec<ChannelId>>)>> {
+    #[derive(serde::Deserialize)]
+    struct Chosen {
+        #[serde(default)]
+        channel_ids: Option<Vec<ChannelId>>,
+    }
+    let rows: Vec<(MonitorId, Json<Chosen>)> = on!(conn, c => sqlx::query_as(
+        "SELECT id, settings FROM monitors").fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|(id, chosen)| (id, chosen.0.channel_ids)).collect())
+}

@@ -1,0 +1,69 @@
+//! The box above the monitor list: what is down now, since when, and who has it.
+
+use super::status::Shown;
+use super::text::{Html, Viewer};
+use crate::incident::{Incident, IncidentState};
+use crate::monitor::Cause;
+use crate::store::{Conn, Result, incidents};
+
+/// How many are shown; the rest is counted.
+const MOST: i64 = 5;
+
+/// An incident of the box.
+pub struct OpenIncident {
+    /// Its number.
+    pub id: i64,
+    /// Its monitor; 0 without one.
+    pub monitor_id: i64,
+    /// `Checkout API is down`.
+    pub headline: String,
+    /// The reason line.
+    pub summary: String,
+    /// Whether a job is watched.
+    pub is_heartbeat: bool,
+    /// The regions that saw it, when there are several.
+    pub regions: Vec<String>,
+    /// How long it has lasted.
+    pub lasting: Html,
+    /// Who has it; empty for nobody.
+    pub taken_by: String,
+    /// Since when.
+    pub taken: Html,
+}
+
+impl OpenIncident {
+    fn of(incident: &Incident, viewer: Viewer) -> Self {
+        let taken = incident.state() == IncidentState::Acknowledged;
+        let by = incident.acknowledged_by.as_deref().unwrap_or("somebody");
+        let is_missed = matches!(incident.cause, Cause::NoPing { .. } | Cause::NoFirstPing { .. });
+        let is_heartbeat = is_missed
+            || matches!(incident.cause, Cause::StillRunning { .. } | Cause::ReportedFailure { .. });
+        let what = if is_missed { "missed its run" } else { "is down" };
+        Self {
+            id: incident.id,
+            monitor_id: incident.monitor_id.unwrap_or_default(),
+            headline: format!("{} {what}", incident.monitor_name),
+            summary: incident.summary.clone(),
+            is_heartbeat,
+            regions: if incident.regions.len() > 1 { incident.regions.clone() } else { Vec::new() },
+            lasting: viewer.lasting_html(incident.started_at),
+            taken_by: if taken { by.to_owned() } else { String::new() },
+            taken: incident.acknowledged_at.map(|at| viewer.ago_html(at)).unwrap_or_default(),
+        }
+    }
+
+    /// The icon before it.
+    pub fn icon(&self) -> Html {
+        Shown::Down.icon()
+    }
+}
+
+/// The newest of what is open.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_incidents(conn: &mut Conn<'_>, viewer: Viewer) -> Result<Vec<OpenIncident>> {
+    let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
+    let open = incidents::list(conn, unresolved, MOST, 0).await?;
+    Ok(open.iter().map(|incident| OpenIncident::of(incident, viewer)).collect())
+}
