@@ -38,6 +38,10 @@ struct Run {
     cpu: Duration,
     rss_mb: f64,
     skipped: f64,
+    /// Bytes handed to the disk.
+    written: f64,
+    /// By how many bytes the database grew for a result.
+    growth: f64,
     /// When the checks of the measured time began: monitor and moment.
     starts: Vec<(i64, i64)>,
     incidents: i64,
@@ -65,42 +69,50 @@ async fn run() {
     let (mut serving, port) = start(Command::new(std::env::current_exe().unwrap()).arg("target"));
     // `CHECKS_BENCH_SECONDS=10` for a quick look.
     let seconds = std::env::var("CHECKS_BENCH_SECONDS").ok().and_then(|s| s.parse().ok());
-    let measure = Duration::from_secs(seconds.unwrap_or(60));
-    let pace =
-        Plan { monitors: 10_000, interval_seconds: 20, settle: Duration::from_secs(30), measure };
-    let a_second = pace.monitors as u64 / pace.interval_seconds;
-    let floors = |port: &str| bare_gets(port, a_second, measure.as_secs() / 2);
-    let before = floors(&port);
-    let paced = watch(&port, &pace).await;
-    let after = floors(&port);
-    let floor_us = (before + after) / 2.0;
-    let cold = Plan {
-        monitors: 1000,
-        interval_seconds: 20,
-        settle: Duration::ZERO,
-        measure: Duration::from_secs(41),
-    };
-    let cold = watch(&port, &cold).await;
+    let measure = Duration::from_secs(seconds.unwrap_or(30));
+    let mut paced = Vec::new();
+    for (monitors, settle) in [(100, 5), (1_000, 0), (10_000, 25)] {
+        // From a cold start on, all of two intervals is looked at.
+        let measure = if settle == 0 { measure.max(Duration::from_secs(41)) } else { measure };
+        let plan =
+            Plan { monitors, interval_seconds: 20, settle: Duration::from_secs(settle), measure };
+        let floor_us = |port: &str| bare_gets(port, monitors as u64 / 20, measure.as_secs() / 3);
+        let before = floor_us(&port);
+        let run = watch(&port, &plan).await;
+        paced.push((plan, run, [before, floor_us(&port)]));
+    }
     let many =
-        Plan { monitors: 10_000, interval_seconds: 1, settle: Duration::from_secs(20), measure };
+        Plan { monitors: 10_000, interval_seconds: 1, settle: Duration::from_secs(10), measure };
     let many = watch(&port, &many).await;
     serving.kill().unwrap();
     serving.wait().unwrap();
 
-    println!(
-        "10,000 monitors every 20 s, {} s measured after a cold start of 30 s",
-        measure.as_secs()
-    );
-    show_lateness(&paced);
-    println!("skipped               {:>10.0}", paced.skipped);
-    println!("not up / incidents    {:>10} / {}", paced.not_up, paced.incidents);
-    println!("memory                {:>10.0} MB", paced.rss_mb);
-    println!("checks                {:>10.0} a second", paced.checks / paced.seconds);
-    let check_us = paced.cpu.as_secs_f64() * 1e6 / paced.checks;
-    println!("CPU of 1,000 checks   {:>10.0} ms", check_us);
-    println!("CPU of 1,000 bare GETs{:>10.0} ms (before {before:.0}, after {after:.0})", floor_us);
-    println!("check / bare GET      {:>10.2}", check_us / floor_us);
+    show("every 20 s", &paced, |plan, _, _| plan.monitors.to_string());
+    show("lateness p50/p99/max, ms", &paced, |_, run, _| {
+        let mut late: Vec<i64> =
+            run.starts.iter().map(|(id, at)| lateness_ms(*id, *at, 20_000)).collect();
+        late.sort_unstable();
+        let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
+        format!("{} / {} / {}", at(0.5), at(0.99), at(1.0))
+    });
+    show("skipped, not up, incidents", &paced, |_, run, _| {
+        format!("{}, {}, {}", run.skipped, run.not_up, run.incidents)
+    });
+    show("checks a second", &paced, |_, run, _| format!("{:.0}", run.checks / run.seconds));
+    show("CPU of 1,000 checks, ms", &paced, |_, run, _| format!("{:.0}", run.check_us()));
+    show("CPU of 1,000 bare GETs, ms", &paced, |_, _, floors| {
+        format!("{:.0} (before {:.0}, after {:.0})", mean(floors), floors[0], floors[1])
+    });
+    show("check / bare GET", &paced, |_, run, floors| {
+        format!("{:.2}", run.check_us() / mean(floors))
+    });
+    let least = paced[0].1.check_us();
+    show("check / check at 100", &paced, |_, run, _| format!("{:.2}", run.check_us() / least));
+    show("memory, MB", &paced, |_, run, _| format!("{:.0}", run.rss_mb));
+    show("written a check, bytes", &paced, |_, run, _| format!("{:.0}", run.written / run.checks));
+    show("database growth a result, bytes", &paced, |_, run, _| format!("{:.0}", run.growth));
 
+    let (_, cold, _) = &paced[1];
     println!("\n1,000 monitors every 20 s from a cold start");
     let first = cold.starts.iter().map(|(_, at)| *at).min().unwrap();
     let mut seen = std::collections::HashMap::new();
@@ -137,12 +149,26 @@ async fn run() {
     println!("memory                {:>10.0} MB", many.rss_mb);
 }
 
-fn show_lateness(run: &Run) {
-    let mut late: Vec<i64> =
-        run.starts.iter().map(|(id, at)| lateness_ms(*id, *at, 20_000)).collect();
-    late.sort_unstable();
-    let at = |share: f64| late[((late.len() - 1) as f64 * share) as usize];
-    println!("lateness p50/p99/max  {:>10} / {} / {} ms", at(0.5), at(0.99), at(1.0));
+type Paced = (Plan, Run, [f64; 2]);
+
+/// Prints one line of the table, a column for each number of monitors.
+fn show(what: &str, paced: &[Paced], value: impl Fn(&Plan, &Run, &[f64; 2]) -> String) {
+    let values: Vec<String> = paced
+        .iter()
+        .map(|(plan, run, floors)| format!("{:>32}", value(plan, run, floors)))
+        .collect();
+    println!("{what:<32}{}", values.concat());
+}
+
+fn mean(floors: &[f64; 2]) -> f64 {
+    (floors[0] + floors[1]) / 2.0
+}
+
+impl Run {
+    /// CPU of a check in µs, which is that of 1,000 in ms.
+    fn check_us(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / self.checks
+    }
 }
 
 fn lateness_ms(id: i64, at: i64, interval_ms: i64) -> i64 {
@@ -154,6 +180,9 @@ async fn watch(port: &str, plan: &Plan) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite://{}", folder.path().join("watchbell.db").display());
     make_monitors(&url, port, plan).await;
+    let file = folder.path().join("watchbell.db");
+    let size = || std::fs::metadata(&file).unwrap().len() as f64;
+    let size_before = size();
     let (mut program, base) = start(
         Command::new(env!("CARGO_BIN_EXE_watchbell"))
             .args(["--listen", "127.0.0.1:0", "--database-url", &url, "--metrics-public", "true"])
@@ -170,9 +199,10 @@ async fn watch(port: &str, plan: &Plan) -> Run {
     tokio::time::sleep(plan.settle).await;
     let (checks, skipped) =
         (scrape("watchbell_checks_total{").await, scrape("watchbell_checks_skipped_total{").await);
-    let (begun, cpu, from) = (Instant::now(), cpu_of(pid), now_ms());
+    let (begun, cpu, from, written) = (Instant::now(), cpu_of(pid), now_ms(), written_by(pid));
     tokio::time::sleep(plan.measure).await;
     let (seconds, cpu, to) = (begun.elapsed().as_secs_f64(), cpu_of(pid) - cpu, now_ms());
+    let written = written_by(pid) - written;
     let checks = scrape("watchbell_checks_total{").await - checks;
     let skipped = scrape("watchbell_checks_skipped_total{").await - skipped;
     let ready = client.get(format!("{base}/readyz")).send().await.unwrap().status().as_u16();
@@ -181,8 +211,9 @@ async fn watch(port: &str, plan: &Plan) -> Run {
     program.wait().unwrap();
     // From a cold start on, every check counts.
     let from = if plan.settle.is_zero() { 0 } else { from };
-    let (starts, not_up, incidents) = read(folder.path(), from, to).await;
-    Run { checks, seconds, cpu, rss_mb, skipped, starts, incidents, not_up, ready }
+    let (starts, all, not_up, incidents) = read(folder.path(), from, to).await;
+    let growth = (size() - size_before) / all as f64;
+    Run { checks, seconds, cpu, rss_mb, skipped, written, growth, starts, incidents, not_up, ready }
 }
 
 async fn make_monitors(url: &str, port: &str, plan: &Plan) {
@@ -204,7 +235,7 @@ async fn make_monitors(url: &str, port: &str, plan: &Plan) {
 
 type Starts = Vec<(i64, i64)>;
 
-async fn read(folder: &Path, from: i64, to: i64) -> (Starts, i64, i64) {
+async fn read(folder: &Path, from: i64, to: i64) -> (Starts, i64, i64, i64) {
     use sqlx::ConnectOptions;
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("watchbell.db"));
     let mut connection = options.connect().await.unwrap();
@@ -214,10 +245,12 @@ async fn read(folder: &Path, from: i64, to: i64) -> (Starts, i64, i64) {
         .fetch_all(&mut connection)
         .await
         .unwrap();
-    let not_up = sqlx::query_scalar("SELECT COUNT(*) FROM results WHERE verdict <> 'up'");
+    let all = sqlx::query_scalar("SELECT COUNT(*) FROM results");
+    let not_up = sqlx::query_scalar("SELECT COUNT(*) FROM results WHERE verdict <> 1");
     let incidents = sqlx::query_scalar("SELECT COUNT(*) FROM incidents");
     (
         starts,
+        all.fetch_one(&mut connection).await.unwrap(),
         not_up.fetch_one(&mut connection).await.unwrap(),
         incidents.fetch_one(&mut connection).await.unwrap(),
     )
@@ -298,12 +331,20 @@ async fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
+/// What all threads of a process have run, to the nanosecond; of a thread that ended it is lost.
 fn cpu_of(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
-    // A tick is 10 ms wherever Linux runs today.
-    Duration::from_millis(ticks * 10)
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+    let run = |task: std::fs::DirEntry| {
+        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
+        text.split_whitespace().next().map_or(0, |ns| ns.parse::<u64>().unwrap())
+    };
+    Duration::from_nanos(tasks.map(|task| run(task.unwrap())).sum())
+}
+
+fn written_by(pid: u32) -> f64 {
+    let io = std::fs::read_to_string(format!("/proc/{pid}/io")).unwrap();
+    let line = io.lines().find_map(|line| line.strip_prefix("write_bytes: "));
+    line.unwrap().parse().unwrap()
 }
 
 fn rss_kb(pid: u32) -> f64 {

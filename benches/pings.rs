@@ -41,9 +41,11 @@ async fn run() {
     let (pinged, paths, stop) = start_watchbell(folder.path()).await;
     let bare = start_bare();
     let (mut ping_rounds, mut bare_rounds, mut floors) = (Vec::new(), Vec::new(), Vec::new());
+    let mut memory = Vec::new();
     for _ in 0..ROUNDS {
         bare_rounds.push(load(bare, &paths).await);
         ping_rounds.push(load(pinged, &paths).await);
+        memory.push(format!("{:.0}", rss_mb()));
         floors.push(sqlite_floor(folder.path()).await);
     }
     let (bare, ping) = (median(bare_rounds), median(ping_rounds));
@@ -65,6 +67,7 @@ async fn run() {
     println!("pings / bare handler  {:>5.1} %", 100.0 * ping.per_second / bare.per_second);
     println!("p99 / bare p99        {:>5.1}", ping.p99_us as f64 / bare.p99_us as f64);
     println!("pings / SQLite floor  {:>5.1} %", 100.0 * ping.per_second / floor);
+    println!("memory after each round of pings, MB, clients included: {}", memory.join(", "));
     stop.cancel();
 }
 
@@ -185,6 +188,12 @@ async fn sqlite_floor(folder: &std::path::Path) -> f64 {
         rows += ROWS_A_COMMIT;
     }
     rows as f64 / begun.elapsed().as_secs_f64()
+}
+
+fn rss_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
 }
 
 fn median(mut rounds: Vec<Round>) -> Round {

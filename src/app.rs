@@ -262,7 +262,7 @@ impl App {
         supervisor.spawn("watcher", watcher.run(stopping.clone()));
         supervisor.spawn("probe liveness", self.liveness.run(stopping.clone()));
         supervisor.spawn("sender", self.sender.run(stopping.clone()));
-        supervisor.spawn("retention", self.retention.run(db.clone(), clock, stopping.clone()));
+        supervisor.spawn("history", self.retention.run(db.clone(), clock, stopping.clone()));
         let server = HttpServer::new(move || {
             WebApp::new()
                 .app_data(state.clone())

@@ -39,15 +39,22 @@ pub enum SealError {
     },
 }
 
-/// Seals and opens small values with one key (XChaCha20-Poly1305, a random nonce before each value).
+/// Seals and opens small values with one key (XChaCha20-Poly1305, a random nonce before each value), and signs links with another
+/// that is derived from it.
 #[derive(Clone)]
-pub struct Sealer(XChaCha20Poly1305);
+pub struct Sealer {
+    cipher: XChaCha20Poly1305,
+    link_key: [u8; 32],
+}
 
 impl Sealer {
     /// A sealer whose key is the SHA-256 of `secret`; white space around it does not count.
     pub fn from_text(secret: &str) -> Self {
         let key: [u8; 32] = Sha256::digest(secret.trim().as_bytes()).into();
-        Self(XChaCha20Poly1305::new(&key.into()))
+        let mut links = hmac_sha256(&key);
+        links.update(b"watchbell links");
+        let link_key = links.finalize().into_bytes().into();
+        Self { cipher: XChaCha20Poly1305::new(&key.into()), link_key }
     }
 
     /// A sealer with the key in the file at `path`, which is made with a random key and mode 600 if it is missing.
@@ -78,7 +85,8 @@ impl Sealer {
     /// When it is too long for the cipher (256 GB).
     pub fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let nonce: [u8; NONCE_BYTES] = random_bytes();
-        let sealed = self.0.encrypt(&XNonce::from(nonce), plain).map_err(|_| SealError::TooLong)?;
+        let sealed =
+            self.cipher.encrypt(&XNonce::from(nonce), plain).map_err(|_| SealError::TooLong)?;
         Ok([&nonce[..], &sealed].concat())
     }
 
@@ -89,7 +97,22 @@ impl Sealer {
     pub fn open(&self, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, sealed) =
             sealed.split_first_chunk::<NONCE_BYTES>().ok_or(SealError::WrongKey)?;
-        self.0.decrypt(&XNonce::from(*nonce), sealed).map_err(|_| SealError::WrongKey)
+        self.cipher.decrypt(&XNonce::from(*nonce), sealed).map_err(|_| SealError::WrongKey)
+    }
+
+    /// The signature of what a link says, in base64url: HMAC-SHA256 by a key of its own.
+    pub fn sign_link(&self, said: &str) -> String {
+        let mut mac = hmac_sha256(&self.link_key);
+        mac.update(said.as_bytes());
+        URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
+    }
+
+    /// Whether a signature is that of what a link says; takes the same time whatever is wrong with it.
+    pub fn is_signed_link(&self, said: &str, signature: &str) -> bool {
+        let Ok(signature) = URL_SAFE_NO_PAD.decode(signature) else { return false };
+        let mut mac = hmac_sha256(&self.link_key);
+        mac.update(said.as_bytes());
+        mac.verify_slice(&signature).is_ok()
     }
 }
 
@@ -174,6 +197,18 @@ mod tests {
             damaged[place] ^= 1;
             assert!(sealer.open(&damaged).is_err(), "byte {place}");
             assert!(sealer.open(&sealed[..place]).is_err(), "cut at {place}");
+        }
+    }
+
+    #[test]
+    fn signs_links_so_that_nobody_else_can() {
+        let sealer = Sealer::from_text("hunter2");
+        let signature = sealer.sign_link("7.1.1900000000");
+        assert!(sealer.is_signed_link("7.1.1900000000", &signature));
+        assert!(!sealer.is_signed_link("8.1.1900000000", &signature));
+        assert!(!Sealer::from_text("hunter3").is_signed_link("7.1.1900000000", &signature));
+        for wrong in ["", "x", "!", &signature[1..], &format!("{signature}A")] {
+            assert!(!sealer.is_signed_link("7.1.1900000000", wrong), "{wrong}");
         }
     }
 

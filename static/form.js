@@ -5,7 +5,7 @@
 {
   const form = $("#monitor-form");
   const touched = new Set();
-  let asked, tested = form && form.elements.url ? form.elements.url.value : "";
+  let wait, asked, isTesting = false, tested = form && form.elements.url ? form.elements.url.value : "";
 
   // Posts the form for the button named `press` and gives the page that comes back.
   const ask = async (press, value) => {
@@ -35,13 +35,15 @@
   };
 
   // Rows of assertions: those that are filled stand in the same order here and there.
-  const judgeRows = (fresh) => {
+  const judgeRows = (fresh, byTest) => {
     const filled = (row) => $$("input", row).some((input) => input.value) || $("select", row).value === "body";
     const rows = $$(".assertion").filter(filled);
     const judged = $$(".assertion:not([data-empty-assertion])", fresh);
     rows.forEach((row, n) => {
       const other = judged[n];
-      if (!other) return;
+      // What a test found of a row stands until the row is changed.
+      if (!other || (!byTest && row.dataset.tested)) return;
+      if (byTest) row.dataset.tested = "1";
       $$(".error", row).forEach((error) => error.remove());
       const error = $(".error", other);
       $$("input", row).forEach((input, i) => {
@@ -58,16 +60,25 @@
     swap("#plain-words", fresh);
     const names = all ? new Set($$("[aria-describedby]", form).map((field) => field.name)) : touched;
     for (const name of names) judge(name, fresh);
-    if (all || touched.has("assertion_path")) judgeRows(fresh);
-    // What was summed up at the button goes once it is mended.
-    if ($(".form .end .error-line")) {
+    if (all || touched.has("assertion_path")) judgeRows(fresh, all);
+    // What was summed up at the button goes once it is mended; a test sums up anew.
+    if (all && !$(".form .end .error-line") && $(".form .end .error-line", fresh)) {
+      $(".form .end").append(document.adoptNode($(".form .end .error-line", fresh)));
+    } else if ($(".form .end .error-line")) {
       const line = $(".form .end .error-line", fresh);
       $(".form .end .error-line").remove();
       if (line) $(".form .end").append(document.adoptNode(line));
     }
   };
 
+  const later = (ms) => {
+    clearTimeout(wait);
+    wait = setTimeout(review, ms);
+  };
+
   const review = async () => {
+    // A test says all that a review does.
+    if (isTesting) return later(400);
     try {
       const fresh = await ask("review", "1");
       if (fresh) take(fresh, false);
@@ -79,6 +90,10 @@
   const test = async (press = "test", value = "1") => {
     const panel = $("#live-test");
     if (!panel) return;
+    clearTimeout(wait);
+    isTesting = true;
+    touched.clear();
+    for (const row of $$(".assertion")) delete row.dataset.tested;
     panel.classList.add("busy");
     panel.setAttribute("aria-busy", "true");
     if (form.elements.url) tested = form.elements.url.value;
@@ -91,6 +106,7 @@
     } catch (error) {
       if (error.name !== "AbortError") $("#live-test-result").textContent = "The server did not answer. Try again.";
     } finally {
+      isTesting = false;
       const now = $("#live-test");
       now.classList.remove("busy");
       now.removeAttribute("aria-busy");
@@ -98,21 +114,22 @@
   };
 
   if (form) {
-    let wait;
     form.addEventListener("change", (event) => {
       const field = event.target;
       if (!field.name || field.name.startsWith("new_")) return;
       touched.add(field.name.startsWith("assertion_") ? "assertion_path" : field.name);
-      clearTimeout(wait);
+      if (field.closest(".assertion")) delete field.closest(".assertion").dataset.tested;
       // A new address is looked at at once; other changes are weighed once there is an end of them.
       if (field.name === "url" && field.value.trim() && field.value !== tested && $("#live-test")) test();
-      else wait = setTimeout(review, 150);
+      else later(150);
     });
     // A field that was wrong is looked at while it is being mended.
     form.addEventListener("input", (event) => {
       if (event.target.getAttribute("aria-invalid") !== "true") return;
-      clearTimeout(wait);
-      wait = setTimeout(review, 400);
+      const row = event.target.closest(".assertion");
+      if (row) delete row.dataset.tested;
+      touched.add(row ? "assertion_path" : event.target.name);
+      later(400);
     });
     document.addEventListener("click", (event) => {
       const button = event.target.closest("button");

@@ -1,6 +1,7 @@
 //! Writes the story into a database, as the server would have written it.
 
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use watchbell::account::password::Passwords;
 use watchbell::account::{Role, user};
@@ -15,9 +16,11 @@ use watchbell::monitor::{
     Target,
 };
 use watchbell::notify::ChannelSettings;
+use watchbell::report::roller::Roller;
 use watchbell::seal::Sealer;
-use watchbell::store::history::{self, NewPing, NewResult, Ping};
+use watchbell::store::history::{self, NewPing, Ping};
 use watchbell::store::monitors::Watched;
+use watchbell::store::results::{self, NewResult};
 use watchbell::store::{Db, channels, incidents, monitors, timeline, windows};
 
 use super::past::{self, Chance, DAY, HOUR, MINUTE, Trouble};
@@ -39,7 +42,7 @@ pub async fn fill(
     now: Timestamp,
 ) -> anyhow::Result<String> {
     let passwords = Passwords::default();
-    user::create(db, &passwords, EMAIL, PASSWORD, Role::Admin, now.plus_ms(-120 * DAY))
+    user::create(db, &passwords, EMAIL, PASSWORD, Role::Admin, now.plus_ms(-92 * DAY))
         .await
         .map_err(|e| anyhow::anyhow!("{e}"))?;
     let told = story::monitors(count);
@@ -48,6 +51,8 @@ pub async fn fill(
     add_windows(db, &told, &made, now).await?;
     let episodes = add_incidents(db, &told, &made, now).await?;
     let rows = add_results(db, &told, &made, now).await?;
+    let roller = Roller { db: db.clone(), result_days: 7 };
+    roller.round(now, &CancellationToken::new()).await?;
     Ok(format!("{count} monitors, {episodes} incidents and {rows} results and pings are written."))
 }
 
@@ -216,7 +221,7 @@ async fn add_channels(db: &Db, sealer: &Sealer, now: Timestamp) -> anyhow::Resul
         let fields: Map<String, Value> = serde_json::from_value(fields)?;
         let settings =
             ChannelSettings::read(&fields, None, true).map_err(|e| anyhow::anyhow!("{e:?}"))?;
-        channels::insert(&mut tx.conn(), sealer, settings, now.plus_ms(-119 * DAY)).await?;
+        channels::insert(&mut tx.conn(), sealer, settings, now.plus_ms(-91 * DAY)).await?;
     }
     Ok(tx.commit().await?)
 }
@@ -303,8 +308,8 @@ async fn add_incidents(
         episodes.drain(..episodes.len() - before);
     } else if let Some(oldest) = made.last() {
         let missing = before - episodes.len();
-        let first = now.plus_ms(-119 * DAY);
-        let step = 28 * DAY / missing.max(1) as i64;
+        let first = now.plus_ms(-91 * DAY);
+        let step = DAY / missing.max(1) as i64;
         let long_ago = (0..missing as i64).map(|n| Episode {
             watched: oldest,
             from: first.plus_ms(n * step),
@@ -396,7 +401,7 @@ async fn add_results(
             }
         }
         let mut tx = db.begin().await?;
-        history::insert_results(&mut tx.conn(), &results).await?;
+        results::insert(&mut tx.conn(), &results).await?;
         history::insert_pings(&mut tx.conn(), &pings).await?;
         tx.commit().await?;
         written += results.len() + pings.len();

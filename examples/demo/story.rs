@@ -40,7 +40,7 @@ impl Told {
         if let Value::Object(more) = more {
             fields.extend(more);
         }
-        Self { kind, fields, now: Now::Up, age_days: 120, troubles: None }
+        Self { kind, fields, now: Now::Up, age_days: 92, troubles: None }
     }
 
     fn http(name: &str, at: &str, tags: &[&str]) -> Self {

@@ -11,7 +11,3 @@ CREATE TABLE probes (
     lost_at BIGINT,
     lost_told JSONB
 );
-
--- Two regions may begin a check of the same monitor in the same millisecond.
-ALTER TABLE results DROP CONSTRAINT results_pkey;
-ALTER TABLE results ADD PRIMARY KEY (monitor_id, id, region);

@@ -13,6 +13,7 @@ use crate::fields::FieldErrors;
 use crate::incident::maintenance::MaintenanceWindow;
 use crate::incident::{Incident, IncidentId};
 use crate::monitor::{CheckResult, Kind, MonitorId};
+use crate::report::roller;
 use crate::store::monitors::Watched;
 use crate::store::writer::{WriteError, Writer};
 use crate::store::{self, Db, windows};
@@ -46,7 +47,7 @@ impl From<store::Error> for EngineError {
     }
 }
 
-type Result<T> = std::result::Result<T, EngineError>;
+pub(super) type Result<T> = std::result::Result<T, EngineError>;
 
 /// The handle. Cheap to clone.
 #[derive(Clone)]
@@ -54,7 +55,7 @@ pub struct Engine {
     pub(super) writer: Writer<Ingest>,
     pub(super) commands: mpsc::UnboundedSender<Command>,
     pub(super) watch: Arc<Notify>,
-    db: Db,
+    pub(super) db: Db,
     clock: SharedClock,
     pings: Arc<AtomicU64>,
 }
@@ -236,6 +237,7 @@ impl Engine {
         let mut tx = self.db.begin().await?;
         must_exist(&mut tx.conn(), &window.monitor_ids).await?;
         window.id = windows::insert(&mut tx.conn(), &window).await?;
+        roller::window_changed(&mut tx.conn(), &window, self.clock.now()).await?;
         tx.commit().await?;
         self.watch.notify_one();
         Ok(window)
@@ -253,6 +255,9 @@ impl Engine {
         window.monitor_ids.retain(|id| existing.contains(id) || !before.monitor_ids.contains(id));
         must_exist(&mut tx.conn(), &window.monitor_ids).await?;
         windows::update(&mut tx.conn(), &window).await?;
+        for window in [&before, &window] {
+            roller::window_changed(&mut tx.conn(), window, self.clock.now()).await?;
+        }
         tx.commit().await?;
         self.watch.notify_one();
         Ok(window)
@@ -278,7 +283,7 @@ impl Engine {
         Ok(window)
     }
 
-    /// Removes a window.
+    /// Removes a window. The uptime of hours that it covered and that are rolled up stays as it is.
     ///
     /// # Errors
     /// When there is none.
@@ -296,13 +301,18 @@ impl Engine {
     }
 }
 
-async fn must_exist(conn: &mut store::Conn<'_>, ids: &[MonitorId]) -> Result<()> {
-    let existing = store::monitors::existing(conn, ids).await?;
-    let missing: Vec<String> =
-        ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
+/// Refuses a field that names things that do not exist.
+pub(super) fn refuse_missing(field: &str, things: &str, missing: &[i64]) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
-    let reason = format!("names monitors that do not exist: {}", missing.join(", "));
-    Err(EngineError::Invalid(FieldErrors::one("monitor_ids", reason)))
+    let missing: Vec<String> = missing.iter().map(ToString::to_string).collect();
+    let reason = format!("names {things} that do not exist: {}", missing.join(", "));
+    Err(EngineError::Invalid(FieldErrors::one(field, reason)))
+}
+
+async fn must_exist(conn: &mut store::Conn<'_>, ids: &[MonitorId]) -> Result<()> {
+    let existing = store::monitors::existing(conn, ids).await?;
+    let missing: Vec<i64> = ids.iter().copied().filter(|id| !existing.contains(id)).collect();
+    refuse_missing("monitor_ids", "monitors", &missing)
 }

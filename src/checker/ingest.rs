@@ -6,6 +6,8 @@
 mod apply;
 mod depend;
 mod edit;
+mod escalate;
+mod incoming;
 mod known;
 mod probes;
 mod region;
@@ -16,8 +18,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, broadcast, mpsc};
-use uuid::Uuid;
 
+pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
 pub use self::probes::ProbeNews;
 pub use self::region::RegionNews;
@@ -27,44 +29,17 @@ use crate::fields::FieldErrors;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::{Incident, IncidentId};
 use crate::live::LiveEvent;
-use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::notify::outbox::Wake;
 use crate::region::hub::Hub;
 use crate::seal::Sealer;
-use crate::store::history::{NewPing, NewResult, StatusChange};
+use crate::store::history::{NewPing, StatusChange};
 use crate::store::monitors::{self, Watched};
+use crate::store::results::NewResult;
 use crate::store::writer::Batch;
 use crate::store::{Conn, Result};
-
-/// A signal as it came in.
-#[derive(Debug, Clone)]
-pub struct IncomingPing {
-    /// The secret of the ping URL.
-    pub uuid: Uuid,
-    /// What it says.
-    pub kind: SignalKind,
-    /// The exit status it gave.
-    pub exit_status: Option<i64>,
-    /// The run it belongs to.
-    pub rid: Option<Uuid>,
-    /// How long the run took, in ms, if the caller says so.
-    pub duration_ms: Option<i64>,
-    /// What was odd about it.
-    pub note: Option<&'static str>,
-    /// The HTTP method.
-    pub method: String,
-    /// Who sent it.
-    pub remote_addr: String,
-    /// What sent it.
-    pub user_agent: String,
-    /// The kept part of its body.
-    pub body: Option<Vec<u8>>,
-    /// The size of its body as it was sent.
-    pub body_bytes: i64,
-}
 
 /// One piece of work for the writer.
 #[derive(Debug, Clone)]
@@ -142,6 +117,11 @@ pub enum Work {
     Probe(Box<ProbeNews>),
     /// A region was cut off, or is back.
     Region(RegionNews),
+    /// A step of an incident's escalation may be due, or its acknowledgement have run out.
+    Climb {
+        /// Whose.
+        incident_id: IncidentId,
+    },
     /// Somebody takes an incident.
     Acknowledge {
         /// Which.
@@ -388,6 +368,7 @@ impl<'a> Group<'a> {
             Work::Rotate { id } => self.rotate(conn, *id).await,
             Work::Probe(news) => self.probe_news(conn, news).await,
             Work::Region(news) => self.region_news(conn, news).await,
+            Work::Climb { incident_id } => self.climb(conn, *incident_id).await,
             Work::Acknowledge { id, by } => self.acknowledge(conn, *id, by).await,
             Work::Comment { id, by, text } => self.comment(conn, *id, by, text).await,
         }

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod ingest;
 pub mod judge;
 pub mod meter;
+mod policies;
 pub mod presence;
 pub mod queue;
 #[cfg(test)]

@@ -23,7 +23,7 @@ use crate::incident::maintenance::active_window;
 use crate::live::LiveEvent;
 use crate::monitor::{Kind, MonitorId};
 use crate::store::writer::Writer;
-use crate::store::{self, Db, incidents, monitors, windows};
+use crate::store::{self, Db, incidents, ladders, monitors, windows};
 
 /// How often the sign of life is written, in ms; also the longest sleep.
 pub const ALIVE_EVERY_MS: i64 = 10_000;
@@ -184,12 +184,13 @@ impl Watcher {
     /// Does what is due at `now` and says when to look again.
     async fn look(&self, looked_at: Timestamp, now: Timestamp) -> store::Result<Timestamp> {
         self.move_windows_on(now).await?;
-        let (passed, late) = {
+        let (passed, late, ladders) = {
             let mut reader = self.db.read().await?;
             let conn = &mut reader.conn();
             (
                 monitors::past_deadline(conn, now, DEADLINES).await?,
                 monitors::due_between(conn, looked_at, now).await?,
+                ladders::due(conn, now, DEADLINES).await?,
             )
         };
         // Cut off is as good as away: the pings of jobs have no way to us, so windows that end meanwhile move on.
@@ -199,7 +200,10 @@ impl Watcher {
         }
         let looked =
             passed.iter().map(|&monitor_id| self.writer.write(Work::Deadline { monitor_id }));
-        let failed = join_all(looked).await.into_iter().any(|result| result.is_err());
+        let climbed =
+            ladders.iter().map(|&incident_id| self.writer.write(Work::Climb { incident_id }));
+        let failed =
+            join_all(looked.chain(climbed)).await.into_iter().any(|result| result.is_err());
         for id in late {
             // Nobody has a page open.
             let _ = self.live.send(LiveEvent::MonitorChanged(id));
@@ -210,7 +214,11 @@ impl Watcher {
         }
         let mut reader = self.db.read().await?;
         let conn = &mut reader.conn();
-        let edges = [monitors::next_edge(conn, now).await?, windows::next_edge(conn, now).await?];
+        let edges = [
+            monitors::next_edge(conn, now).await?,
+            windows::next_edge(conn, now).await?,
+            ladders::next_edge(conn).await?,
+        ];
         Ok(edges.into_iter().flatten().min().unwrap_or(now.plus_ms(ALIVE_EVERY_MS)))
     }
 

@@ -140,6 +140,23 @@ pub fn active_window<'a>(
         .max_by_key(|w| w.ends_at)
 }
 
+/// How long at least one of `windows` was open from `from` until `to`, in ms.
+pub fn covered_ms(windows: &[MaintenanceWindow], from: Timestamp, to: Timestamp) -> i64 {
+    let mut spans: Vec<Span> = windows
+        .iter()
+        .map(|window| (window.starts_at.max(from), window.ends_at.min(to)))
+        .filter(|(start, end)| start < end)
+        .collect();
+    spans.sort_unstable();
+    let mut counted_until = from;
+    let mut covered = 0;
+    for (start, end) in spans {
+        covered += end.since(start.max(counted_until)).max(0);
+        counted_until = counted_until.max(end);
+    }
+    covered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -256,6 +273,27 @@ mod tests {
         let mut often = window("* * * * *", "UTC", 1, at("2026-01-01T00:00:00Z"));
         assert_eq!(often.move_on(at("2027-01-01T00:00:30Z")).len(), MADE_UP_MAX);
         assert!(often.is_active(at("2027-01-01T00:00:30Z")));
+    }
+
+    #[test]
+    fn time_that_several_windows_cover_counts_once() {
+        let from = at("2026-01-01T00:00:00Z");
+        let span = |start: i64, end: i64| MaintenanceWindow {
+            starts_at: from.plus_ms(start),
+            ends_at: from.plus_ms(end),
+            repeats: None,
+            ..window("0 3 * * *", "UTC", 60, from)
+        };
+        let until = from.plus_ms(100);
+        for (windows, expected) in [
+            (vec![], 0),
+            (vec![span(10, 20)], 10),
+            (vec![span(-50, 20), span(90, 500)], 30),
+            (vec![span(10, 40), span(20, 30), span(35, 60)], 50),
+            (vec![span(-20, -10), span(100, 120)], 0),
+        ] {
+            assert_eq!(covered_ms(&windows, from, until), expected, "{windows:?}");
+        }
     }
 
     #[test]

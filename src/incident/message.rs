@@ -1,6 +1,7 @@
 //! The words of an alert (contract, section 6), and the alert as it waits in the outbox. Pure.
 
 mod certificate;
+mod escalation;
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -24,6 +25,10 @@ crate::words! {
         ProbeLost = "probe.lost",
         /// It is heard of again.
         ProbeBack = "probe.back",
+        /// A monitor is still down, and it is the turn of the next step of its escalation policy.
+        IncidentReminder = "incident.reminder",
+        /// Somebody has taken an incident.
+        IncidentAcknowledged = "incident.acknowledged",
         /// Watchbell itself is cut off from the network.
         SelfCutOff = "self.cut_off",
         /// It is back.
@@ -203,12 +208,6 @@ impl Message {
             text.push_str(line);
         }
         text
-    }
-
-    /// Adds a line, if there is one to say.
-    pub fn with_line(mut self, line: Option<String>) -> Self {
-        self.lines.extend(line);
-        self
     }
 
     /// The first line, with `bold` around the subject (empty for plain).

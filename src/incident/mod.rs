@@ -1,6 +1,8 @@
 //! What follows when a monitor fails: incidents, windows, who is told, and the words. Pure.
 
 pub mod dependency;
+pub mod escalation;
+pub mod escalation_fields;
 pub mod maintenance;
 pub mod message;
 pub mod plan;
@@ -40,8 +42,12 @@ crate::words! {
         NobodyNotified = "nobody_notified",
         /// The reason changed while it was down.
         ReasonChanged = "reason_changed",
+        /// A step of the escalation policy could tell nobody: its channels are gone or disabled.
+        StepSkipped = "step_skipped",
         /// Somebody took it.
         Acknowledged = "acknowledged",
+        /// An acknowledgement ran out: the escalation goes on.
+        AcknowledgementEnded = "acknowledgement_ended",
         /// A note of a person.
         Comment = "comment",
         /// An alert reached a channel.

@@ -14,6 +14,8 @@ use crate::monitor::{Cause, Certificate, CheckResult, Monitor, NotifyOn};
 pub struct Routing<'a> {
     /// The channels to tell: they exist and are enabled.
     pub channel_ids: Vec<i64>,
+    /// Whether an escalation policy says who is told of the outage: the one that the incident opened with, or opens with now.
+    pub escalates: bool,
     /// The channels that were told of the open incident.
     pub told: Vec<i64>,
     /// Which regions find the monitor not well, if several are asked.
@@ -73,6 +75,10 @@ pub struct Plan {
     pub timeline: Vec<(TimelineKind, Timestamp, String)>,
     /// Alerts.
     pub notices: Vec<Notice>,
+    /// Whether the incident takes its escalation policy along: it opens, and its monitor tells when it goes down.
+    pub takes_policy: bool,
+    /// Whether the ladder of the incident begins, or goes on after it was held.
+    pub climbs: bool,
     /// Whether `degraded` was told, if that was decided now.
     pub degraded_told: Option<bool>,
 }
@@ -119,6 +125,7 @@ impl Planner<'_> {
             None => "The monitor is down".to_owned(),
         };
         self.note(TimelineKind::Confirmed, &confirmed);
+        self.plan.takes_policy = self.routing.escalates && self.wants(NotifyOn::Down);
         let alerts_held = self.tell_down(started_at, cause);
         self.plan.incident =
             Some(IncidentChange::Open { started_at, cause: cause.clone(), alerts_held });
@@ -152,6 +159,8 @@ impl Planner<'_> {
         }
         if !self.wants(NotifyOn::Down) {
             self.note(TimelineKind::NobodyNotified, "This monitor does not tell when it goes down");
+        } else if self.routing.escalates {
+            self.plan.climbs = true;
         } else if self.routing.channel_ids.is_empty() {
             self.note(TimelineKind::NobodyNotified, "Nobody was told: the monitor has no channel");
         } else {

@@ -44,6 +44,7 @@ pub mod status_set;
 mod tcp_spec;
 mod tls_spec;
 mod unknown;
+mod who_is_told;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

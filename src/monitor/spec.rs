@@ -12,7 +12,7 @@ use super::header::read_headers;
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
-use super::{DnsSpec, Header, IcmpSpec, Kind, MonitorId, NotifyOn, TcpSpec, TlsSpec};
+use super::{DnsSpec, Header, IcmpSpec, Kind, MonitorId, NotifyOn, TcpSpec, TlsSpec, who_is_told};
 use crate::fields::{FieldErrors, Fields, parse_text};
 
 /// What people set of a monitor.
@@ -26,6 +26,9 @@ pub struct Settings {
     pub tags: Vec<String>,
     /// The channels that are told; `None`: those that are `is_default` at the time of the alert; empty: nobody.
     pub channel_ids: Option<Vec<i64>>,
+    /// The escalation policy that says who is told and when; then there are no `channel_ids`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escalation_policy_id: Option<i64>,
     /// Which changes they are told of.
     pub notify_on: Vec<NotifyOn>,
     /// The monitors that it depends on: while one of them is down, its alerts are held.
@@ -211,8 +214,7 @@ impl Settings {
         };
         let name = fields.name("name", default_name, current.map(|c| c.name.clone()));
         let tags = fields.tags("tags", current.map(|c| c.tags.clone()));
-        let channel_ids =
-            fields.optional_ids("channel_ids", current.map(|c| c.channel_ids.clone()));
+        let (channel_ids, escalation_policy_id) = who_is_told::read(&mut fields, current);
         let notify_on = fields.read(
             "notify_on",
             NotifyOn::ALL.to_vec(),
@@ -222,7 +224,7 @@ impl Settings {
         let depends_on = fields.ids("depends_on", current.map(|c| c.depends_on.clone()));
         fields.finish()?;
         let target = target.ok_or_else(|| FieldErrors::one("url", missing(EXAMPLE)))?;
-        Ok(Self { name, target, tags, channel_ids, notify_on, depends_on })
+        Ok(Self { name, target, tags, channel_ids, escalation_policy_id, notify_on, depends_on })
     }
 }
 

@@ -76,6 +76,8 @@ pub struct Outgoing<'a> {
     pub sent_at: Timestamp,
     /// What links start with, without a slash at its end.
     pub base_url: &'a str,
+    /// Where who gets this may take the incident with one press more, without signing in.
+    pub acknowledge_url: Option<String>,
 }
 
 impl Outgoing<'_> {

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::ChannelId;
+use super::acknowledge_link::AcknowledgeLink;
 use super::attempt::{Attempt, Outgoing, timeout_words};
 use super::channel::{ChannelConfig, Rendered};
 use super::egress::EgressClient;
@@ -11,6 +13,7 @@ use super::{email, http};
 use crate::clock::SharedClock;
 use crate::incident::message::Alert;
 use crate::probe::GuardedResolver;
+use crate::seal::Sealer;
 
 /// How long an attempt may take (contract, section 6).
 pub const ATTEMPT_LIMIT: Duration = Duration::from_secs(10);
@@ -25,10 +28,11 @@ pub struct Carrier {
     clock: SharedClock,
     base_url: Setting<String>,
     smtp: Setting<Option<SmtpSettings>>,
+    sealer: Sealer,
 }
 
 impl Carrier {
-    /// A carrier whose attempts take at most `limit`.
+    /// A carrier whose attempts take at most `limit`; `sealer` signs the links to acknowledge.
     ///
     /// # Errors
     /// When TLS cannot be set up.
@@ -38,20 +42,26 @@ impl Carrier {
         clock: SharedClock,
         base_url: Setting<String>,
         smtp: Setting<Option<SmtpSettings>>,
+        sealer: Sealer,
     ) -> Result<Self, reqwest::Error> {
-        Ok(Self { client: EgressClient::new(resolver, limit)?, clock, base_url, smtp })
+        Ok(Self { client: EgressClient::new(resolver, limit)?, clock, base_url, smtp, sealer })
     }
 
     /// Sends an alert and says what came of it, and how long it took in milliseconds. `key` names the delivery to the far end.
     pub async fn carry(
         &self,
+        channel_id: Option<ChannelId>,
         config: &ChannelConfig,
         alert: &Alert,
         key: String,
     ) -> (Attempt, i64) {
         let sent_at = self.clock.now();
         let base_url = (self.base_url)();
-        let outgoing = Outgoing { alert, key, sent_at, base_url: &base_url };
+        // What is not a channel yet has no incident to be taken from.
+        let acknowledge_url = channel_id
+            .and_then(|id| AcknowledgeLink::of(alert, id, sent_at))
+            .map(|link| link.url(&base_url, &self.sealer));
+        let outgoing = Outgoing { alert, key, sent_at, base_url: &base_url, acknowledge_url };
         let attempt = match config.render(&outgoing) {
             Ok(Rendered::Mail(to)) => self.mail(&to, &outgoing).await,
             Ok(Rendered::Http(request)) => http::send(&self.client, request, sent_at).await,
@@ -81,10 +91,11 @@ mod tests {
         let clock = ManualClock::new(Timestamp(0));
         let (base_url, smtp) = (Arc::new(String::new) as Setting<String>, Arc::new(|| None));
         let resolver = GuardedResolver::new(Arc::default());
-        let carrier = Carrier::new(resolver, limit, clock, base_url, smtp).unwrap();
+        let carrier =
+            Carrier::new(resolver, limit, clock, base_url, smtp, Sealer::from_text("key")).unwrap();
         let config = serde_json::json!({"type": "slack", "url": url});
         let config: ChannelConfig = serde_json::from_value(config).unwrap();
-        carrier.carry(&config, &test_alert(), "msg_1".to_owned()).await.0
+        carrier.carry(Some(1), &config, &test_alert(), "msg_1".to_owned()).await.0
     }
 
     #[tokio::test]

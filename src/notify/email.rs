@@ -23,6 +23,7 @@ struct AlertHtml<'a> {
     predicate: &'a str,
     lines: &'a [String],
     incident_url: Option<String>,
+    acknowledge_url: Option<&'a str>,
 }
 
 /// Sends an alert by mail to each of `to`; `limit` is for each step of the session.
@@ -82,6 +83,7 @@ fn build(from: &Mailbox, to: &[Address], outgoing: &Outgoing<'_>) -> Result<Mess
         predicate: &words.predicate,
         lines: &words.lines,
         incident_url: outgoing.incident_url(),
+        acknowledge_url: outgoing.acknowledge_url.as_deref(),
     };
     let html = html.render().map_err(|error| format!("the mail cannot be written: {error}"))?;
     let ids = MailIds::of(outgoing, &id_host(outgoing.base_url, from));
@@ -141,6 +143,9 @@ fn text(outgoing: &Outgoing<'_>) -> String {
     if let Some(url) = outgoing.incident_url() {
         lines.extend([String::new(), url]);
     }
+    if let Some(url) = &outgoing.acknowledge_url {
+        lines.push(format!("Acknowledge: {url}"));
+    }
     lines.join("\n")
 }
 
@@ -163,6 +168,7 @@ mod tests {
             key: "delivery-7".to_owned(),
             sent_at: Timestamp(1_614_265_330_999),
             base_url: "https://bell.example",
+            acknowledge_url: None,
         };
         let from = "Watchbell <w@example.com>".parse().unwrap();
         let to = ["a@b.example".parse().unwrap(), "c@d.example".parse().unwrap()];
@@ -212,17 +218,18 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_plain_and_ends_with_the_link() {
+    fn the_text_is_plain_and_ends_with_the_links() {
         let alert = testing::down_alert();
         let outgoing = Outgoing {
             alert: &alert,
             key: String::new(),
             sent_at: Timestamp(0),
             base_url: "http://b",
+            acknowledge_url: Some("http://b/acknowledge/x".to_owned()),
         };
         assert_eq!(
             text(&outgoing),
-            "🔴 yourapp.com/health is DOWN\nStatus: 503 | checks.database: error: <no> & none\nDuration: 1m 12s\n\nhttp://b/incidents/42"
+            "🔴 yourapp.com/health is DOWN\nStatus: 503 | checks.database: error: <no> & none\nDuration: 1m 12s\n\nhttp://b/incidents/42\nAcknowledge: http://b/acknowledge/x"
         );
     }
 }

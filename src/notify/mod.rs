@@ -3,6 +3,7 @@
 //! Nobody else sends. What is to be sent is written as a delivery in the transaction that changed the state; the
 //! [`outbox`] claims it, sends it with no transaction open, and settles it.
 
+pub mod acknowledge_link;
 pub mod attempt;
 pub mod carrier;
 pub mod channel;

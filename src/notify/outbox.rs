@@ -113,6 +113,7 @@ impl Sender {
             Arc::clone(&clock),
             config.base_url,
             config.smtp,
+            sealer.clone(),
         )?;
         let settler = Settler { db: db.clone(), schedule: config.schedule, chance: config.chance };
         Ok(Self(Arc::new(Inner {
@@ -171,7 +172,7 @@ impl Sender {
 
     async fn try_once(&self, settings: &ChannelSettings) -> (Attempt, i64) {
         let alert = Alert::channel_test(&settings.name);
-        self.0.carrier.carry(&settings.config, &alert, random_token("msg_test_")).await
+        self.0.carrier.carry(None, &settings.config, &alert, random_token("msg_test_")).await
     }
 
     async fn dispatch(&self, stop: CancellationToken, done: mpsc::Sender<Outcome>) {
@@ -249,7 +250,7 @@ impl Sender {
             Ok(alert) => {
                 // The time of queueing tells two installations' deliveries apart.
                 let key = format!("msg_{}_{}", claimed.created_at.0, claimed.id);
-                self.0.carrier.carry(&channel.settings.config, alert, key).await
+                self.0.carrier.carry(Some(channel.id), &channel.settings.config, alert, key).await
             }
             Err(error) => (Attempt::hopeless(&format!("the alert cannot be read: {error}")), 0),
         };

@@ -24,6 +24,20 @@ impl Tally {
         (known > 0).then(|| well as f64 / known as f64)
     }
 
+    /// The part of it that falls to `within` of `whole` ms.
+    pub fn share(self, within: i64, whole: i64) -> Self {
+        if within == whole {
+            return self;
+        }
+        let part = |ms: i64| (ms * within).checked_div(whole).unwrap_or_default();
+        Self {
+            up_ms: part(self.up_ms),
+            degraded_ms: part(self.degraded_ms),
+            down_ms: part(self.down_ms),
+            maintenance_ms: part(self.maintenance_ms),
+        }
+    }
+
     fn add(&mut self, status: Status, known_ms: i64, maintenance_ms: i64) {
         let field = match status {
             Status::Up => &mut self.up_ms,
@@ -33,6 +47,15 @@ impl Tally {
         };
         *field += known_ms;
         self.maintenance_ms += maintenance_ms;
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.up_ms += other.up_ms;
+        self.degraded_ms += other.degraded_ms;
+        self.down_ms += other.down_ms;
+        self.maintenance_ms += other.maintenance_ms;
     }
 }
 

@@ -120,6 +120,12 @@ pub async fn enabled_names(conn: &mut Conn<'_>) -> Result<Vec<(ChannelId, String
         .fetch_all(c).await)
 }
 
+/// The name of a channel.
+pub async fn name(conn: &mut Conn<'_>, id: ChannelId) -> Result<Option<String>> {
+    on!(conn, c => sqlx::query_scalar("SELECT name FROM channels WHERE id = $1")
+        .bind(id).fetch_optional(c).await)
+}
+
 /// Notes that an alert arrived: whatever was wrong is over.
 pub async fn note_delivered(conn: &mut Conn<'_>, id: ChannelId, at: Timestamp) -> Result<()> {
     run!(

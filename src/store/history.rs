@@ -1,206 +1,18 @@
-//! The history of monitors: results of checks, pings, and when the status changed.
+//! The history of monitors: pings, and when the status changed. Results of checks are in `results`, what is kept for long in `rollups`.
 
 use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::{Conn, Result, batches, on, placeholders, rows_of, run};
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
 use crate::monitor::heartbeat::SignalKind;
-use crate::monitor::{
-    CheckError, CheckResult, ErrorKind, FailedChecks, MonitorId, Phases, Status, Verdict,
-};
+use crate::monitor::{MonitorId, Status};
 
 /// SQLite takes at most 32,766 binds a statement; this keeps far below with any of our rows.
-const ROWS_A_STATEMENT: usize = 500;
-
-/// A result as it is stored.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredResult {
-    /// Its number within the monitor: the start of the check in epoch milliseconds.
-    pub id: i64,
-    /// What was found.
-    pub result: CheckResult,
-    /// Whether a maintenance window covered it.
-    pub in_maintenance: bool,
-}
-
-/// A result to store.
-#[derive(Debug, Clone, PartialEq)]
-pub struct NewResult {
-    /// Whose.
-    pub monitor_id: MonitorId,
-    /// What was found.
-    pub result: CheckResult,
-    /// Whether a maintenance window covers it.
-    pub in_maintenance: bool,
-}
-
-#[derive(sqlx::FromRow)]
-struct ResultRow {
-    id: i64,
-    region: String,
-    verdict: Verdict,
-    dns_ms: Option<i64>,
-    connect_ms: Option<i64>,
-    tls_ms: Option<i64>,
-    first_byte_ms: Option<i64>,
-    total_ms: Option<i64>,
-    status_code: Option<i64>,
-    error_kind: Option<ErrorKind>,
-    error_text: Option<String>,
-    failed_checks: Option<Json<FailedChecks>>,
-    in_maintenance: bool,
-}
-
-impl From<ResultRow> for StoredResult {
-    fn from(row: ResultRow) -> Self {
-        let ms = |value: Option<i64>| value.and_then(|v| u32::try_from(v).ok());
-        Self {
-            id: row.id,
-            in_maintenance: row.in_maintenance,
-            result: CheckResult {
-                region: row.region,
-                started_at: Timestamp(row.id),
-                phases: Phases {
-                    dns: ms(row.dns_ms),
-                    connect: ms(row.connect_ms),
-                    tls: ms(row.tls_ms),
-                    first_byte: ms(row.first_byte_ms),
-                    total: ms(row.total_ms),
-                },
-                status_code: row.status_code.and_then(|v| u16::try_from(v).ok()),
-                error: row
-                    .error_kind
-                    .map(|kind| CheckError::new(kind, row.error_text.unwrap_or_default())),
-                failed_checks: row.failed_checks.map(|json| json.0).unwrap_or_default(),
-                certificate: None,
-                verdict: row.verdict,
-            },
-        }
-    }
-}
-
-/// Stores results. One that is there already stays as it is.
-pub async fn insert_results(conn: &mut Conn<'_>, results: &[NewResult]) -> Result<()> {
-    for chunk in batches(conn, results) {
-        let sql = format!(
-            "INSERT INTO results (monitor_id, id, region, verdict, dns_ms, connect_ms, tls_ms, first_byte_ms,
-                 total_ms, status_code, error_kind, error_text, failed_checks, in_maintenance)
-             {} ON CONFLICT (monitor_id, id, region) DO NOTHING",
-            rows_of(conn, chunk.len(), 14)
-        );
-        run!(conn, {
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for NewResult { monitor_id, result, in_maintenance } in chunk {
-                let phases = &result.phases;
-                let failed =
-                    (!result.failed_checks.is_empty()).then_some(Json(&result.failed_checks));
-                query = query
-                    .bind(*monitor_id)
-                    .bind(result.started_at)
-                    .bind(&result.region)
-                    .bind(result.verdict)
-                    .bind(phases.dns.map(i64::from))
-                    .bind(phases.connect.map(i64::from))
-                    .bind(phases.tls.map(i64::from))
-                    .bind(phases.first_byte.map(i64::from))
-                    .bind(phases.total.map(i64::from))
-                    .bind(result.status_code.map(i64::from))
-                    .bind(result.error.as_ref().map(|e| e.kind))
-                    .bind(result.error.as_ref().map(|e| e.text.clone()))
-                    .bind(failed)
-                    .bind(*in_maintenance);
-            }
-            query
-        })?;
-    }
-    Ok(())
-}
-
-/// A monitor's results, newest first.
-pub async fn results(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    limit: i64,
-    offset: i64,
-) -> Result<Vec<StoredResult>> {
-    let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(
-        "SELECT * FROM results WHERE monitor_id = $1 ORDER BY id DESC, region LIMIT $2 OFFSET $3")
-        .bind(monitor_id).bind(limit).bind(offset).fetch_all(c).await)?;
-    Ok(rows.into_iter().map(StoredResult::from).collect())
-}
-
-/// A monitor's results that began at or after `since`, oldest first, at most `limit` of the newest.
-pub async fn results_since(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    since: Timestamp,
-    limit: i64,
-) -> Result<Vec<StoredResult>> {
-    let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(
-        "SELECT * FROM results WHERE monitor_id = $1 AND id >= $2 ORDER BY id DESC LIMIT $3")
-        .bind(monitor_id).bind(since).bind(limit).fetch_all(c).await)?;
-    Ok(rows.into_iter().rev().map(StoredResult::from).collect())
-}
-
-/// A monitor's results from before `before` (all of them when it is `None`), newest first; with `failed_only` those that failed.
-pub async fn results_before(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    before: Option<i64>,
-    failed_only: bool,
-    limit: i64,
-) -> Result<Vec<StoredResult>> {
-    let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(
-        "SELECT * FROM results WHERE monitor_id = $1 AND id < $2 AND (NOT $3 OR error_kind IS NOT NULL)
-         ORDER BY id DESC LIMIT $4")
-        .bind(monitor_id).bind(before.unwrap_or(i64::MAX)).bind(failed_only).bind(limit)
-        .fetch_all(c).await)?;
-    Ok(rows.into_iter().map(StoredResult::from).collect())
-}
-
-/// The first of a monitor's results that is `down`, of those that began from `from` to `until`.
-pub async fn first_failed(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    from: Timestamp,
-    until: Timestamp,
-) -> Result<Option<StoredResult>> {
-    let row: Option<ResultRow> = on!(conn, c => sqlx::query_as(
-        "SELECT * FROM results WHERE monitor_id = $1 AND id >= $2 AND id <= $3 AND verdict = $4
-         ORDER BY id LIMIT 1")
-        .bind(monitor_id).bind(from).bind(until).bind(Verdict::Down).fetch_optional(c).await)?;
-    Ok(row.map(StoredResult::from))
-}
-
-/// How many results a monitor has.
-pub async fn count_results(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<i64> {
-    on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM results WHERE monitor_id = $1")
-        .bind(monitor_id).fetch_one(c).await)
-}
-
-/// Removes up to `limit` results of a monitor from before `before`; gives how many.
-pub async fn prune_results(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    before: Timestamp,
-    limit: i64,
-) -> Result<u64> {
-    run!(
-        conn,
-        sqlx::query(
-            "DELETE FROM results WHERE monitor_id = $1 AND id IN
-             (SELECT id FROM results WHERE monitor_id = $1 AND id < $2 ORDER BY id LIMIT $3)"
-        )
-        .bind(monitor_id)
-        .bind(before)
-        .bind(limit)
-    )
-}
+pub(super) const ROWS_A_STATEMENT: usize = 500;
 
 /// A ping as it is stored, without its body.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -328,6 +140,14 @@ pub async fn ping_body(
     Ok(body.map(Option::unwrap_or_default))
 }
 
+/// The heartbeats that have pings that lie more than `keep` back.
+pub async fn owners_of_pings(conn: &mut Conn<'_>, keep: i64) -> Result<Vec<MonitorId>> {
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT m.id FROM monitors m WHERE EXISTS (SELECT 1 FROM pings p WHERE p.monitor_id = m.id
+             AND p.n <= (SELECT MAX(l.n) FROM pings l WHERE l.monitor_id = m.id) - $1) ORDER BY m.id")
+        .bind(keep).fetch_all(c).await)
+}
+
 /// Removes up to `limit` of a heartbeat's pings that lie more than `keep` back; gives how many.
 pub async fn prune_pings(
     conn: &mut Conn<'_>,
@@ -377,9 +197,10 @@ pub async fn status_changes(
     let mut changes: HashMap<MonitorId, Vec<StatusChange>> = HashMap::new();
     for chunk in monitor_ids.chunks(ROWS_A_STATEMENT) {
         let sql = format!(
-            "SELECT monitor_id, at, status FROM status_changes c WHERE monitor_id IN ({}) AND at >= COALESCE(
-                 (SELECT MAX(at) FROM status_changes b WHERE b.monitor_id = c.monitor_id AND b.at <= $1), $1)
-             ORDER BY monitor_id, at",
+            "SELECT c.monitor_id, c.at, c.status FROM monitors m JOIN status_changes c
+                 ON c.monitor_id = m.id AND c.at >= COALESCE(
+                     (SELECT MAX(b.at) FROM status_changes b WHERE b.monitor_id = m.id AND b.at <= $1), $1)
+             WHERE m.id IN ({}) ORDER BY c.monitor_id, c.at",
             placeholders(2, chunk.len())
         );
         let rows: Vec<(MonitorId, Timestamp, Option<Status>)> = on!(conn, c => {

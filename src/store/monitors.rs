@@ -6,6 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+pub use super::deadlines::{due_between, next_edge, past_deadline};
 use super::{Conn, Error, Result, dependencies, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
@@ -100,10 +101,12 @@ pub async fn insert(
 ) -> Result<Watched> {
     let headers = seal_headers(sealer, settings)?;
     let id: MonitorId = on!(conn, c => sqlx::query_scalar(
-        "INSERT INTO monitors (type, name, search_text, uuid, settings, sealed_headers, paused, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) RETURNING id")
+        "INSERT INTO monitors (type, name, search_text, uuid, settings, sealed_headers, paused, created_at, updated_at,
+            escalation_policy_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9) RETURNING id")
         .bind(settings.target.kind()).bind(&settings.name).bind(search_text(settings)).bind(uuid)
         .bind(Json(settings)).bind(&headers).bind(false).bind(now)
+        .bind(settings.escalation_policy_id)
         .fetch_one(c).await)?;
     write_tags(conn, id, &settings.tags).await?;
     dependencies::write(conn, id, &settings.depends_on).await?;
@@ -128,7 +131,7 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         conn,
         sqlx::query(
             "UPDATE monitors SET name = $2, search_text = $3, settings = $4, sealed_headers = $5,
-             updated_at = $6, uuid = $7 WHERE id = $1"
+             updated_at = $6, uuid = $7, escalation_policy_id = $8 WHERE id = $1"
         )
         .bind(monitor.id)
         .bind(&settings.name)
@@ -137,6 +140,7 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
         .bind(&headers)
         .bind(monitor.updated_at)
         .bind(monitor.uuid)
+        .bind(settings.escalation_policy_id)
     )?;
     run!(conn, sqlx::query("DELETE FROM monitor_tags WHERE monitor_id = $1").bind(monitor.id))?;
     write_tags(conn, monitor.id, &settings.tags).await?;
@@ -234,6 +238,11 @@ pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
     on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors ORDER BY id").fetch_all(c).await)
 }
 
+/// When the oldest monitor was made.
+pub async fn first_made_at(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    on!(conn, c => sqlx::query_scalar("SELECT MIN(created_at) FROM monitors").fetch_one(c).await)
+}
+
 /// The numbers among `ids` that are monitors.
 pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<MonitorId>> {
     if ids.is_empty() {
@@ -275,38 +284,6 @@ pub async fn save_states(conn: &mut Conn<'_>, states: &[(MonitorId, &State)]) ->
         })?;
     }
     Ok(())
-}
-
-/// The heartbeats whose deadline is at or before `now`, oldest first, at most `limit`.
-pub async fn past_deadline(
-    conn: &mut Conn<'_>,
-    now: Timestamp,
-    limit: i64,
-) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT monitor_id FROM monitor_states WHERE deadline_at <= $1 ORDER BY deadline_at LIMIT $2")
-        .bind(now).bind(limit).fetch_all(c).await)
-}
-
-/// The next moment after `now` at which a heartbeat is due or passes its deadline.
-pub async fn next_edge(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT MIN(at) FROM (
-            SELECT MIN(deadline_at) AS at FROM monitor_states WHERE deadline_at IS NOT NULL
-            UNION ALL
-            SELECT MIN(due_at) AS at FROM monitor_states WHERE due_at > $1 AND status = 'up') edges")
-        .bind(now).fetch_one(c).await)
-}
-
-/// The heartbeats that came due after `from`, up to `to`: they are late now.
-pub async fn due_between(
-    conn: &mut Conn<'_>,
-    from: Timestamp,
-    to: Timestamp,
-) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT monitor_id FROM monitor_states WHERE due_at > $1 AND due_at <= $2 AND status = 'up'")
-        .bind(from).bind(to).fetch_all(c).await)
 }
 
 /// Which monitors a list shows.

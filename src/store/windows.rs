@@ -2,9 +2,10 @@
 
 use sqlx::types::Json;
 
-use super::{Conn, Error, Result, on, run};
+use super::{Conn, Error, Result, monitors, on, run};
 use crate::clock::Timestamp;
 use crate::incident::maintenance::{MaintenanceWindow, Repeats, Span};
+use crate::monitor::MonitorId;
 use crate::monitor::expect::CronSchedule;
 
 #[derive(sqlx::FromRow)]
@@ -172,4 +173,20 @@ pub async fn next_edge(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Tim
             SELECT starts_at AS at FROM maintenance_windows WHERE starts_at > $1
             UNION ALL SELECT ends_at AS at FROM maintenance_windows WHERE ends_at > $1) edges")
         .bind(now).fetch_one(c).await)
+}
+
+/// The numbers of the monitors that a window covers.
+pub async fn covered_ids(
+    conn: &mut Conn<'_>,
+    window: &MaintenanceWindow,
+) -> Result<Vec<MonitorId>> {
+    let mut ids = monitors::existing(conn, &window.monitor_ids).await?;
+    for tag in &window.tags {
+        let tagged: Vec<MonitorId> = on!(conn, c => sqlx::query_scalar(
+            "SELECT monitor_id FROM monitor_tags WHERE tag = $1").bind(tag).fetch_all(c).await)?;
+        ids.extend(tagged);
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    Ok(ids)
 }

@@ -34,7 +34,10 @@ export async function shoot({ browser, server, context }) {
   for (const [suffix, options] of looks) {
     const look = await browser.newContext({ ...options, storageState: state, timezoneId: "Europe/Berlin" });
     const page = await look.newPage();
-    const save = (name) => page.screenshot({ path: path.join(folder, `${name}${suffix}.png`), fullPage: true });
+    const save = async (name) => {
+      await page.evaluate(() => scrollTo(0, 0));
+      return page.screenshot({ path: path.join(folder, `${name}${suffix}.png`), fullPage: true });
+    };
     await page.goto(`${server.url}/monitors/new`);
     await page.fill("#url", url);
     await page.keyboard.press("Tab");

@@ -90,6 +90,10 @@ async fn answers_have_the_fields_that_are_described() {
     let test = api.admin("POST", &test, None).await.data(200);
     assert_eq!(keys(&test), fields_of(&document, "TestOutcome"));
 
+    let steps = json!([{"channel_ids": [hook["id"]]}]);
+    let policy = json!({"name": "p", "steps": steps});
+    let policy = api.admin("POST", "/api/v1/escalation-policies", Some(policy)).await.data(201);
+    assert_eq!(keys(&policy), fields_of(&document, "EscalationPolicy"));
     let window = json!({"tags": ["a"], "duration_minutes": 5});
     let window = api.admin("POST", "/api/v1/maintenance-windows", Some(window)).await.data(201);
     assert_eq!(keys(&window), fields_of(&document, "MaintenanceWindow"));

@@ -4,7 +4,7 @@
 use reqwest::Response;
 use serde_json::{Value, json};
 use watchbell::monitor::Status;
-use watchbell::store::history;
+use watchbell::store::{history, results};
 
 use crate::support::api::START;
 use crate::support::app::{TestApp, spawn_app};
@@ -370,7 +370,7 @@ async fn a_clock_that_is_set_back_does_not_stop_the_checks() {
     eventually(CAP, || async {
         app.advance(60);
         let mut reader = app.db.read().await.unwrap();
-        (history::count_results(&mut reader.conn(), id).await.unwrap() >= 3).then_some(())
+        (results::count(&mut reader.conn(), id).await.unwrap() >= 3).then_some(())
     })
     .await;
     assert!(app.now() < START, "the old time has not come again");

@@ -20,6 +20,8 @@ mod crash;
 mod cutoff;
 mod dependencies;
 mod detail_pages;
+mod escalation;
+mod escalation_pages;
 mod forms;
 mod heartbeats;
 mod hostile;

@@ -7,7 +7,7 @@ use serde_json::json;
 use watchbell::account::{Role, api_token};
 use watchbell::clock::Timestamp;
 use watchbell::monitor::{ErrorKind, Status, Verdict};
-use watchbell::store::{Db, history, incidents, monitors};
+use watchbell::store::{Db, history, incidents, monitors, results};
 
 use crate::support::api::START;
 use crate::support::binary::{Binary, serve, spawn_binary};
@@ -64,7 +64,7 @@ async fn a_lack_of_descriptors_makes_no_monitor_down() {
     let mut reader = db.read().await.unwrap();
     let conn = &mut reader.conn();
     for id in ids {
-        let results = history::results(conn, id, 1000, 0).await.unwrap();
+        let results = results::latest(conn, id, 1000, 0).await.unwrap();
         let unknown: Vec<_> =
             results.iter().filter(|r| r.result.verdict == Verdict::Unknown).collect();
         assert!(!unknown.is_empty());

@@ -1,9 +1,10 @@
 //! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
 
 use super::depend::Before;
-use super::{Group, IncomingPing, Reply};
+use super::{Group, IncomingPing, Reply, probes};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
+use crate::incident::escalation::EscalationPolicy;
 use crate::incident::message::{self, Alert, AlertCheck, AlertIncident, AlertMonitor};
 use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
 use crate::live::LiveEvent;
@@ -11,10 +12,12 @@ use crate::monitor::heartbeat::{Signal, SignalKind};
 use crate::monitor::state::{Event, Fact, Policy, step};
 use crate::monitor::{Cause, CheckResult, Monitor, MonitorId, Target};
 use crate::notify::delivery::NewDelivery;
+use crate::report::roller;
 use crate::store::deliveries;
-use crate::store::history::{self, NewPing, NewResult, Ping, StatusChange};
+use crate::store::history::{self, NewPing, Ping, StatusChange};
 use crate::store::monitors::Watched;
-use crate::store::{Conn, Result, channels, incidents, monitors, timeline};
+use crate::store::results::NewResult;
+use crate::store::{Conn, Result, incidents, ladders, monitors, results, timeline};
 
 impl Group<'_> {
     pub(super) async fn checked(
@@ -25,7 +28,7 @@ impl Group<'_> {
     ) -> Result<Reply> {
         self.need_windows(conn).await?;
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
-        if !is_checked_from(&watched.monitor, &result.region, self.own_region) {
+        if !probes::is_checked_from(&watched.monitor, &result.region, self.own_region) {
             return Ok(Reply::NotFound);
         }
         let last = watched.state.regions.get(&result.region).and_then(|own| own.last_check);
@@ -82,15 +85,6 @@ impl Group<'_> {
 
     pub(super) async fn deadline(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
         self.event(conn, id, &Event::DeadlinePassed, None).await?;
-        Ok(Reply::Done)
-    }
-
-    pub(super) async fn fell_silent(
-        &mut self,
-        conn: &mut Conn<'_>,
-        id: MonitorId,
-    ) -> Result<Reply> {
-        self.event(conn, id, &Event::FellSilent, None).await?;
         Ok(Reply::Done)
     }
 
@@ -173,7 +167,15 @@ impl Group<'_> {
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(()) };
         let monitor = watched.monitor.clone();
         let tally = watched.state.tally(&Policy::of(&monitor.settings.target), self.now);
-        let channel_ids = self.channels_of(conn, &monitor).await?;
+        let policy = self.policy_of(conn, &monitor).await?;
+        let channel_ids = self.channels_of(conn, &monitor, policy.as_ref()).await?;
+        let escalates = match &incident {
+            // Only what was held asks.
+            Some(incident) if incident.alerts_held => {
+                ladders::get(conn, incident.id).await?.is_some()
+            }
+            _ => policy.is_some(),
+        };
         let outage = incident.as_ref().map(|incident| incident.started_at);
         let held_by = self.held_by(conn, id, facts, outage, check).await?;
         let goes_down =
@@ -182,6 +184,7 @@ impl Group<'_> {
             if facts.iter().any(goes_down) { self.dependants(conn, id).await? } else { Vec::new() };
         let routing = Routing {
             channel_ids,
+            escalates,
             told,
             tally,
             window: self.holding_window(&monitor, check),
@@ -190,29 +193,14 @@ impl Group<'_> {
             dependants,
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);
+        let policy = policy.filter(|_| plan.takes_policy);
         let regions = routing.tally.map(|tally| tally.failing).unwrap_or_default();
-        self.carry_out(conn, &monitor, plan, incident, check).await?;
+        self.carry_out(conn, &monitor, plan, incident, policy, check).await?;
         self.name_regions(conn, id, regions).await?;
         if let Some(by) = held_by {
             self.await_parent(id, &by);
         }
         Ok(())
-    }
-
-    /// The enabled channels that a monitor tells.
-    async fn channels_of(&mut self, conn: &mut Conn<'_>, monitor: &Monitor) -> Result<Vec<i64>> {
-        let enabled = match self.channels.take() {
-            Some(enabled) => enabled,
-            None => channels::enabled(conn).await?,
-        };
-        let chosen = monitor.settings.channel_ids.as_deref();
-        let ids = enabled
-            .iter()
-            .filter(|(id, is_default)| chosen.map_or(*is_default, |ids| ids.contains(id)))
-            .map(|(id, _)| *id)
-            .collect();
-        self.channels = Some(enabled);
-        Ok(ids)
     }
 
     async fn carry_out(
@@ -221,8 +209,10 @@ impl Group<'_> {
         monitor: &Monitor,
         plan: Plan,
         incident: Option<Incident>,
+        policy: Option<EscalationPolicy>,
         check: Option<&CheckResult>,
     ) -> Result<()> {
+        let climbs = plan.climbs;
         let incident = self.change_incident(conn, monitor, plan.incident, incident, check).await?;
         if let Some(incident) = &incident {
             for (kind, at, detail) in &plan.timeline {
@@ -238,7 +228,12 @@ impl Group<'_> {
         for notice in plan.notices {
             self.queue(monitor, notice, incident.as_ref(), check);
         }
-        Ok(())
+        match incident {
+            Some(incident) => {
+                self.follow_ladder(conn, monitor, &incident, policy, climbs, check).await
+            }
+            None => Ok(()),
+        }
     }
 
     async fn change_incident(
@@ -302,6 +297,21 @@ impl Group<'_> {
         check: Option<&CheckResult>,
     ) {
         let incident = incident.filter(|_| notice.of_incident);
+        // An incident is told once a channel; without one, the moment tells two alerts apart.
+        let about = incident
+            .map_or_else(|| format!("m{}@{}", monitor.id, self.now.0), |i| format!("i{}", i.id));
+        self.queue_as(&about, monitor, notice, incident, check);
+    }
+
+    /// The same under a name of its own: what is queued twice as the same is sent once.
+    pub(super) fn queue_as(
+        &mut self,
+        about: &str,
+        monitor: &Monitor,
+        notice: Notice,
+        incident: Option<&Incident>,
+        check: Option<&CheckResult>,
+    ) {
         let alert = Alert {
             event: notice.event,
             message: notice.message,
@@ -309,9 +319,6 @@ impl Group<'_> {
             incident: incident.map(|i| AlertIncident::of(i, self.now)),
             check: check.map(AlertCheck::of),
         };
-        // An incident is told once a channel; without one, the moment tells two alerts apart.
-        let about = incident
-            .map_or_else(|| format!("m{}@{}", monitor.id, self.now.0), |i| format!("i{}", i.id));
         for channel_id in notice.channel_ids {
             self.deliveries.push(NewDelivery {
                 idempotency_key: format!("{}:{about}:{channel_id}", notice.event),
@@ -325,10 +332,21 @@ impl Group<'_> {
         }
     }
 
-    async fn flush_deliveries(&mut self, conn: &mut Conn<'_>) -> Result<()> {
+    pub(super) async fn flush_deliveries(&mut self, conn: &mut Conn<'_>) -> Result<()> {
         if !self.deliveries.is_empty() {
             deliveries::insert(conn, &std::mem::take(&mut self.deliveries)).await?;
             self.effects.has_deliveries = true;
+        }
+        Ok(())
+    }
+
+    /// An outage is dated at its first failure, and a region may send its results hours later: their hours are rolled up again.
+    async fn note_what_came_late(&self, conn: &mut Conn<'_>) -> Result<()> {
+        let changes = self.changes.iter().map(|(id, change)| (*id, (change.at, self.now)));
+        let results = self.results.iter().map(|new| (new.monitor_id, new.result.started_at));
+        let results = results.map(|(id, at)| (id, (at, at.plus_ms(1))));
+        for (id, span) in changes.chain(results) {
+            roller::became_known(conn, id, span, self.now).await?;
         }
         Ok(())
     }
@@ -347,20 +365,12 @@ impl Group<'_> {
             .collect();
         monitors::save_states(conn, &states).await?;
         history::insert_status_changes(conn, &self.changes).await?;
-        history::insert_results(conn, &self.results).await?;
+        self.note_what_came_late(conn).await?;
+        results::insert(conn, &self.results).await?;
         history::insert_pings(conn, &self.pings).await?;
         self.flush_deliveries(conn).await?;
         self.effects.known = self.known;
         Ok(self.effects)
-    }
-}
-
-/// Whether a monitor is checked from `region`; without a choice it is from the server's `own` alone.
-fn is_checked_from(monitor: &Monitor, region: &str, own: &str) -> bool {
-    let regions = monitor.settings.target.pace().map(|pace| pace.regions.as_slice());
-    match regions {
-        None | Some([]) => region == own,
-        Some(names) => names.iter().any(|name| name == region),
     }
 }
 

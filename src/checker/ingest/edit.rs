@@ -13,7 +13,9 @@ use crate::live::LiveEvent;
 use crate::monitor::state::Event;
 use crate::monitor::{Kind, MonitorId, Settings};
 use crate::store::history::StatusChange;
-use crate::store::{Conn, Result, channels, incidents, monitors, probes, timeline};
+use crate::store::{
+    Conn, Result, channels, escalation_policies, incidents, monitors, probes, timeline,
+};
 
 impl Group<'_> {
     pub(super) async fn create(
@@ -115,19 +117,27 @@ impl Group<'_> {
         let existing = channels::existing(conn, &ids).await?;
         let missing: Vec<String> =
             ids.iter().filter(|id| !existing.contains(id)).map(ToString::to_string).collect();
-        let mut wrong = FieldErrors::default();
+        let mut wrong = Vec::new();
         if !missing.is_empty() {
             let reason = format!("names channels that do not exist: {}", missing.join(", "));
-            wrong.add("channel_ids", reason);
+            wrong.push(("channel_ids", reason));
+        }
+        if let Some(id) = fields.get("escalation_policy_id").and_then(Value::as_i64)
+            && escalation_policies::get(conn, id).await?.is_none()
+        {
+            let reason = format!("names an escalation policy that does not exist: {id}");
+            wrong.push(("escalation_policy_id", reason));
         }
         if let Some(reason) = self.unknown_regions(conn, fields).await? {
-            wrong.add("regions", reason);
+            wrong.push(("regions", reason));
         }
         if wrong.is_empty() {
             return Ok(read.map(|settings| self.with_own_region_left_out(settings)));
         }
         let mut errors = read.err().unwrap_or_default();
-        wrong.0.iter().for_each(|(name, reason)| errors.add(name, reason.as_str()));
+        for (field, reason) in wrong {
+            errors.add(field, reason);
+        }
         Ok(Err(errors))
     }
 
@@ -226,25 +236,6 @@ impl Group<'_> {
         Ok(self.reply_with(id))
     }
 
-    pub(super) async fn acknowledge(
-        &mut self,
-        conn: &mut Conn<'_>,
-        id: IncidentId,
-        by: &str,
-    ) -> Result<Reply> {
-        let Some(mut incident) = incidents::get(conn, id).await? else {
-            return Ok(Reply::NotFound);
-        };
-        if incident.acknowledged_at.is_none() && incident.resolved_at.is_none() {
-            incident.acknowledged_at = Some(self.now);
-            incident.acknowledged_by = Some(by.to_owned());
-            incidents::update(conn, &incident).await?;
-            timeline::add(conn, id, self.now, TimelineKind::Acknowledged, by).await?;
-            self.tell_pages(incident.monitor_id);
-        }
-        Ok(Reply::Incident(Box::new(incident)))
-    }
-
     pub(super) async fn comment(
         &mut self,
         conn: &mut Conn<'_>,
@@ -258,7 +249,7 @@ impl Group<'_> {
         Ok(Reply::Incident(Box::new(incident)))
     }
 
-    fn tell_pages(&mut self, monitor_id: Option<MonitorId>) {
+    pub(super) fn tell_pages(&mut self, monitor_id: Option<MonitorId>) {
         self.effects.live.push(LiveEvent::CountsChanged);
         if let Some(id) = monitor_id {
             self.effects.live.push(LiveEvent::MonitorChanged(id));

@@ -5,7 +5,8 @@ use super::{Group, Reply};
 use crate::clock::Timestamp;
 use crate::incident::message::{Alert, AlertEvent, Message};
 use crate::live::LiveEvent;
-use crate::monitor::MonitorId;
+use crate::monitor::state::Event;
+use crate::monitor::{Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::store::{Conn, Result, incidents, probes};
 
@@ -31,6 +32,16 @@ pub enum ProbeNews {
 }
 
 impl Group<'_> {
+    /// A region has said nothing for so long that the monitor must do without it.
+    pub(super) async fn fell_silent(
+        &mut self,
+        conn: &mut Conn<'_>,
+        id: MonitorId,
+    ) -> Result<Reply> {
+        self.event(conn, id, &Event::FellSilent, None).await?;
+        Ok(Reply::Done)
+    }
+
     /// Tells of a probe. Saying the same twice changes nothing.
     pub(super) async fn probe_news(
         &mut self,
@@ -113,5 +124,14 @@ impl Group<'_> {
                 created_at: self.now,
             });
         }
+    }
+}
+
+/// Whether a monitor is checked from `region`; without a choice it is from the server's `own` alone.
+pub(super) fn is_checked_from(monitor: &Monitor, region: &str, own: &str) -> bool {
+    let regions = monitor.settings.target.pace().map(|pace| pace.regions.as_slice());
+    match regions {
+        None | Some([]) => region == own,
+        Some(names) => names.iter().any(|name| name == region),
     }
 }

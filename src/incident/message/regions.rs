@@ -31,6 +31,12 @@ fn subject(name: &str, region: &str) -> String {
 }
 
 impl Message {
+    /// Adds a line, if there is one to say.
+    pub fn with_line(mut self, line: Option<String>) -> Self {
+        self.lines.extend(line);
+        self
+    }
+
     /// A probe that checks `monitors` monitors was not heard of for `silent_ms`.
     pub fn probe_lost(name: &str, region: &str, silent_ms: Option<i64>, monitors: usize) -> Self {
         let contact = match silent_ms {

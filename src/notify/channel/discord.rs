@@ -6,7 +6,7 @@ use url::Url;
 
 use super::field::{Field, Shape};
 use super::request::host;
-use super::text::{self, LINK, Markup, Tone};
+use super::text::{self, Markup, Tone};
 use super::{About, ChannelType, Kind, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 
@@ -38,12 +38,13 @@ pub fn is_webhook_url(url: &Url) -> bool {
 /// The request. Mentions are switched off for the whole message.
 pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
     let words = &outgoing.alert.message;
-    let link = text::link(outgoing).map(|url| format!("\n[{LINK}]({url})")).unwrap_or_default();
-    let lines = DESCRIPTION.less(&link).lines(words);
+    let links = text::links(outgoing, |url, words| format!("[{words}]({url})"));
+    let links = if links.is_empty() { links } else { format!("\n{links}") };
+    let lines = DESCRIPTION.less(&links).lines(words);
     let body = json!({
         "content": CONTENT.headline(words),
         "embeds": [{
-            "description": format!("{lines}{link}"),
+            "description": format!("{lines}{links}"),
             "color": Tone::of(outgoing.alert).colour(),
         }],
         "allowed_mentions": {"parse": []},

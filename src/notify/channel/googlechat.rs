@@ -7,7 +7,7 @@ use url::Url;
 use super::field::{Field, Shape};
 use super::machine::incident_key;
 use super::request::host;
-use super::text::{self, LINK, Markup};
+use super::text::{self, Markup};
 use super::{About, ChannelType, Kind, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 use crate::notify::classify::by_error_code;
@@ -42,9 +42,10 @@ impl Kind for Config {
     }
 
     fn render(&self, outgoing: &Outgoing<'_>) -> Result<Rendered, String> {
-        let link = text::link(outgoing).map(|url| format!("\n<{url}|{LINK}>")).unwrap_or_default();
-        let text = TEXT.less(&link).text(&outgoing.alert.message);
-        let mut body = json!({"text": format!("{text}{link}")});
+        let links = text::links(outgoing, |url, words| format!("<{url}|{words}>"));
+        let links = if links.is_empty() { links } else { format!("\n{links}") };
+        let text = TEXT.less(&links).text(&outgoing.alert.message);
+        let mut body = json!({"text": format!("{text}{links}")});
         let mut url = self.url.clone();
         if let Some(key) = incident_key(outgoing) {
             body["thread"] = json!({"threadKey": key});

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::field::{Field, Shape};
 use super::request::{at, host};
-use super::text::{self, LINK, Markup};
+use super::text::{self, ACKNOWLEDGE, LINK, Markup};
 use super::{About, ChannelType, Kind, Method, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 use crate::notify::classify::by_error_code;
@@ -54,6 +54,10 @@ impl Kind for Config {
             plain.push_str(&format!("\n{url}"));
             let url = url.replace('&', "&amp;").replace('"', "&quot;");
             html.push_str(&format!("<br><a href=\"{url}\">{LINK}</a>"));
+        }
+        if let Some(url) = text::acknowledge_link(outgoing) {
+            let url = url.replace('&', "&amp;").replace('"', "&quot;");
+            html.push_str(&format!(" · <a href=\"{url}\">{ACKNOWLEDGE}</a>"));
         }
         let body = json!({
             "msgtype": "m.text",

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::field::{Field, Shape};
 use super::request::host;
-use super::text::{self, LINK, Markup};
+use super::text::{self, Markup};
 use super::{About, ChannelType, Kind, Rendered, Request, by_status};
 use crate::notify::attempt::Outgoing;
 
@@ -40,10 +40,10 @@ impl Kind for Config {
     }
 
     fn render(&self, outgoing: &Outgoing<'_>) -> Result<Rendered, String> {
-        let link =
-            text::link(outgoing).map(|url| format!("  \n[{LINK}]({url})")).unwrap_or_default();
-        let text = TEXT.less(&link).text(&outgoing.alert.message);
-        let body = json!({"text": format!("{text}{link}")});
+        let links = text::links(outgoing, |url, words| format!("[{words}]({url})"));
+        let links = if links.is_empty() { links } else { format!("  \n{links}") };
+        let text = TEXT.less(&links).text(&outgoing.alert.message);
+        let body = json!({"text": format!("{text}{links}")});
         Ok(Request::json(ChannelType::Mattermost, self.url.clone(), &body).into())
     }
 }

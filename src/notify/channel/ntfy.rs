@@ -64,6 +64,9 @@ impl Kind for Config {
         if let Some(url) = text::link(outgoing) {
             body["click"] = json!(url);
         }
+        if let Some(url) = text::acknowledge_link(outgoing) {
+            body["actions"] = json!([{"action": "view", "label": text::ACKNOWLEDGE, "url": url}]);
+        }
         let request = Request::json(ChannelType::Ntfy, self.url.clone(), &body);
         Ok(match &self.token {
             Some(token) => request.bearer(token),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::field::{Field, Shape};
 use super::request::host;
-use super::text::{self, LINK, Markup};
+use super::text::{self, ACKNOWLEDGE, LINK, Markup};
 use super::{About, ChannelType, Kind, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 
@@ -34,8 +34,11 @@ pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
     let text = TEXT.text(&outgoing.alert.message);
     let mut blocks = vec![json!({"type": "section", "text": {"type": "mrkdwn", "text": text}})];
     if let Some(url) = text::link(outgoing) {
-        let link = format!("<{url}|{LINK} in Watchbell>");
-        blocks.push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": link}]}));
+        let mut links = vec![format!("<{url}|{LINK} in Watchbell>")];
+        links.extend(text::acknowledge_link(outgoing).map(|url| format!("<{url}|{ACKNOWLEDGE}>")));
+        let elements: Vec<_> =
+            links.iter().map(|link| json!({"type": "mrkdwn", "text": link})).collect();
+        blocks.push(json!({"type": "context", "elements": elements}));
     }
     let body = json!({"text": text, "blocks": blocks});
     Request::json(ChannelType::Slack, url.clone(), &body)

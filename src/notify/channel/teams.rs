@@ -6,7 +6,7 @@ use url::Url;
 
 use super::field::{Field, Shape};
 use super::request::host;
-use super::text::{self, LINK, Markup, Tone};
+use super::text::{self, ACKNOWLEDGE, LINK, Markup, Tone};
 use super::{About, ChannelType, Kind, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 
@@ -48,8 +48,10 @@ pub fn request(url: &Url, outgoing: &Outgoing<'_>) -> Request {
     body.extend(
         runs.map(|run| json!({"type": "RichTextBlock", "spacing": "Small", "inlines": [run]})),
     );
-    let open = |url| json!({"type": "Action.OpenUrl", "title": LINK, "url": url});
-    let actions: Vec<_> = text::link(outgoing).into_iter().map(open).collect();
+    let open = |title: &str, url| json!({"type": "Action.OpenUrl", "title": title, "url": url});
+    let acknowledge = text::acknowledge_link(outgoing).map(|url| open(ACKNOWLEDGE, url));
+    let actions: Vec<_> =
+        text::link(outgoing).map(|url| open(LINK, url)).into_iter().chain(acknowledge).collect();
     let card = json!({
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",

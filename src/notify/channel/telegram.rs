@@ -6,7 +6,7 @@ use url::Url;
 
 use super::field::{Field, Shape};
 use super::request::at;
-use super::text::{self, LINK, Markup};
+use super::text::{self, Markup};
 use super::{About, ChannelType, Kind, Rendered, Request};
 use crate::notify::attempt::{Answer, Outgoing};
 use crate::notify::classify::by_error_code;
@@ -56,13 +56,13 @@ impl Kind for Config {
     }
 
     fn render(&self, outgoing: &Outgoing<'_>) -> Result<Rendered, String> {
-        let link = text::link(outgoing)
-            .map(|url| format!("\n<a href=\"{}\">{LINK}</a>", attribute(&url)))
-            .unwrap_or_default();
-        let text = TEXT.less(&link).text(&outgoing.alert.message);
+        let link = |url: &str, words: &str| format!("<a href=\"{}\">{words}</a>", attribute(url));
+        let links = text::links(outgoing, link);
+        let links = if links.is_empty() { links } else { format!("\n{links}") };
+        let text = TEXT.less(&links).text(&outgoing.alert.message);
         let mut body = json!({
             "chat_id": self.chat_id,
-            "text": format!("{text}{link}"),
+            "text": format!("{text}{links}"),
             "parse_mode": "HTML",
             "link_preview_options": {"is_disabled": true},
         });

@@ -13,7 +13,8 @@ use crate::notify::testing::{down_alert, samples, test_alert};
 
 fn outgoing(alert: &Alert) -> Outgoing<'_> {
     let (key, base_url) = ("msg_7".to_owned(), "https://bell.example/");
-    Outgoing { alert, key, sent_at: Timestamp(0), base_url }
+    let acknowledge_url = Some("https://bell.example/acknowledge/7.1.9.a-b_c".to_owned());
+    Outgoing { alert, key, sent_at: Timestamp(0), base_url, acknowledge_url }
 }
 
 fn body(settings: Value, alert: &Alert) -> Value {
@@ -50,6 +51,10 @@ fn slack_says_the_text_of_the_contract_and_links_the_incident() {
     assert_eq!(
         body["blocks"][1]["elements"][0]["text"],
         "<https://bell.example/incidents/42|Open the incident in Watchbell>"
+    );
+    assert_eq!(
+        body["blocks"][1]["elements"][1]["text"],
+        "<https://bell.example/acknowledge/7.1.9.a-b_c|Acknowledge>"
     );
 }
 

@@ -223,9 +223,28 @@ pub fn slack(out: &mut String, c: char) {
 
 /// The page of the incident, as an address that stays whole within any markup.
 pub fn link(outgoing: &Outgoing<'_>) -> Option<String> {
-    let url = Url::parse(&outgoing.incident_url()?).ok()?;
+    whole(&outgoing.incident_url()?)
+}
+
+/// The page on which the incident is taken, in the same form; only of alerts that ask for somebody.
+pub fn acknowledge_link(outgoing: &Outgoing<'_>) -> Option<String> {
+    whole(outgoing.acknowledge_url.as_deref()?)
+}
+
+fn whole(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
     Some(url.as_str().replace('(', "%28").replace(')', "%29").replace('|', "%7C"))
 }
+
+/// The links of an alert side by side, each as `form` writes it from its address and its words; empty when there is none.
+pub fn links(outgoing: &Outgoing<'_>, form: impl Fn(&str, &str) -> String) -> String {
+    let open = link(outgoing).map(|url| form(&url, LINK));
+    let acknowledge = acknowledge_link(outgoing).map(|url| form(&url, ACKNOWLEDGE));
+    open.into_iter().chain(acknowledge).collect::<Vec<_>>().join(" · ")
+}
+
+/// What the link to take an incident is called.
+pub const ACKNOWLEDGE: &str = "Acknowledge";
 
 /// What a link to the incident is called.
 pub const LINK: &str = "Open the incident";

@@ -68,6 +68,7 @@ async fn send_with(settings: &SmtpSettings, to: &[&str]) -> Attempt {
         key: "msg_7".to_owned(),
         sent_at: Timestamp(1_614_265_330_999),
         base_url: "https://bell.example",
+        acknowledge_url: None,
     };
     send(Some(settings), &to, &outgoing, LIMIT).await
 }
@@ -191,8 +192,13 @@ async fn a_server_that_is_away_is_unavailable() {
 #[tokio::test]
 async fn without_a_mail_server_it_says_what_to_set() {
     let alert = testing::test_alert();
-    let outgoing =
-        Outgoing { alert: &alert, key: String::new(), sent_at: Timestamp(0), base_url: "" };
+    let outgoing = Outgoing {
+        alert: &alert,
+        key: String::new(),
+        sent_at: Timestamp(0),
+        base_url: "",
+        acknowledge_url: None,
+    };
     let attempt = send(None, &[], &outgoing, LIMIT).await;
     assert_eq!(attempt.answer, Answer::RefusedForGood);
     assert!(attempt.response.contains("WATCHBELL_SMTP_URL"));

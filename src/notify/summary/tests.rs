@@ -68,6 +68,7 @@ fn said(kind: ChannelType, alert: &Alert) -> String {
         key: "msg_1".to_owned(),
         sent_at: Timestamp(0),
         base_url: "https://bell.example",
+        acknowledge_url: None,
     };
     match config.render(&outgoing).unwrap() {
         Rendered::Http(request) => {

@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::monitors::find;
 use super::{Answer, Id, State, number, shown};
-use crate::store::{history, incidents};
+use crate::store::{history, incidents, results};
 use crate::web::error::ApiError;
 use crate::web::list::Query;
 
@@ -15,8 +15,8 @@ pub async fn results(state: State, req: HttpRequest, Id(id): Id, mut query: Quer
     query.finish()?;
     find(&state, &req, id).await?;
     let mut reader = state.db.read().await?;
-    let rows = history::results(&mut reader.conn(), id, page.limit(), page.offset()).await?;
-    let total = history::count_results(&mut reader.conn(), id).await?;
+    let rows = results::latest(&mut reader.conn(), id, page.limit(), page.offset()).await?;
+    let total = results::count(&mut reader.conn(), id).await?;
     let rows: Vec<_> = rows.iter().map(shown::stored_result).collect();
     Ok(page.answer(rows, total))
 }

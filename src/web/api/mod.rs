@@ -2,6 +2,7 @@
 
 pub mod channels;
 pub mod deliveries;
+pub mod escalation_policies;
 pub mod history;
 pub mod incidents;
 pub mod maintenance_windows;

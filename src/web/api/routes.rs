@@ -1,8 +1,8 @@
 //! The route table of the API, on one screen.
 
 use super::{
-    channels, deliveries, history, incidents, maintenance_windows, monitors, openapi, overview,
-    probes, tokens, users,
+    channels, deliveries, escalation_policies, history, incidents, maintenance_windows, monitors,
+    openapi, overview, probes, tokens, users,
 };
 use crate::account::Permission;
 use crate::web::table::{Answer, Line, Table, Who, doc};
@@ -65,6 +65,13 @@ pub fn table() -> Table {
         .get(READ, deliveries::list, doc("List deliveries", List("Delivery")).query(&["incident_id", "channel_id", "state"])));
     t.at("/deliveries/{id}/retry", |l| l
         .post(EDIT, deliveries::retry, doc("Send a failed delivery again", One("Delivery"))));
+    t.at("/escalation-policies", |l| l
+        .get(READ, escalation_policies::list, doc("List escalation policies", List("EscalationPolicy")))
+        .post(EDIT, escalation_policies::create, doc("Make an escalation policy", Created("EscalationPolicy")).body("EscalationPolicyFields")));
+    t.at("/escalation-policies/{id}", |l| l
+        .get(READ, escalation_policies::get, doc("Read an escalation policy", One("EscalationPolicy")))
+        .patch(EDIT, escalation_policies::update, doc("Change an escalation policy", One("EscalationPolicy")).body("EscalationPolicyFields"))
+        .delete(EDIT, escalation_policies::remove, doc("Remove an escalation policy that no monitor uses", Nothing)));
     t.at("/maintenance-windows", |l| l
         .get(READ, maintenance_windows::list, doc("List maintenance windows", List("MaintenanceWindow")))
         .post(EDIT, maintenance_windows::create, doc("Make a maintenance window", Created("MaintenanceWindow")).body("MaintenanceWindowFields")));

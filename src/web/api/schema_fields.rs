@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::schemas::{flag, ids, text, text_or_null, texts, word};
+use crate::incident::escalation_fields::{MINUTES_MAX, REPEATS_MAX, STEPS_MAX};
 use crate::monitor::NotifyOn;
 use crate::monitor::assertion::{self, Op, Source};
 use crate::monitor::certificate::EXPIRY_DAYS;
@@ -13,11 +14,20 @@ use crate::notify::channel::field::{Field, Shape};
 const DAY: u32 = 86_400;
 
 /// What every monitor has.
-fn common() -> [(&'static str, Value); 5] {
+fn common() -> [(&'static str, Value); 6] {
     [
         ("name", text("What it is called; the URL's host when absent")),
         ("tags", texts("Words to find and group it by")),
-        ("channel_ids", ids("Who is told; absent: the default channels; empty: nobody")),
+        (
+            "channel_ids",
+            json!({ "type": ["array", "null"], "items": { "type": "integer", "format": "int64" },
+            "description": "Who is told; absent: the default channels; empty: nobody; null beside a policy" }),
+        ),
+        (
+            "escalation_policy_id",
+            json!({ "type": ["integer", "null"], "format": "int64",
+            "description": "The policy that says who is told and when, instead of channel_ids" }),
+        ),
         ("notify_on", json!({ "type": "array", "items": word(NotifyOn::ALL) })),
         (
             "depends_on",
@@ -170,6 +180,29 @@ fn channel_field(field: &Field) -> Value {
         Shape::Method => preset(word(Method::ALL), json!(field.default)),
         _ => json!({ "type": ["string", "null"] }),
     }
+}
+
+/// An escalation policy, without its number.
+pub fn escalation_policy() -> Value {
+    object(
+        [
+            ("name", text("What it is called")),
+            (
+                "steps",
+                json!({ "type": "array", "minItems": 1, "maxItems": STEPS_MAX,
+                "description": "Who is told, in order; a step whose channels are all gone or disabled is skipped at once",
+                "items": { "type": "object", "required": ["channel_ids"], "additionalProperties": false,
+                    "properties": {
+                        "after_minutes": whole(0, MINUTES_MAX, 0, "From the beginning, or from that of the round"),
+                        "channel_ids": ids("Who is told then; at least one"),
+                    } } }),
+            ),
+            ("repeat_every_minutes", optional(1, MINUTES_MAX, "From the beginning of one round to that of the next; null: one round")),
+            ("repeat_times", optional(0, REPEATS_MAX, "How many rounds follow the first; null: until acknowledged or over")),
+            ("ack_timeout_minutes", optional(1, MINUTES_MAX, "After which an acknowledgement runs out; null: never")),
+        ]
+        .into_iter(),
+    )
 }
 
 fn object(fields: impl Iterator<Item = (&'static str, Value)>) -> Value {

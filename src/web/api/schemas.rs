@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::schema_fields::{channel_settings, dns_settings, heartbeat_settings, http_settings};
+use super::schema_fields::{
+    channel_settings, dns_settings, escalation_policy, heartbeat_settings, http_settings,
+};
 use super::schema_probes::{
     monitor_regions, probe, probe_changes, probe_fields, region, region_settings,
 };
@@ -36,6 +38,8 @@ pub fn schemas() -> Map<String, Value> {
     add("ChannelFields", channel_settings());
     add("TestOutcome", test_outcome());
     add("Delivery", delivery());
+    add("EscalationPolicy", joined(&[json!({ "id": id() }), escalation_policy()]));
+    add("EscalationPolicyFields", escalation_policy());
     add("MaintenanceWindow", joined(&[window_fields(), window_duration(), window()]));
     add("MaintenanceWindowFields", joined(&[window_fields(), window_duration()]));
     add("Token", joined(&[token_fields(), token()]));

@@ -4,12 +4,14 @@ use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
 use crate::incident::Incident;
+use crate::incident::escalation::{EscalationPolicy, EscalationStep};
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::{self, cause_word};
 use crate::monitor::state::Policy;
 use crate::monitor::{CheckResult, Header, Phases, RegionState, Settings, Status, Target};
-use crate::store::history::{Ping, StoredResult};
+use crate::store::history::Ping;
 use crate::store::monitors::Watched;
+use crate::store::results::StoredResult;
 
 /// What monitors are shown beside: read once for a whole list.
 pub struct Beside {
@@ -46,6 +48,7 @@ impl Beside {
             ("name", json!(settings.name)),
             ("tags", json!(settings.tags)),
             ("channel_ids", json!(self.channel_ids(settings))),
+            ("escalation_policy_id", json!(settings.escalation_policy_id)),
             ("notify_on", json!(settings.notify_on)),
             ("depends_on", json!(settings.depends_on)),
             ("current_status", json!(state.status)),
@@ -122,12 +125,16 @@ impl Beside {
         shown
     }
 
-    /// Who is told. A channel that was removed since is not named, so that the list can be sent back as it is.
-    fn channel_ids(&self, settings: &Settings) -> Vec<i64> {
-        match &settings.channel_ids {
+    /// Who is told; null where an escalation policy says so. A channel that was removed since is not named, so that what is read can
+    /// be sent back as it is.
+    fn channel_ids(&self, settings: &Settings) -> Option<Vec<i64>> {
+        if settings.escalation_policy_id.is_some() {
+            return None;
+        }
+        Some(match &settings.channel_ids {
             None => self.channels.default.clone(),
             Some(ids) => ids.iter().copied().filter(|id| self.channels.all.contains(id)).collect(),
-        }
+        })
     }
 
     fn heartbeat_fields(&self, watched: &Watched, uuid: uuid::Uuid) -> [(&'static str, Value); 5] {
@@ -249,5 +256,22 @@ pub fn window(window: &MaintenanceWindow, now: Timestamp) -> Value {
         "cron": repeats.map(|r| r.schedule.expression()),
         "timezone": repeats.map(|r| r.schedule.timezone().name()),
         "duration_minutes": repeats.map(|r| r.duration_minutes),
+    })
+}
+
+/// An escalation policy. A channel that was removed since is not named, so that what is read can be sent back as it is.
+pub fn escalation_policy(policy: &EscalationPolicy, channels: &[i64]) -> Value {
+    let step = |step: &EscalationStep| {
+        let exists = |id: &&i64| channels.contains(id);
+        let channel_ids: Vec<&i64> = step.channel_ids.iter().filter(exists).collect();
+        json!({"after_minutes": step.after_minutes, "channel_ids": channel_ids})
+    };
+    json!({
+        "id": policy.id,
+        "name": policy.name,
+        "steps": policy.steps.iter().map(step).collect::<Vec<_>>(),
+        "repeat_every_minutes": policy.repeat_every_minutes,
+        "repeat_times": policy.repeat_times,
+        "ack_timeout_minutes": policy.ack_timeout_minutes,
     })
 }

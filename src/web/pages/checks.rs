@@ -17,8 +17,8 @@ use super::visit::{Shell, Visit};
 use crate::clock::Timestamp;
 use crate::incident::message::one_line;
 use crate::monitor::{Cause, CheckResult, MonitorId, Phases, Target};
-use crate::store::history::StoredResult;
-use crate::store::{Db, history, monitors};
+use crate::store::results::StoredResult;
+use crate::store::{Db, monitors, results};
 
 /// Checks on one page of the list.
 const PAGE: i64 = 50;
@@ -209,7 +209,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<ChecksQuer
     let watched = found.ok_or_else(|| PageError::no_such("monitor"))?;
     // A link to one check shows it with those before it.
     let before = query.before.or(query.open.map(|open| open.saturating_add(1)));
-    let results = history::results_before(conn, *id, before, failed_only, PAGE).await?;
+    let results = results::before(conn, *id, before, failed_only, PAGE).await?;
     let scale = scale(&results);
     let line = |stored: &StoredResult| CheckLine {
         detail: (query.open == Some(stored.id)).then(|| CheckDetail::of(stored, viewer)),
@@ -286,8 +286,7 @@ impl Csv {
             Stage::Rows => {
                 let mut reader = self.db.read().await?;
                 let conn = &mut reader.conn();
-                let rows =
-                    history::results_before(conn, self.id, self.before, false, CSV_ROWS).await?;
+                let rows = results::before(conn, self.id, self.before, false, CSV_ROWS).await?;
                 drop(reader);
                 if (rows.len() as i64) < CSV_ROWS {
                     self.stage = Stage::Done;

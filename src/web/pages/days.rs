@@ -5,49 +5,52 @@ use std::collections::HashMap;
 use chrono::Days;
 
 use super::history_bar::{DayCell, history_bar, label, wide_bar};
-use super::text::{Html, Viewer, percent, span};
+use super::text::{Html, Viewer, millis, percent, span};
 use crate::clock::Timestamp;
-use crate::incident::maintenance::MaintenanceWindow;
-use crate::monitor::{Monitor, MonitorId, Status, StatusChange};
-use crate::report::uptime::{Span, Tally, tally};
+use crate::monitor::{Monitor, MonitorId};
+use crate::report::latency::Histogram;
+use crate::report::record::Record;
+use crate::report::rollup::DAY_MS;
+use crate::report::uptime::{Span, Tally};
 
 /// How many days a bar has.
 pub const DAYS: u64 = 90;
-const DAY_MS: i64 = 86_400_000;
 
 /// What happened to some monitors: enough for their bars and their uptime.
 pub struct Past {
     viewer: Viewer,
     days: Vec<Span>,
-    changes: HashMap<MonitorId, Vec<StatusChange>>,
-    windows: Vec<MaintenanceWindow>,
+    records: HashMap<MonitorId, Record>,
+    latencies: HashMap<MonitorId, Histogram>,
 }
 
 impl Past {
-    /// The changes since [`Past::begin`] and the windows that ended after it.
-    pub fn new(
-        viewer: Viewer,
-        changes: HashMap<MonitorId, Vec<StatusChange>>,
-        windows: Vec<MaintenanceWindow>,
-    ) -> Self {
-        Self { viewer, days: days(viewer), changes, windows }
+    /// The records since [`Past::begin`].
+    pub fn new(viewer: Viewer, records: HashMap<MonitorId, Record>) -> Self {
+        Self { viewer, days: days(viewer), records, latencies: HashMap::new() }
     }
 
-    /// From when on changes are needed.
+    /// The same, with how long the checks of the last day took.
+    pub fn with_latencies(self, latencies: HashMap<MonitorId, Histogram>) -> Self {
+        Self { latencies, ..self }
+    }
+
+    /// What 95 of 100 checks of the last day did not take longer than; `–` when there was none.
+    pub fn p95(&self, monitor: &Monitor) -> String {
+        let latency = self.latencies.get(&monitor.id);
+        let ms = latency.and_then(|latency| latency.percentile(0.95));
+        ms.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms)))
+    }
+
+    /// From when on records are needed.
     pub fn begin(viewer: Viewer) -> Timestamp {
         let first = days(viewer).first().map_or(viewer.now, |day| day.0);
         first.min(viewer.now.plus_ms(-DAY_MS * DAYS as i64))
     }
 
-    fn changes_of(&self, id: MonitorId) -> &[StatusChange] {
-        self.changes.get(&id).map_or(&[], Vec::as_slice)
-    }
-
     fn tallies(&self, monitor: &Monitor, spans: &[Span]) -> Vec<Tally> {
-        let covers = |w: &&MaintenanceWindow| w.covers(monitor.id, &monitor.settings.tags);
-        let quiet: Vec<Span> =
-            self.windows.iter().filter(covers).map(|w| (w.starts_at, w.ends_at)).collect();
-        tally(self.changes_of(monitor.id), &quiet, spans)
+        let record = self.records.get(&monitor.id);
+        record.map_or_else(|| vec![Tally::default(); spans.len()], |record| record.tallies(spans))
     }
 
     /// What is known of the last `ms`.
@@ -62,8 +65,8 @@ impl Past {
     }
 
     fn label(&self, monitor: &Monitor) -> String {
-        let outages = self.changes_of(monitor.id).iter();
-        let outages = outages.filter(|c| c.status == Some(Status::Down)).count();
+        let from = self.viewer.now.plus_ms(-DAY_MS * DAYS as i64);
+        let outages = self.records.get(&monitor.id).map_or(0, |record| record.outages(from));
         label(&self.uptime(monitor), DAYS as usize, outages)
     }
 

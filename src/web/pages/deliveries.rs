@@ -89,6 +89,8 @@ pub fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::CertificateExpiring => "certificate",
         AlertEvent::ProbeLost => "probe lost",
         AlertEvent::ProbeBack => "probe back",
+        AlertEvent::IncidentReminder => "reminder",
+        AlertEvent::IncidentAcknowledged => "acknowledged",
         AlertEvent::SelfCutOff => "Watchbell cut off",
         AlertEvent::SelfBack => "Watchbell back",
         AlertEvent::ChannelFailed => "channel failed",

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::checks::found;
 use super::days::shown;
 use super::error::{Page, PageError, show};
+use super::escalation_state::EscalationState;
 use super::incident_story::{ChannelName, Line, is_same_cause, lines, metrics};
 use super::incidents::lasted;
 use super::monitor::Metric;
@@ -19,7 +20,7 @@ use crate::fields::parse_text;
 use crate::incident::message::one_line;
 use crate::incident::{Incident, IncidentState, TimelineKind};
 use crate::monitor::Cause;
-use crate::store::{Conn, Result, channels, deliveries, history, incidents, monitors, timeline};
+use crate::store::{Conn, Result, channels, deliveries, incidents, monitors, results, timeline};
 use crate::web::error::ApiError;
 
 /// The longest note, in characters.
@@ -76,6 +77,7 @@ struct IncidentPage {
     people_only: bool,
     evidence: Option<Evidence>,
     failing: Vec<(String, String)>,
+    escalation: EscalationState,
     before: Vec<Before>,
     impact: Vec<(&'static str, String)>,
     report: String,
@@ -99,6 +101,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQu
     let found = incidents::get(conn, *id).await?;
     let incident = found.ok_or_else(|| PageError::no_such("incident"))?;
     let mut entries = timeline::list(conn, *id).await?;
+    let escalation = EscalationState::of(conn, &incident, viewer).await?;
     let filter = deliveries::Filter { incident_id: Some(*id), ..Default::default() };
     let mut sent = deliveries::list(conn, &filter, DELIVERIES, 0).await?.deliveries;
     let names = channel_names(&visit, conn).await?;
@@ -137,6 +140,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQu
         people_only,
         evidence: evidence(conn, &incident, viewer).await?,
         failing: failing(&incident.cause),
+        escalation,
         before: before(conn, &incident, viewer).await?,
         impact,
         report,
@@ -191,7 +195,7 @@ async fn evidence(
 ) -> Result<Option<Evidence>> {
     let Some(monitor_id) = incident.monitor_id else { return Ok(None) };
     let until = incident.resolved_at.unwrap_or(viewer.now);
-    let stored = history::first_failed(conn, monitor_id, incident.started_at, until).await?;
+    let stored = results::first_failed(conn, monitor_id, incident.started_at, until).await?;
     Ok(stored.map(|stored| Evidence {
         result: found(&stored.result),
         region: stored.result.region.clone(),

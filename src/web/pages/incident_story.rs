@@ -79,7 +79,9 @@ fn line_words(kind: TimelineKind) -> (Option<Shown>, &'static str, &'static str)
     match kind {
         TimelineKind::Detected => (Some(Shown::Confirming), "", "First failure"),
         TimelineKind::Confirmed => (Some(Shown::Down), "", "Confirmed, incident opened"),
-        TimelineKind::Notified => (None, "bell", "Alerts queued"),
+        TimelineKind::Notified => (None, "steps", "Escalation"),
+        TimelineKind::StepSkipped => (Some(Shown::Degraded), "", "Step skipped"),
+        TimelineKind::AcknowledgementEnded => (None, "bell", "Acknowledgement ran out"),
         TimelineKind::Held => (None, "wrench", "Alerts are held"),
         TimelineKind::NobodyNotified => (None, "bell", "Nobody was told"),
         TimelineKind::ReasonChanged => (None, "refresh", "The reason changed"),

@@ -1,5 +1,6 @@
 //! The pages: each file makes one page's view (plain data) and its template.
 
+pub mod acknowledge;
 pub mod actions;
 mod assertion_rows;
 mod buckets;
@@ -13,6 +14,10 @@ pub mod checks;
 pub mod days;
 pub mod deliveries;
 pub mod error;
+pub mod escalation;
+mod escalation_form;
+mod escalation_preview;
+mod escalation_state;
 pub mod form;
 mod form_draft;
 mod form_ticks;
@@ -85,6 +90,11 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(session::login_page))
                 .route(post().to(session::login)),
         )
+        .service(
+            resource("/acknowledge/{token}")
+                .route(get().to(acknowledge::page))
+                .route(post().to(acknowledge::acknowledge)),
+        )
         .route("/login/code", post().to(session::login_code))
         .route("/logout", post().to(session::logout))
         .route("/theme", post().to(visit::set_theme))
@@ -141,6 +151,23 @@ pub fn routes(config: &mut ServiceConfig) {
             resource("/channels/{id}/delete")
                 .route(get().to(channels::delete_page))
                 .route(post().to(channels::delete)),
+        )
+        .route("/escalation", get().to(escalation::list))
+        .service(
+            resource("/escalation/new")
+                .route(get().to(escalation::new_page))
+                .route(post().to(escalation::create)),
+        )
+        .service(
+            resource("/escalation/{id}")
+                .route(get().to(escalation::edit_page))
+                .route(post().to(escalation::update)),
+        )
+        .route("/escalation/{id}/test", post().to(escalation::test))
+        .service(
+            resource("/escalation/{id}/delete")
+                .route(get().to(escalation::delete_page))
+                .route(post().to(escalation::delete)),
         )
         .route("/channels/new/{kind}/try", post().to(channel_form::try_new))
         .route("/channels/{id}/try", post().to(channel_form::try_edit))

@@ -18,10 +18,11 @@ use super::text::{Html, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
 use crate::monitor::{Cause, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec};
+use crate::report::latency::Histogram;
 use crate::report::uptime::Tally;
-use crate::store::history::StoredResult;
 use crate::store::monitors::Watched;
-use crate::store::{Conn, history, monitors};
+use crate::store::results::StoredResult;
+use crate::store::{Conn, history, monitors, results, rollups};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -148,12 +149,13 @@ async fn checked_page(
     let head = head(visit, conn, watched, &windows).await?;
     let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
     let since = viewer.now.plus_ms(-length);
-    let charted = history::results_since(conn, id, since, CHART_POINTS).await?;
-    let day = history::results_since(conn, id, viewer.now.plus_ms(-DAY_MS), CHART_POINTS).await?;
+    let charted = results::since(conn, id, since, CHART_POINTS).await?;
+    let day = viewer.now.plus_ms(-DAY_MS);
+    let latency = rollups::latency_since(conn, id, day, viewer.now).await?;
     let failed_only = query.checks == "failed";
-    let latest = history::results_before(conn, id, None, failed_only, CHECKS).await?;
+    let latest = results::before(conn, id, None, failed_only, CHECKS).await?;
     let mut metrics = uptime_metrics(&past, watched);
-    metrics.push(response_metric(&day));
+    metrics.push(response_metric(&latency));
     metrics.extend(certificate_metric(watched, viewer));
     let scale = scale(&latest);
     show(&MonitorPage {
@@ -189,18 +191,15 @@ fn points(results: &[StoredResult]) -> Vec<Point> {
     results.iter().map(point).collect()
 }
 
-fn response_metric(day: &[StoredResult]) -> Metric {
-    let well = day.iter().filter(|stored| stored.result.error.is_none());
-    let mut times: Vec<u32> = well.filter_map(|stored| stored.result.phases.total).collect();
-    times.sort_unstable();
-    let at = |percent: usize| {
-        times.get((times.len() * percent / 100).min(times.len().saturating_sub(1)))
+fn response_metric(latency: &Histogram) -> Metric {
+    let at = |share: f64| {
+        let ms = latency.percentile(share);
+        ms.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms)))
     };
-    let shown = |ms: Option<&u32>| ms.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(*ms)));
     Metric {
         label: "Response p95, 24 h".to_owned(),
-        value: shown(at(95)),
-        after: format!("median {} · max {}", shown(at(50)), shown(times.last())),
+        value: at(0.95),
+        after: format!("median {} · max {}", at(0.5), at(1.0)),
     }
 }
 

@@ -12,10 +12,11 @@ use crate::monitor::certificate::EXPIRY_DAYS;
 use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
 
-const COMMON: [(&str, Shape); 5] = [
+const COMMON: [(&str, Shape); 6] = [
     ("name", Shape::Text),
     ("tags", Shape::Words),
     ("channel_ids", Shape::Ids),
+    ("escalation_policy_id", Shape::Number),
     ("notify_on", Shape::Choices),
     ("depends_on", Shape::Ids),
 ];
@@ -30,11 +31,12 @@ const HTTP: [(&str, Shape); 8] = [
     ("follow_redirects", Shape::Flag),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 30] = [
+pub const LABELS: [(&str, &str); 31] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
     ("channel_ids", "The choice of channels"),
+    ("escalation_policy_id", "The escalation policy"),
     ("notify_on", "The choice of changes"),
     ("depends_on", "The choice of monitors"),
     ("method", "The method"),
@@ -73,7 +75,10 @@ pub fn form_of(settings: &Settings, viewer: Viewer) -> Form {
         Target::Tls(spec) => kinds::tls_form(spec),
         Target::Icmp(spec) => kinds::icmp_form(spec),
     };
-    form.with("name", settings.name.clone()).with("tags", settings.tags.join(", "))
+    let policy = settings.escalation_policy_id.map(|id| id.to_string());
+    form.with("name", settings.name.clone())
+        .with("tags", settings.tags.join(", "))
+        .with("escalation_policy_id", policy.unwrap_or_default())
 }
 
 fn http_form(spec: &HttpSpec) -> Form {
@@ -155,6 +160,10 @@ pub async fn fields(
     let mut defaults = channels::defaults(conn).await?;
     defaults.sort_unstable();
     if map.get("channel_ids") == Some(&json!(defaults)) {
+        map.insert("channel_ids".to_owned(), Value::Null);
+    }
+    // What is ticked beside a policy does not count: the form says so.
+    if map.get("escalation_policy_id").is_some_and(|id| !id.is_null()) {
         map.insert("channel_ids".to_owned(), Value::Null);
     }
     Ok(map)

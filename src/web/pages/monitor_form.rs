@@ -22,13 +22,17 @@ use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::checker::EngineError;
 use crate::fields::FieldErrors;
+use crate::incident::message::one_line;
 use crate::monitor::{Kind, RecordKind, Settings};
-use crate::store::{Conn, channels, monitors};
+use crate::store::{Conn, channels, escalation_policies, monitors};
 use crate::web::error::ApiError;
 
 /// The intervals that a press chooses.
 pub const INTERVALS: [(u32, &str); 5] =
     [(15, "15 s"), (30, "30 s"), (60, "1 min"), (300, "5 min"), (900, "15 min")];
+
+/// Escalation policies to choose from at most.
+const POLICIES: i64 = 500;
 
 #[derive(Template)]
 #[template(path = "pages/monitor_form.html")]
@@ -38,6 +42,7 @@ struct FormPage {
     kind: Kind,
     form: Form,
     channels: Vec<Choice>,
+    policies: Vec<(i64, String)>,
     assertions: Vec<Row>,
     events: Vec<(&'static str, &'static str, bool)>,
     /// The other monitors, those that it depends on marked.
@@ -217,6 +222,7 @@ pub async fn show_form(
     let defaults = channels::defaults(conn).await?;
     let chosen = ticks.channels.as_ref().unwrap_or(&defaults);
     let names = channels::enabled_names(conn).await?;
+    let policies = escalation_policies::list(conn, POLICIES, 0).await?;
     let channels: Vec<Choice> = names
         .into_iter()
         .map(|(id, name)| Choice { is_on: chosen.contains(&id), id, name })
@@ -252,6 +258,7 @@ pub async fn show_form(
         kind,
         form,
         channels,
+        policies: policies.into_iter().map(|policy| (policy.id, one_line(&policy.name))).collect(),
         assertions: assertion_rows::with_empty(ticks.assertions),
         events,
         others,

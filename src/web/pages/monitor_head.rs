@@ -9,9 +9,9 @@ use crate::account::Permission;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::{one_line, reason};
 use crate::incident::{Incident, IncidentState};
-use crate::monitor::Cause;
+use crate::monitor::{Cause, Settings};
 use crate::store::monitors::Watched;
-use crate::store::{Conn, channels, incidents};
+use crate::store::{Conn, channels, escalation_policies, incidents};
 
 /// What stands at the head of a monitor's page, of either kind.
 pub struct Head {
@@ -154,7 +154,7 @@ pub async fn head(
         maintenance: window.map_or_else(String::new, |w| {
             format!("{} until {}", w.name, viewer.day_hour(w.ends_at))
         }),
-        told: told(conn, settings.channel_ids.as_deref()).await?,
+        told: told(conn, settings).await?,
         incidents: latest.iter().map(|incident| PastIncident::of(incident, viewer)).collect(),
     })
 }
@@ -169,10 +169,17 @@ fn pill(shown: Shown, watched: &Watched, viewer: Viewer) -> Html {
     }
 }
 
-/// The names of the channels that are told.
-async fn told(conn: &mut Conn<'_>, chosen: Option<&[i64]>) -> Result<Vec<String>, PageError> {
+/// The names of the channels that are told, or of the escalation policy that says so.
+async fn told(conn: &mut Conn<'_>, settings: &Settings) -> Result<Vec<String>, PageError> {
+    if let Some(id) = settings.escalation_policy_id {
+        let policy = escalation_policies::get(conn, id).await?;
+        return Ok(policy
+            .into_iter()
+            .map(|p| one_line(&format!("{} (escalation policy)", p.name)))
+            .collect());
+    }
     let defaults;
-    let ids = match chosen {
+    let ids = match settings.channel_ids.as_deref() {
         Some(ids) => ids,
         None => {
             defaults = channels::defaults(conn).await?;

@@ -1,5 +1,6 @@
 //! The box above the monitor list: what is down now, since when, and who has it.
 
+use super::escalation_state::EscalationState;
 use super::status::Shown;
 use super::text::{Html, Viewer};
 use crate::incident::{Incident, IncidentState};
@@ -29,10 +30,12 @@ pub struct OpenIncident {
     pub taken_by: String,
     /// Since when.
     pub taken: Html,
+    /// Where its escalation stands.
+    pub escalation: EscalationState,
 }
 
 impl OpenIncident {
-    fn of(incident: &Incident, viewer: Viewer) -> Self {
+    fn of(incident: &Incident, escalation: EscalationState, viewer: Viewer) -> Self {
         let taken = incident.state() == IncidentState::Acknowledged;
         let by = incident.acknowledged_by.as_deref().unwrap_or("somebody");
         let is_missed = matches!(incident.cause, Cause::NoPing { .. } | Cause::NoFirstPing { .. });
@@ -49,6 +52,7 @@ impl OpenIncident {
             lasting: viewer.lasting_html(incident.started_at),
             taken_by: if taken { by.to_owned() } else { String::new() },
             taken: incident.acknowledged_at.map(|at| viewer.ago_html(at)).unwrap_or_default(),
+            escalation,
         }
     }
 
@@ -64,6 +68,10 @@ impl OpenIncident {
 /// When the database fails.
 pub async fn open_incidents(conn: &mut Conn<'_>, viewer: Viewer) -> Result<Vec<OpenIncident>> {
     let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
-    let open = incidents::list(conn, unresolved, MOST, 0).await?;
-    Ok(open.iter().map(|incident| OpenIncident::of(incident, viewer)).collect())
+    let mut open = Vec::new();
+    for incident in incidents::list(conn, unresolved, MOST, 0).await? {
+        let escalation = EscalationState::of(conn, &incident, viewer).await?;
+        open.push(OpenIncident::of(&incident, escalation, viewer));
+    }
+    Ok(open)
 }

@@ -10,9 +10,10 @@ use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::{self, one_line, short_url};
 use crate::monitor::expect::Expected;
 use crate::monitor::state::State;
-use crate::monitor::{Cause, ErrorKind, Kind, Target};
+use crate::monitor::{Cause, ErrorKind, Kind, Monitor, MonitorId, Target};
+use crate::report::rollup::{DAY_MS, Grain};
 use crate::store::monitors::Watched;
-use crate::store::{Conn, Result, history, windows};
+use crate::store::{Conn, Result, rollups, windows};
 
 /// What a row shows.
 #[derive(Template)]
@@ -40,6 +41,8 @@ pub struct Row {
     pub bar: Html,
     /// Its uptime in them.
     pub uptime: String,
+    /// How long its checks of the last day took: the 95th percentile.
+    pub p95: String,
     /// When it was last heard of.
     pub last: Html,
     /// What was searched for, which is marked in it.
@@ -71,6 +74,7 @@ impl Row {
             tags: monitor.settings.tags.clone(),
             bar: past.bar(monitor),
             uptime: past.uptime(monitor),
+            p95: past.p95(monitor),
             last: last.map_or_else(|| Html("–".to_owned()), |at| viewer.short_html(at)),
             needle: String::new(),
         }
@@ -106,7 +110,7 @@ impl Row {
     }
 }
 
-/// The past of some monitors, and the windows that may be open now, in two queries however many there are.
+/// The past of some monitors, and the windows that may be open now, in a few queries however many there are.
 ///
 /// # Errors
 /// When the database fails.
@@ -115,11 +119,13 @@ pub async fn past(
     monitors: &[Watched],
     viewer: Viewer,
 ) -> Result<(Past, Vec<MaintenanceWindow>)> {
-    let begin = Past::begin(viewer);
-    let ids: Vec<i64> = monitors.iter().map(|w| w.monitor.id).collect();
-    let windows = windows::ending_after(conn, begin).await?;
-    let changes = history::status_changes(conn, &ids, begin).await?;
-    Ok((Past::new(viewer, changes, windows.clone()), windows))
+    let monitors: Vec<&Monitor> = monitors.iter().map(|watched| &watched.monitor).collect();
+    let ids: Vec<MonitorId> = monitors.iter().map(|monitor| monitor.id).collect();
+    let records = rollups::records(conn, &monitors, Past::begin(viewer)).await?;
+    let day = (viewer.now.plus_ms(-DAY_MS), viewer.now);
+    let latencies = rollups::latencies(conn, Grain::Hour, &ids, day).await?;
+    let past = Past::new(viewer, records).with_latencies(latencies);
+    Ok((past, windows::ending_after(conn, viewer.now).await?))
 }
 
 fn note(watched: &Watched, shown: Shown, viewer: Viewer) -> String {

@@ -24,7 +24,9 @@ pub fn request(
     at: Timestamp,
     base_url: &str,
 ) -> String {
-    let outgoing = Outgoing { alert, key: key.to_owned(), sent_at: at, base_url };
+    // Who may read here may not always acknowledge: that link is for those who got the message.
+    let acknowledge_url = None;
+    let outgoing = Outgoing { alert, key: key.to_owned(), sent_at: at, base_url, acknowledge_url };
     match config.render(&outgoing) {
         Ok(Rendered::Http(request)) => masked(&written(&request), &config.secrets()),
         Ok(Rendered::Mail(to)) => {

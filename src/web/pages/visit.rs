@@ -226,6 +226,7 @@ impl Shell {
             "incidents" => "Incidents",
             "maintenance" => "Maintenance",
             "channels" => "Channels",
+            "escalation" => "Escalation",
             "settings" => "Settings",
             _ => "Monitors",
         }

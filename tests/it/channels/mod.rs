@@ -21,6 +21,7 @@ use watchbell::notify::carrier::Carrier;
 use watchbell::notify::smtp::SmtpSettings;
 use watchbell::notify::{ChannelSettings, ChannelType};
 use watchbell::probe::GuardedResolver;
+use watchbell::seal::Sealer;
 
 use crate::support::stub::{Request, Stub, Told};
 
@@ -98,12 +99,22 @@ impl Sending {
         let (limit, base) = (Duration::from_secs(20), "https://bell.example/at(home)".to_owned());
         let base = Arc::new(move || base.clone());
         let smtp = Arc::new(move || smtp.clone());
-        Self(Carrier::new(GuardedResolver::new(Arc::default()), limit, clock, base, smtp).unwrap())
+        Self(
+            Carrier::new(
+                GuardedResolver::new(Arc::default()),
+                limit,
+                clock,
+                base,
+                smtp,
+                Sealer::from_text("key"),
+            )
+            .unwrap(),
+        )
     }
 
     pub async fn send(&self, fields: &Value, alert: &Alert) -> Attempt {
         let settings = ChannelSettings::read(fields.as_object().unwrap(), None, true).unwrap();
-        self.0.carry(&settings.config, alert, "msg_7/1".to_owned()).await.0
+        self.0.carry(Some(1), &settings.config, alert, "msg_7/1".to_owned()).await.0
     }
 
     /// Sends, and gives what came.
@@ -154,6 +165,12 @@ async fn machines_open_and_close_one_incident_of_theirs() {
     let (pagerduty, opsgenie) = (of(ChannelType::Pagerduty), of(ChannelType::Opsgenie));
     for (event, action, path) in [
         (AlertEvent::MonitorDown, "trigger", "/v2/alerts"),
+        (AlertEvent::IncidentReminder, "trigger", "/v2/alerts"),
+        (
+            AlertEvent::IncidentAcknowledged,
+            "acknowledge",
+            "/v2/alerts/watchbell-incident-42/acknowledge?identifierType=alias",
+        ),
         (
             AlertEvent::MonitorUp,
             "resolve",

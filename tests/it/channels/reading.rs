@@ -14,6 +14,15 @@ pub enum Read {
 
 const LINK: &str = "https://bell.example/at%28home%29/incidents/42";
 
+const ACKNOWLEDGE: &str = "https://bell.example/at%28home%29/acknowledge/";
+
+/// Without the link to acknowledge, in the markup that stands before and after its address.
+fn unlinked(text: &str, before: &str, after: &str) -> String {
+    let Some(start) = text.rfind(&format!("{before}{ACKNOWLEDGE}")) else { return text.to_owned() };
+    let length = text[start..].find(after).map_or(0, |at| at + after.len());
+    format!("{}{}", &text[..start], &text[start + length..])
+}
+
 /// The text of a message; `None` for one that has none.
 pub fn read(kind: ChannelType, json: &Value) -> Result<Option<Read>, String> {
     use ChannelType::*;
@@ -74,7 +83,7 @@ pub fn read(kind: ChannelType, json: &Value) -> Result<Option<Read>, String> {
             Read::Whole(html)
         }
         Googlechat => {
-            let text = text(&json["text"])?;
+            let text = unlinked(&text(&json["text"])?, " · <", "|Acknowledge>");
             let text = text.replace(&format!("\n<{LINK}|Open the incident>"), "");
             if text.match_indices('<').any(|(at, _)| !text[at + 1..].starts_with('\u{200b}')) {
                 return Err(format!("a link or a mention: {text}"));
@@ -136,6 +145,7 @@ fn entities(text: &str, known: &[&str]) -> Result<String, String> {
 /// HTML of these tags and the link alone.
 fn html(text: &str, tags: &[&str], line_break: &str) -> Result<String, String> {
     let link = format!("{line_break}<a href=\"{LINK}\">Open the incident</a>");
+    let text = unlinked(text, " · <a href=\"", "\">Acknowledge</a>");
     let mut text = text.replace(&link, "");
     for tag in tags {
         if text.matches(tag).count() > 1 {
@@ -154,6 +164,7 @@ fn html(text: &str, tags: &[&str], line_break: &str) -> Result<String, String> {
 
 /// Markdown of one bold part and the link alone: all else that could mean something has a backslash.
 fn markdown(text: &str) -> Result<String, String> {
+    let text = unlinked(text, " · [Acknowledge](", ")");
     let text = text.replace("  \n", "\n").replace(&format!("\n[Open the incident]({LINK})"), "");
     let (mut plain, mut bare) = (String::new(), String::new());
     let mut chars = text.chars();

@@ -8,6 +8,8 @@ mod incidents;
 mod monitor_list;
 mod monitors;
 mod outbox;
+mod results;
+mod rollups;
 mod windows;
 mod writer;
 

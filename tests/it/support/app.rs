@@ -19,7 +19,7 @@ use watchbell::config;
 use watchbell::monitor::CheckResult;
 use watchbell::notify::{Delivery, DeliveryState};
 use watchbell::store::monitors::Watched;
-use watchbell::store::{Db, deliveries, history, monitors};
+use watchbell::store::{Db, deliveries, monitors, results};
 
 use super::api::{Answer, START};
 use super::canaries::TestCanaries;
@@ -213,7 +213,7 @@ impl TestApp {
     pub fn results(&self, id: i64, n: usize) -> impl Future<Output = Vec<CheckResult>> {
         eventually(CAP, move || async move {
             let mut reader = self.db.read().await.unwrap();
-            let found = history::results(&mut reader.conn(), id, 1000, 0).await.unwrap();
+            let found = results::latest(&mut reader.conn(), id, 1000, 0).await.unwrap();
             (found.len() >= n).then(|| found.into_iter().map(|stored| stored.result).collect())
         })
     }

@@ -17,6 +17,7 @@ fn call(config: &Config, alert: &crate::incident::message::Alert) -> Request {
         key: "msg_7".to_owned(),
         sent_at: Timestamp(1_614_265_330_999),
         base_url: "https://bell.example",
+        acknowledge_url: None,
     };
     match config.render(&outgoing).unwrap() {
         Rendered::Http(request) => request,

@@ -1,0 +1,176 @@
+//! Rolling up: every hour, a little after its end, and again where something became known later.
+
+use tokio_util::sync::CancellationToken;
+
+use super::rollup::{DAY_MS, Grain, HOUR_MS, Outcome, Rollup, hours, settled_until};
+use super::uptime::Span;
+use crate::clock::Timestamp;
+use crate::incident::maintenance::MaintenanceWindow;
+use crate::monitor::MonitorId;
+use crate::store::rollups::{self, Counts};
+use crate::store::{self, Db, history, monitors, results, windows};
+
+/// Monitors whose hours are written in one transaction, so that no other write waits long.
+const MONITORS_A_COMMIT: usize = 100;
+/// Redos that are taken at once.
+const REDOS: i64 = 100;
+/// How long hourly roll-ups are kept (contract, section 2), and so how far back the first round goes, in days.
+pub const HOURLY_DAYS: i64 = 400;
+
+/// Rolls results and changes of status up to hours and days.
+#[derive(Clone)]
+pub struct Roller {
+    /// Where they are.
+    pub db: Db,
+    /// Days that raw results are kept. What is older cannot be counted again.
+    pub result_days: u32,
+}
+
+impl Roller {
+    /// Rolls up all hours that are settled at `now` and not rolled up yet, and what must be done again.
+    ///
+    /// # Errors
+    /// When the database fails; the next round goes on where this one ended.
+    pub async fn round(&self, now: Timestamp, stop: &CancellationToken) -> store::Result<()> {
+        let target = settled_until(now);
+        let known = rollups::rolled_up_until(&mut self.db.read().await?.conn()).await?;
+        let mut from = match known {
+            Some(until) => until,
+            None => self.beginning(now).await?.min(target),
+        };
+        while from < target && !stop.is_cancelled() {
+            let to = Grain::Day.floor(from).plus_ms(DAY_MS).min(target);
+            let ids = monitors::all_ids(&mut self.db.read().await?.conn()).await?;
+            for some in ids.chunks(MONITORS_A_COMMIT) {
+                if stop.is_cancelled() {
+                    return Ok(());
+                }
+                self.roll(some, (from, to), now).await?;
+            }
+            let mut tx = self.db.begin().await?;
+            rollups::set_rolled_up_until(&mut tx.conn(), to).await?;
+            tx.commit().await?;
+            from = to;
+        }
+        self.redo(from, now, stop).await
+    }
+
+    /// Where the first round of all begins.
+    async fn beginning(&self, now: Timestamp) -> store::Result<Timestamp> {
+        let made = monitors::first_made_at(&mut self.db.read().await?.conn()).await?;
+        let longest = now.plus_ms(-HOURLY_DAYS * DAY_MS);
+        Ok(Grain::Hour.floor(made.unwrap_or(now).max(longest)))
+    }
+
+    async fn redo(
+        &self,
+        rolled_up: Timestamp,
+        now: Timestamp,
+        stop: &CancellationToken,
+    ) -> store::Result<()> {
+        let longest = now.plus_ms(-HOURLY_DAYS * DAY_MS);
+        loop {
+            let redos = rollups::redos(&mut self.db.read().await?.conn(), REDOS).await?;
+            for (id, span) in &redos {
+                let last = Grain::Hour.floor(span.1.plus_ms(HOUR_MS - 1)).min(rolled_up);
+                let mut from = Grain::Hour.floor(span.0.max(longest));
+                while from < last {
+                    if stop.is_cancelled() {
+                        return Ok(());
+                    }
+                    let to = Grain::Day.floor(from).plus_ms(DAY_MS).min(last);
+                    self.roll(&[*id], (from, to), now).await?;
+                    from = to;
+                }
+                let mut tx = self.db.begin().await?;
+                rollups::redone(&mut tx.conn(), *id, *span).await?;
+                tx.commit().await?;
+            }
+            if (redos.len() as i64) < REDOS {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Rolls up whole hours of one day, and the day when it is over.
+    async fn roll(&self, ids: &[MonitorId], span: Span, now: Timestamp) -> store::Result<()> {
+        let hours = self.hours(ids, span).await?;
+        // Of an older hour the results are going or gone; where there are none, none are counted anew.
+        let counted_from = now.plus_ms(-i64::from(self.result_days) * DAY_MS);
+        let is_whole =
+            |hour: &Rollup| hour.checks > 0 && Grain::Hour.start(hour.slot) >= counted_from;
+        let (whole, uncounted): (Vec<_>, Vec<_>) =
+            hours.into_iter().partition(|(_, hour)| is_whole(hour));
+        let mut tx = self.db.begin().await?;
+        let conn = &mut tx.conn();
+        rollups::put(conn, Grain::Hour, &whole, Counts::Replace).await?;
+        rollups::put(conn, Grain::Hour, &uncounted, Counts::Keep).await?;
+        let day = Grain::Day.slot(span.0);
+        let (begin, end) = Grain::Day.span(day);
+        if settled_until(now) >= end {
+            let hours = rollups::of(conn, Grain::Hour, ids, (begin, end)).await?;
+            let days: Vec<_> = hours
+                .chunk_by(|a, b| a.0 == b.0)
+                .filter_map(|one| Some((one.first()?.0, one)))
+                .map(|(id, one)| (id, Rollup::of_hours(day, one.iter().map(|(_, hour)| hour))))
+                .collect();
+            rollups::put(conn, Grain::Day, &days, Counts::Replace).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn hours(&self, ids: &[MonitorId], span: Span) -> store::Result<Vec<rollups::Stored>> {
+        let mut reader = self.db.read().await?;
+        let conn = &mut reader.conn();
+        let watched = monitors::by_ids(conn, ids).await?;
+        let windows = windows::ending_after(conn, span.0).await?;
+        let changes = history::status_changes(conn, ids, span.0).await?;
+        let mut outcomes = results::outcomes(conn, ids, span).await?;
+        outcomes.sort_unstable_by_key(|(id, _)| *id);
+        let of = |id: MonitorId| -> Vec<Outcome> {
+            let first = outcomes.partition_point(|(of, _)| *of < id);
+            outcomes.iter().skip(first).take_while(|(of, _)| *of == id).map(|(_, o)| *o).collect()
+        };
+        let rolled = watched.iter().flat_map(|watched| {
+            let monitor = &watched.monitor;
+            let span = (span.0.max(Grain::Hour.floor(monitor.created_at)), span.1);
+            let changes = changes.get(&monitor.id).map_or(&[][..], Vec::as_slice);
+            let hours = hours(span, &of(monitor.id), changes, &rollups::quiet(&windows, monitor));
+            hours.into_iter().map(|hour| (monitor.id, hour))
+        });
+        Ok(rolled.collect())
+    }
+}
+
+/// Notes that what happened to a monitor in `span` became known only now, should its hours be rolled up already.
+///
+/// # Errors
+/// When the database fails.
+pub async fn became_known(
+    conn: &mut store::Conn<'_>,
+    monitor_id: MonitorId,
+    span: Span,
+    now: Timestamp,
+) -> store::Result<()> {
+    if span.0 < settled_until(now) {
+        rollups::redo(conn, monitor_id, span).await?;
+    }
+    Ok(())
+}
+
+/// Notes that a window covers what is rolled up already, as it was made or changed later.
+///
+/// # Errors
+/// When the database fails.
+pub async fn window_changed(
+    conn: &mut store::Conn<'_>,
+    window: &MaintenanceWindow,
+    now: Timestamp,
+) -> store::Result<()> {
+    if window.starts_at < settled_until(now) {
+        for id in windows::covered_ids(conn, window).await? {
+            rollups::redo(conn, id, (window.starts_at, window.ends_at.min(now))).await?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,342 @@
+//! Roll-ups: hours and days of monitors, which stay when their results are gone.
+
+use std::collections::HashMap;
+
+use sqlx::AssertSqlSafe;
+
+use super::{
+    Conn, Result, batches, history, on, placeholders, results, rows_of, run, settings, windows,
+};
+use crate::clock::Timestamp;
+use crate::incident::maintenance::MaintenanceWindow;
+use crate::monitor::{Monitor, MonitorId};
+use crate::report::latency::Histogram;
+use crate::report::record::{Odd, Record};
+use crate::report::rollup::{DAY_MS, Grain, HOUR_MS, Rollup};
+use crate::report::uptime::{Span, Tally};
+
+/// The key under which it is kept up to when all hours are rolled up.
+const ROLLED_UP_UNTIL: &str = "rolled_up_until";
+
+fn table(grain: Grain) -> &'static str {
+    match grain {
+        Grain::Hour => "hourly_rollups",
+        Grain::Day => "daily_rollups",
+    }
+}
+
+/// Up to when all hours are rolled up; `None` before the first time.
+pub async fn rolled_up_until(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    let text = settings::get(conn, ROLLED_UP_UNTIL).await?;
+    Ok(text.and_then(|text| text.parse().ok()).map(Timestamp))
+}
+
+/// Notes that all hours up to `until` are rolled up.
+pub async fn set_rolled_up_until(conn: &mut Conn<'_>, until: Timestamp) -> Result<()> {
+    settings::set(conn, ROLLED_UP_UNTIL, &until.0.to_string()).await
+}
+
+/// A roll-up, and whose it is.
+pub type Stored = (MonitorId, Rollup);
+
+/// What to do with the counts of a roll-up that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// Write them anew: the results are all there.
+    Replace,
+    /// Leave them: the results are gone.
+    Keep,
+}
+
+/// Stores roll-ups in the place of those that are there.
+pub async fn put(
+    conn: &mut Conn<'_>,
+    grain: Grain,
+    rollups: &[Stored],
+    counts: Counts,
+) -> Result<()> {
+    let counted = match counts {
+        Counts::Replace => {
+            ", checks = excluded.checks, failed = excluded.failed, latency = excluded.latency"
+        }
+        Counts::Keep => "",
+    };
+    for chunk in batches(conn, rollups) {
+        let sql = format!(
+            "INSERT INTO {} (monitor_id, slot, up_ms, degraded_ms, down_ms, maintenance_ms, outages, checks, failed,
+                 latency) {}
+             ON CONFLICT (monitor_id, slot) DO UPDATE SET up_ms = excluded.up_ms, degraded_ms = excluded.degraded_ms,
+                 down_ms = excluded.down_ms, maintenance_ms = excluded.maintenance_ms,
+                 outages = excluded.outages{counted}",
+            table(grain),
+            rows_of(conn, chunk.len(), 10)
+        );
+        run!(conn, {
+            let mut query = sqlx::query(AssertSqlSafe(sql));
+            for (id, rollup) in chunk {
+                let latency = rollup.latency.to_bytes();
+                query = query
+                    .bind(*id)
+                    .bind(rollup.slot)
+                    .bind(rollup.tally.up_ms)
+                    .bind(rollup.tally.degraded_ms)
+                    .bind(rollup.tally.down_ms)
+                    .bind(rollup.tally.maintenance_ms)
+                    .bind(rollup.outages)
+                    .bind(rollup.checks)
+                    .bind(rollup.failed)
+                    .bind((!latency.is_empty()).then_some(latency));
+            }
+            query
+        })?;
+    }
+    Ok(())
+}
+
+#[derive(sqlx::FromRow)]
+struct Row {
+    monitor_id: MonitorId,
+    slot: i64,
+    up_ms: i64,
+    degraded_ms: i64,
+    down_ms: i64,
+    maintenance_ms: i64,
+    outages: i64,
+    checks: i64,
+    failed: i64,
+    latency: Option<Vec<u8>>,
+}
+
+/// The roll-ups of some monitors that begin in `[from, to)`, in one query: whose, and what, by monitor and time.
+pub async fn of(
+    conn: &mut Conn<'_>,
+    grain: Grain,
+    monitor_ids: &[MonitorId],
+    (from, to): Span,
+) -> Result<Vec<Stored>> {
+    let mut rollups = Vec::new();
+    for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
+        let sql = format!(
+            "SELECT monitor_id, slot, up_ms, degraded_ms, down_ms, maintenance_ms, outages, checks, failed, latency
+             FROM {} WHERE monitor_id IN ({}) AND slot >= $1 AND slot < $2 ORDER BY monitor_id, slot",
+            table(grain),
+            placeholders(3, chunk.len())
+        );
+        let rows: Vec<Row> = on!(conn, c => {
+            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(grain.slot(from)).bind(grain.slot(to));
+            for id in chunk {
+                query = query.bind(*id);
+            }
+            query.fetch_all(c).await
+        })?;
+        rollups.extend(rows.into_iter().map(|row| {
+            let tally = Tally {
+                up_ms: row.up_ms,
+                degraded_ms: row.degraded_ms,
+                down_ms: row.down_ms,
+                maintenance_ms: row.maintenance_ms,
+            };
+            let latency = row.latency.as_deref().map(Histogram::from_bytes).unwrap_or_default();
+            let rollup = Rollup {
+                slot: row.slot,
+                tally,
+                outages: row.outages,
+                checks: row.checks,
+                failed: row.failed,
+                latency,
+            };
+            (row.monitor_id, rollup)
+        }));
+    }
+    Ok(rollups)
+}
+
+/// How long the checks of some monitors took in `[from, to)`, each monitor's roll-ups added up.
+pub async fn latencies(
+    conn: &mut Conn<'_>,
+    grain: Grain,
+    monitor_ids: &[MonitorId],
+    span: Span,
+) -> Result<HashMap<MonitorId, Histogram>> {
+    let mut latencies: HashMap<MonitorId, Histogram> = HashMap::new();
+    for (id, rollup) in of(conn, grain, monitor_ids, span).await? {
+        latencies.entry(id).or_default().merge(&rollup.latency);
+    }
+    Ok(latencies)
+}
+
+/// How long a monitor's checks took since `from`: hours that are settled, the one that `from` lies in as a whole, and what came since.
+pub async fn latency_since(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    from: Timestamp,
+    now: Timestamp,
+) -> Result<Histogram> {
+    let settled = rolled_up_until(conn).await?.unwrap_or(from).max(from);
+    let ids = [monitor_id];
+    let hours = latencies(conn, Grain::Hour, &ids, (from, settled)).await?;
+    let mut latency = hours.into_values().next().unwrap_or_default();
+    for (_, outcome) in results::outcomes(conn, &ids, (settled, now.plus_ms(1))).await? {
+        outcome.took().iter().for_each(|ms| latency.add(*ms));
+    }
+    Ok(latency)
+}
+
+/// The monitors that have roll-ups from before `before`.
+pub async fn owners(
+    conn: &mut Conn<'_>,
+    grain: Grain,
+    before: Timestamp,
+) -> Result<Vec<MonitorId>> {
+    let sql = format!(
+        "SELECT m.id FROM monitors m WHERE EXISTS
+             (SELECT 1 FROM {} r WHERE r.monitor_id = m.id AND r.slot < $1) ORDER BY m.id",
+        table(grain)
+    );
+    on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).bind(grain.slot(before)).fetch_all(c).await)
+}
+
+/// Removes up to `limit` roll-ups of a monitor from before `before`; gives how many.
+pub async fn prune(
+    conn: &mut Conn<'_>,
+    grain: Grain,
+    monitor_id: MonitorId,
+    before: Timestamp,
+    limit: i64,
+) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM {0} WHERE monitor_id = $1 AND slot IN
+         (SELECT slot FROM {0} WHERE monitor_id = $1 AND slot < $2 ORDER BY slot LIMIT $3)",
+        table(grain)
+    );
+    run!(
+        conn,
+        sqlx::query(AssertSqlSafe(sql)).bind(monitor_id).bind(grain.slot(before)).bind(limit)
+    )
+}
+
+/// The condition of a day that was not the same throughout: its hours say more.
+const IS_MIXED: &str =
+    "NOT (d.degraded_ms = 86400000 OR d.down_ms = 86400000 OR d.maintenance_ms = 86400000
+    OR d.up_ms + d.degraded_ms + d.down_ms + d.maintenance_ms = 0)";
+
+/// What was not simply up in `[from, to)`, by monitor and time: whole days where one of them was the same throughout, hours of
+/// the others. In one query for any number of monitors up to 500, which reads nothing of those that were always up.
+async fn odd(
+    conn: &mut Conn<'_>,
+    monitor_ids: &[MonitorId],
+    (from, to): Span,
+) -> Result<HashMap<MonitorId, Vec<Odd>>> {
+    let (first, last) = (Grain::Day.slot(from), Grain::Day.slot(to));
+    let mut all: HashMap<MonitorId, Vec<Odd>> = HashMap::new();
+    for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
+        let ids = placeholders(5, chunk.len());
+        // SQLite would go through all days of each monitor, as it knows of no rows that are rare.
+        let [odd_days, odd_hours] = match conn {
+            Conn::Sqlite(_) => ["INDEXED BY daily_rollups_odd", "INDEXED BY hourly_rollups_odd"],
+            Conn::Postgres(_) => ["", ""],
+        };
+        let sql = format!(
+            "SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
+                    d.maintenance_ms, d.outages
+                FROM daily_rollups d {odd_days}
+                WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
+                    AND NOT ({IS_MIXED})
+             UNION ALL
+             SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
+                FROM daily_rollups d {odd_days} JOIN hourly_rollups h {odd_hours}
+                    ON h.monitor_id = d.monitor_id AND h.slot >= d.slot * 24 AND h.slot < d.slot * 24 + 24
+                WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
+                    AND {IS_MIXED} AND h.up_ms < 3600000
+             UNION ALL
+             SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
+                FROM hourly_rollups h {odd_hours}
+                WHERE h.monitor_id IN ({ids}) AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000
+             ORDER BY 1, 2"
+        );
+        type OddRow = (MonitorId, Timestamp, i64, i64, i64, i64, i64, i64);
+        let rows: Vec<OddRow> = on!(conn, c => {
+            let mut query = sqlx::query_as(AssertSqlSafe(sql))
+                .bind(first).bind(last).bind(last * (DAY_MS / HOUR_MS)).bind(Grain::Hour.slot(to));
+            for id in chunk {
+                query = query.bind(*id);
+            }
+            query.fetch_all(c).await
+        })?;
+        for (id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages) in rows {
+            let tally = Tally { up_ms, degraded_ms, down_ms, maintenance_ms };
+            all.entry(id).or_default().push(Odd { span: (at, at.plus_ms(length)), tally, outages });
+        }
+    }
+    Ok(all)
+}
+
+/// The past of some monitors from `from` on, at most 400 days back: all that uptime and bars need. A fixed number of queries for
+/// any number of monitors up to 500, which read little of those that were always up.
+pub async fn records(
+    conn: &mut Conn<'_>,
+    monitors: &[&Monitor],
+    from: Timestamp,
+) -> Result<HashMap<MonitorId, Record>> {
+    let settled = rolled_up_until(conn).await?.unwrap_or(from).max(from);
+    let ids: Vec<MonitorId> = monitors.iter().map(|monitor| monitor.id).collect();
+    let mut odd = odd(conn, &ids, (from, settled)).await?;
+    let mut changes = history::status_changes(conn, &ids, settled).await?;
+    let windows = windows::ending_after(conn, settled).await?;
+    let record = |monitor: &&Monitor| {
+        let record = Record {
+            since: Grain::Hour.floor(monitor.created_at).max(Grain::Day.floor(from)),
+            settled,
+            odd: odd.remove(&monitor.id).unwrap_or_default(),
+            changes: changes.remove(&monitor.id).unwrap_or_default(),
+            quiet: quiet(&windows, monitor),
+        };
+        (monitor.id, record)
+    };
+    Ok(monitors.iter().map(record).collect())
+}
+
+/// When `windows` cover a monitor.
+pub fn quiet(windows: &[MaintenanceWindow], monitor: &Monitor) -> Vec<Span> {
+    let covers = |window: &&MaintenanceWindow| window.covers(monitor.id, &monitor.settings.tags);
+    windows.iter().filter(covers).map(|window| (window.starts_at, window.ends_at)).collect()
+}
+
+/// Notes that the hours of a monitor in `[from, to)` must be rolled up again.
+pub async fn redo(conn: &mut Conn<'_>, monitor_id: MonitorId, (from, to): Span) -> Result<()> {
+    run!(
+        conn,
+        sqlx::query(
+            "INSERT INTO rollup_redos (monitor_id, from_at, to_at) VALUES ($1, $2, $3)
+             ON CONFLICT (monitor_id) DO UPDATE SET
+                 from_at = CASE WHEN excluded.from_at < rollup_redos.from_at THEN excluded.from_at ELSE rollup_redos.from_at END,
+                 to_at = CASE WHEN excluded.to_at > rollup_redos.to_at THEN excluded.to_at ELSE rollup_redos.to_at END"
+        )
+        .bind(monitor_id)
+        .bind(from)
+        .bind(to)
+    )?;
+    Ok(())
+}
+
+/// Hours that must be rolled up again: whose, and from when to when; at most `limit`.
+pub async fn redos(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<(MonitorId, Span)>> {
+    let rows: Vec<(MonitorId, Timestamp, Timestamp)> = on!(conn, c => sqlx::query_as(
+        "SELECT monitor_id, from_at, to_at FROM rollup_redos ORDER BY monitor_id LIMIT $1")
+        .bind(limit).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|(id, from, to)| (id, (from, to))).collect())
+}
+
+/// Notes that it is done; if more was asked for meanwhile, it stays.
+pub async fn redone(conn: &mut Conn<'_>, monitor_id: MonitorId, (from, to): Span) -> Result<()> {
+    run!(
+        conn,
+        sqlx::query(
+            "DELETE FROM rollup_redos WHERE monitor_id = $1 AND from_at = $2 AND to_at = $3"
+        )
+        .bind(monitor_id)
+        .bind(from)
+        .bind(to)
+    )?;
+    Ok(())
+}

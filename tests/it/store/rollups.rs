@@ -1,0 +1,222 @@
+//! Roll-ups: what the job makes of results and changes, what is read of it, and what is left when the results are gone.
+
+use tokio_util::sync::CancellationToken;
+use watchbell::clock::Timestamp;
+use watchbell::incident::maintenance::MaintenanceWindow;
+use watchbell::monitor::{Monitor, Phases, Status, StatusChange, Verdict};
+use watchbell::report::retention::{self, Keep};
+use watchbell::report::roller::{self, Roller};
+use watchbell::report::rollup::{DAY_MS, Grain, HOUR_MS};
+use watchbell::report::uptime::{Span, Tally, tally};
+use watchbell::store::{Db, history, monitors, results, rollups, windows};
+
+use super::results::{new_result, result};
+use super::{NOW, add, heartbeat, http, on_each, read, write};
+
+/// When the stories of these tests begin: at eight in the morning.
+fn begin() -> Timestamp {
+    NOW
+}
+
+async fn roll(db: &Db, now: Timestamp) {
+    let roller = Roller { db: db.clone(), result_days: 7 };
+    roller.round(now, &CancellationToken::new()).await.unwrap();
+}
+
+async fn prune(db: &Db, now: Timestamp) {
+    let keep = Keep { result_days: 7, pings: 10 };
+    retention::prune(db, keep, now, &CancellationToken::new()).await.unwrap();
+}
+
+async fn changed(db: &Db, id: i64, changes: &[(i64, Option<Status>)]) {
+    let rows: Vec<_> = changes
+        .iter()
+        .map(|(ms, status)| (id, StatusChange { at: begin().plus_ms(*ms), status: *status }))
+        .collect();
+    write!(db, c => history::insert_status_changes(c, &rows)).unwrap();
+}
+
+/// What is known of `spans` by the changes alone.
+async fn by_changes(db: &Db, id: i64, quiet: &[Span], spans: &[Span]) -> Vec<Tally> {
+    let changes = read!(db, c => history::status_changes(c, &[id], Timestamp(0)));
+    tally(&changes[&id], quiet, spans)
+}
+
+async fn by_record(db: &Db, monitor: &Monitor, from: Timestamp, spans: &[Span]) -> Vec<Tally> {
+    read!(db, c => rollups::records(c, &[monitor], from))[&monitor.id].tallies(spans)
+}
+
+fn hours(from: Timestamp, count: i64) -> Vec<Span> {
+    let start = Grain::Hour.floor(from);
+    (0..count).map(|n| (start.plus_ms(n * HOUR_MS), start.plus_ms((n + 1) * HOUR_MS))).collect()
+}
+
+#[tokio::test]
+async fn a_record_says_what_the_changes_say_through_days_of_every_kind() {
+    on_each(async |db| {
+        let monitor = add(db, &http(serde_json::json!({}))).await.monitor;
+        let hour = HOUR_MS;
+        changed(
+            db,
+            monitor.id,
+            &[
+                (0, Some(Status::Pending)),
+                (60_000, Some(Status::Up)),
+                (30 * hour, Some(Status::Down)),
+                (30 * hour + 90_000, Some(Status::Up)),
+                // Down for days, so that some are the same throughout.
+                (50 * hour, Some(Status::Down)),
+                (120 * hour, Some(Status::Degraded)),
+                (200 * hour, None),
+                (260 * hour + 1, Some(Status::Paused)),
+                (330 * hour, Some(Status::Up)),
+                (399 * hour, Some(Status::Down)),
+            ],
+        )
+        .await;
+        let window = MaintenanceWindow {
+            id: 0,
+            name: "works".to_owned(),
+            monitor_ids: vec![monitor.id],
+            tags: Vec::new(),
+            starts_at: begin().plus_ms(60 * hour + 5),
+            ends_at: begin().plus_ms(100 * hour),
+            repeats: None,
+        };
+        write!(db, c => windows::insert(c, &window)).unwrap();
+        let quiet = [(window.starts_at, window.ends_at)];
+        let now = begin().plus_ms(400 * hour);
+        let spans = hours(begin(), 410);
+        let expected = by_changes(db, monitor.id, &quiet, &spans).await;
+        for settled in [0, 7, 31, 250, 400] {
+            roll(db, begin().plus_ms(settled * hour)).await;
+            let found = by_record(db, &monitor, begin(), &spans).await;
+            for (n, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert_eq!(found, expected, "hour {n} when settled {settled}");
+            }
+        }
+        let record = &read!(db, c => rollups::records(c, &[&monitor], begin()))[&monitor.id];
+        assert_eq!(record.outages(begin()), 3);
+        assert!(
+            record.odd.len() < 150,
+            "days that are the same throughout are one: {}",
+            record.odd.len()
+        );
+        let whole = (begin(), now);
+        assert_eq!(record.tallies(&[whole]), by_changes(db, monitor.id, &quiet, &[whole]).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn hours_and_days_count_checks_and_how_long_they_took() {
+    on_each(async |db| {
+        let monitor = add(db, &http(serde_json::json!({}))).await.monitor;
+        let id = monitor.id;
+        changed(db, id, &[(0, Some(Status::Up))]).await;
+        let mut rows = Vec::new();
+        for n in 0..48 * 4 {
+            let mut one = result(n * HOUR_MS / 4, Verdict::Up);
+            one.phases =
+                Phases { total: Some(100 + u32::try_from(n).unwrap()), ..Phases::default() };
+            if n % 8 == 0 {
+                one.verdict = Verdict::Down;
+            }
+            rows.push(new_result(id, one));
+        }
+        write!(db, c => results::insert(c, &rows)).unwrap();
+        let later = begin().plus_ms(20 * DAY_MS);
+        prune(db, later).await;
+        assert_eq!(read!(db, c => results::count(c, id)), 192, "not before they are rolled up");
+        roll(db, begin().plus_ms(3 * DAY_MS)).await;
+        let whole = (Grain::Day.floor(begin()), begin().plus_ms(4 * DAY_MS));
+        for grain in [Grain::Hour, Grain::Day] {
+            let found = read!(db, c => rollups::of(c, grain, &[id], whole));
+            let sum = |f: fn(&rollups::Stored) -> i64| found.iter().map(f).sum::<i64>();
+            assert_eq!((sum(|r| r.1.checks), sum(|r| r.1.failed)), (192, 24), "{grain:?}");
+            let all =
+                read!(db, c => rollups::latencies(c, grain, &[id], whole)).remove(&id).unwrap();
+            assert_eq!(all.count(), 168);
+            let p95 = all.percentile(0.95).unwrap();
+            assert!((275..=290).contains(&p95), "{p95}");
+        }
+        // When the results are gone, and the hours are rolled up again, the counts stay.
+        roll(db, later).await;
+        prune(db, later).await;
+        assert_eq!(read!(db, c => results::count(c, id)), 0);
+        write!(db, c => rollups::redo(c, id, (begin(), begin().plus_ms(DAY_MS)))).unwrap();
+        roll(db, later).await;
+        let days = read!(db, c => rollups::of(c, Grain::Day, &[id], whole));
+        assert_eq!(days.iter().map(|day| day.1.checks).sum::<i64>(), 192);
+        assert!(read!(db, c => rollups::redos(c, 9)).is_empty());
+        // Hours go after 400 days, days stay.
+        let much_later = begin().plus_ms(402 * DAY_MS);
+        prune(db, much_later).await;
+        let first = (begin(), begin().plus_ms(DAY_MS));
+        assert!(read!(db, c => rollups::of(c, Grain::Hour, &[id], first)).is_empty());
+        assert_eq!(read!(db, c => rollups::of(c, Grain::Day, &[id], first)).len(), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_becomes_known_later_is_rolled_up_again() {
+    on_each(async |db| {
+        let monitor = add(db, &heartbeat("job")).await.monitor;
+        let id = monitor.id;
+        changed(db, id, &[(0, Some(Status::Up))]).await;
+        let now = begin().plus_ms(2 * DAY_MS);
+        roll(db, now).await;
+        // An outage that is dated five hours back, and a window of yesterday.
+        let down = begin().plus_ms(2 * DAY_MS - 5 * HOUR_MS);
+        changed(db, id, &[(2 * DAY_MS - 5 * HOUR_MS, Some(Status::Down))]).await;
+        write!(db, c => roller::became_known(c, id, (down, now), now)).unwrap();
+        let window = MaintenanceWindow {
+            id: 0,
+            name: "works".to_owned(),
+            monitor_ids: vec![id],
+            tags: Vec::new(),
+            starts_at: begin().plus_ms(3 * HOUR_MS),
+            ends_at: begin().plus_ms(4 * HOUR_MS),
+            repeats: None,
+        };
+        write!(db, c => windows::insert(c, &window)).unwrap();
+        write!(db, c => roller::window_changed(c, &window, now)).unwrap();
+        roll(db, now).await;
+        let spans = hours(begin(), 48);
+        let quiet = [(window.starts_at, window.ends_at)];
+        let expected = by_changes(db, id, &quiet, &spans).await;
+        assert_eq!(by_record(db, &monitor, begin(), &spans).await, expected);
+        // What lies in hours that are not rolled up yet needs nothing of the kind.
+        write!(db, c => roller::became_known(c, id, (now, now), now)).unwrap();
+        assert!(read!(db, c => rollups::redos(c, 9)).is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn many_monitors_are_read_at_once_and_roll_ups_go_with_their_monitor() {
+    on_each(async |db| {
+        let mut all = Vec::new();
+        for n in 0..3 {
+            let monitor = add(db, &heartbeat(&format!("job {n}"))).await.monitor;
+            changed(db, monitor.id, &[(0, Some(Status::Up)), (n * HOUR_MS, Some(Status::Down))])
+                .await;
+            all.push(monitor);
+        }
+        let now = begin().plus_ms(DAY_MS);
+        roll(db, now).await;
+        let all: Vec<&Monitor> = all.iter().collect();
+        let records = read!(db, c => rollups::records(c, &all, begin()));
+        let up = |n: usize| records[&all[n].id].tally(begin(), now).up_ms;
+        assert_eq!([up(0), up(1), up(2)], [0, HOUR_MS, 2 * HOUR_MS]);
+        let gone = all[1].id;
+        write!(db, c => monitors::delete(c, gone)).unwrap();
+        let whole = (Timestamp(0), now);
+        let ids = [all[0].id, gone, all[2].id];
+        let left = read!(db, c => rollups::of(c, Grain::Hour, &ids, whole));
+        assert!(!left.is_empty() && left.iter().all(|(id, _)| *id != gone));
+        roll(db, now.plus_ms(DAY_MS)).await;
+    })
+    .await;
+}
