@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::{Value, json};
 use watchbell::account::{Role, api_token};
 use watchbell::monitor::{CheckResult, Status, Verdict};
-use watchbell::store::{Db, history, incidents, monitors};
+use watchbell::store::{Db, incidents, monitors, results as stored_results};
 
 use crate::support::api::START;
 use crate::support::binary::{Binary, command, refusal, run, serve, spawn_binary};
@@ -56,7 +56,7 @@ fn free_port() -> u16 {
 
 async fn results(db: &Db, id: i64) -> Vec<CheckResult> {
     let mut reader = db.read().await.unwrap();
-    let all = history::results(&mut reader.conn(), id, 10_000, 0).await.unwrap();
+    let all = stored_results::results(&mut reader.conn(), id, 10_000, 0).await.unwrap();
     all.into_iter().map(|stored| stored.result).collect()
 }
 
