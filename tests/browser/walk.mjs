@@ -140,7 +140,10 @@ let attacks = 0;
 for (let n = 0; n < queue.length && n < PAGES_MAX; n += 1) {
   const path = queue[n];
   where = path;
-  const answer = await page.goto(server.url + path).catch(() => null);
+  const answer = await page.goto(server.url + path).catch((error) => {
+    // What is sent as a file is no page.
+    if (!/download|ERR_ABORTED/i.test(error.message)) problems.push(`${path}: ${error.message.split("\n")[0]}`);
+  });
   if (!answer || !(answer.headers()["content-type"] || "").includes("html")) continue;
   if (answer.status() >= 500) problems.push(`${path}: answered ${answer.status()}`);
   await look(path);

@@ -58,6 +58,10 @@ async fn whole_objects_are_taken_back() {
             "/api/v1/maintenance-windows",
             json!({"tags": ["a"], "cron": "5 4 * * *", "duration_minutes": 10}),
         ),
+        (
+            "/api/v1/escalation-policies",
+            json!({"name": "on call", "steps": [{"after_minutes": 0, "channel_ids": [1]}]}),
+        ),
         ("/api/v1/tokens", json!({"name": "ci"})),
         ("/api/v1/users", json!({"email": "a@example.com", "password": "correct horse"})),
     ] {

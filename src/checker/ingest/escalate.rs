@@ -99,13 +99,14 @@ impl Group<'_> {
         if ladder.acknowledgement_ends_at().is_some_and(|end| end <= self.now) {
             self.acknowledgement_ended(conn, &mut incident, &mut ladder).await?;
         }
-        self.account_for_windows(conn, &monitor, &mut ladder).await?;
+        // Looked at before the time of windows is left out: an open one would else move the step on again and again.
         let is_due = ladder.next_step().is_some_and(|next| next.at <= self.now);
         if is_due && self.must_wait(conn, &monitor, &incident).await? {
             ladder.hold();
             incident.alerts_held = true;
             incidents::update(conn, &incident).await?;
         } else {
+            self.account_for_windows(conn, &monitor, &mut ladder).await?;
             self.take_steps(conn, &monitor, &incident, &mut ladder, None).await?;
         }
         self.save_ladder(conn, id, &ladder).await?;

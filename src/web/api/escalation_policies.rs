@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 
 use super::{Answer, Id, State, shown};
 use crate::checker::EngineError;
+use crate::fields::leave_out_shown;
 use crate::incident::escalation::EscalationPolicy;
 use crate::store::{channels, escalation_policies};
 use crate::web::body::{Object, created, data};
@@ -43,11 +44,14 @@ pub async fn get(state: State, Id(id): Id) -> Answer {
 
 /// `PATCH /escalation-policies/{id}`: incidents that are open keep the policy that they opened with.
 pub async fn update(state: State, Id(id): Id, Object(map): Object) -> Answer {
+    let channels = all_channels(&state).await?;
     let edit = |current: &EscalationPolicy| {
+        let mut map = map.clone();
+        leave_out_shown(&mut map, &shown::escalation_policy(current, &channels));
         EscalationPolicy::read(&map, Some(current)).map_err(EngineError::Invalid)
     };
     let changed = state.engine.update_policy(id, edit).await.map_err(no_policy)?;
-    Ok(data(shown::escalation_policy(&changed, &all_channels(&state).await?)))
+    Ok(data(shown::escalation_policy(&changed, &channels)))
 }
 
 /// `DELETE /escalation-policies/{id}`: 409 while a monitor uses it.

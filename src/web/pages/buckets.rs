@@ -3,6 +3,8 @@
 use super::charts::Point;
 use super::text::{Viewer, millis};
 use crate::clock::Timestamp;
+use crate::report::latency::Histogram;
+use crate::report::rollup::{Grain, Rollup};
 
 /// Spans in a chart at most: one is then about as wide as the finger that points at it.
 const BUCKETS_MAX: i64 = 120;
@@ -74,6 +76,32 @@ pub fn buckets(points: &[Point]) -> Vec<Bucket> {
         .collect()
 }
 
+/// Puts roll-ups (oldest first), `per` of them together, into spans.
+pub fn of_rollups(rollups: &[Rollup], grain: Grain, per: i64) -> Vec<Bucket> {
+    let place = |rollup: &Rollup| rollup.slot.div_euclid(per);
+    let bucket = |chunk: &[Rollup]| {
+        let first = chunk.first()?;
+        let latency = merged(chunk);
+        let sum = |pick: fn(&Rollup) -> i64| usize::try_from(chunk.iter().map(pick).sum::<i64>());
+        Some(Bucket {
+            at: grain.start(place(first) * per),
+            median: latency.percentile(0.5),
+            slowest: latency.percentile(1.0),
+            failed: sum(|rollup| rollup.failed).unwrap_or_default(),
+            checks: sum(|rollup| rollup.checks).unwrap_or_default(),
+        })
+    };
+    rollups.chunk_by(|a, b| place(a) == place(b)).filter_map(bucket).collect()
+}
+
+/// How long the checks of all these roll-ups took.
+pub fn merged(rollups: &[Rollup]) -> Histogram {
+    rollups.iter().fold(Histogram::default(), |mut sum, rollup| {
+        sum.merge(&rollup.latency);
+        sum
+    })
+}
+
 /// The least round span of at least `ms`: people count in tens of seconds, minutes and quarters of an hour.
 fn round_step(ms: i64) -> i64 {
     const SECONDS: [i64; 12] = [1, 5, 10, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200];
@@ -107,5 +135,21 @@ mod tests {
         assert_eq!(told, [(2, None), (0, Some(5))]);
         assert_eq!(super::buckets(&[]), []);
         assert!(round_step(90 * 86_400_000 / 120) >= 64_800_000);
+    }
+
+    #[test]
+    fn roll_ups_are_put_together_with_all_their_checks() {
+        let hour = |slot, ms: u32, failed| {
+            let mut rollup = Rollup { slot, checks: 2, failed, ..Rollup::default() };
+            rollup.latency.add(ms);
+            rollup
+        };
+        let rollups = [hour(6, 10, 0), hour(7, 10, 0), hour(11, 30, 2), hour(12, 5, 0)];
+        let told: Vec<(i64, Option<u32>, usize, usize)> = of_rollups(&rollups, Grain::Hour, 6)
+            .iter()
+            .map(|b| (b.at.0 / 3_600_000, b.median, b.failed, b.checks))
+            .collect();
+        assert_eq!(told, [(6, Some(10), 2, 6), (12, Some(5), 0, 2)]);
+        assert_eq!(merged(&rollups).count(), 4);
     }
 }

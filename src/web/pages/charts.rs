@@ -3,10 +3,11 @@
 
 use std::fmt::Write;
 
-use super::buckets::{Bucket, buckets};
-use super::text::{Html, Viewer, millis, span};
+use super::buckets::{Bucket, buckets, merged, of_rollups};
+use super::text::{Html, Viewer, count, millis, span};
 use crate::clock::Timestamp;
 use crate::monitor::Phases;
+use crate::report::rollup::{Grain, Rollup};
 
 /// One check on the response chart.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +40,9 @@ pub struct ResponseChart {
 const WIDE: f64 = 1000.0;
 const HIGH: f64 = 190.0;
 const LINES: u32 = 4;
+const DAY_MS: i64 = 86_400_000;
+/// Points that the curve is drawn by at most; of more, the middle of each span.
+const CURVE_MAX: usize = 600;
 
 /// Draws `points` (oldest first); `None` when there are fewer than two.
 pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart> {
@@ -59,17 +63,67 @@ pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart>
         // Writing to a String cannot fail; so below.
         let _ = write!(svg, "<path class=\"grid\" d=\"M0 {y:.1}H{WIDE}\"/>");
     }
+    let rows = buckets(points);
     bands(&mut svg, points, x_of);
-    curve(&mut svg, points, top, x_of);
+    if points.len() > CURVE_MAX {
+        curve(&mut svg, &medians(&rows, first), top, x_of);
+    } else {
+        curve(&mut svg, points, top, x_of);
+    }
     svg.push_str("</svg>");
     Some(ResponseChart {
         svg: Html(svg),
         y: (0..=LINES).rev().map(|n| millis(i64::from(top / LINES * n))).collect(),
-        x: (0..=4).map(|n| viewer.hour(first.plus_ms(length * n / 4))).collect(),
+        x: (0..=4).map(|n| axis_words(first.plus_ms(length * n / 4), length, viewer)).collect(),
         summary: summary(&times, points, length),
         over: over(points, top, x_of),
-        rows: buckets(points),
+        rows,
     })
+}
+
+/// A time on the horizontal axis: a date when the axis is of days.
+fn axis_words(at: Timestamp, length: i64, viewer: Viewer) -> String {
+    if length > 2 * DAY_MS { viewer.date(at) } else { viewer.hour(at) }
+}
+
+/// The middle times of spans as points; one that has none breaks the curve.
+fn medians(rows: &[Bucket], first: Timestamp) -> Vec<Point> {
+    let point = |row: &Bucket| Point {
+        at: row.at.max(first),
+        ms: row.median,
+        failed: row.median.is_none(),
+    };
+    rows.iter().map(point).collect()
+}
+
+/// Draws roll-ups (oldest first), `per` of them a point; `None` when there are fewer than two points.
+pub fn long_chart(
+    rollups: &[Rollup],
+    grain: Grain,
+    per: i64,
+    viewer: Viewer,
+) -> Option<ResponseChart> {
+    let rows = of_rollups(rollups, grain, per);
+    // A span counts as an outage when most of it was: shorter ones are in the table.
+    let point =
+        |row: &Bucket| Point { at: row.at, ms: row.median, failed: row.failed * 2 > row.checks };
+    let points: Vec<Point> = rows.iter().map(point).collect();
+    let chart = response_chart(&points, viewer)?;
+    let latency = merged(rollups);
+    let failed: usize = rows.iter().map(|row| row.failed).sum();
+    let checks: usize = rows.iter().map(|row| row.checks).sum();
+    let words = |share| {
+        latency.percentile(share).map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms)))
+    };
+    let summary = format!(
+        "In {}: median {}, slowest {}, {} of {} checks failed.",
+        span(viewer.now.since(rows.first()?.at)),
+        words(0.5),
+        words(1.0),
+        count(failed),
+        count(checks),
+    );
+    Some(ResponseChart { summary, rows, ..chart })
 }
 
 /// An arrow and the true value wherever the curve is cut off: one for neighbours, the longest of them.
@@ -270,5 +324,23 @@ mod tests {
         };
         let svg = phase_bar(&phases, 150).0;
         assert!(svg.contains("DNS 6 ms, Connect 22 ms, Waiting 117 ms, Download 5 ms"), "{svg}");
+    }
+
+    #[test]
+    fn a_long_chart_tells_of_every_check() {
+        let day = |slot, ms: u32, failed| {
+            let mut rollup = Rollup { slot, checks: 100, failed, ..Rollup::default() };
+            rollup.latency.add(ms);
+            rollup
+        };
+        let rollups: Vec<Rollup> =
+            (0..90).map(|n| day(n, 100, if n == 40 { 80 } else { 0 })).collect();
+        let now = 90 * 86_400_000;
+        let chart = long_chart(&rollups, Grain::Day, 1, viewer(now)).unwrap();
+        assert!(chart.summary.starts_with("In 90 days: median"), "{}", chart.summary);
+        assert!(chart.summary.ends_with("80 of 9,000 checks failed."), "{}", chart.summary);
+        assert_eq!((chart.rows.len(), chart.x[0].as_str()), (90, "1 Jan"));
+        assert_eq!(chart.svg.0.matches("class=\"band\"").count(), 1);
+        assert!(long_chart(&rollups[..1], Grain::Day, 1, viewer(now)).is_none());
     }
 }

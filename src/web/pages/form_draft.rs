@@ -20,7 +20,7 @@ use crate::fields::FieldErrors;
 use crate::monitor::header::SECRET_MASK;
 use crate::monitor::{Kind, Settings, Target};
 use crate::notify::ChannelType;
-use crate::store::{Conn, monitors};
+use crate::store::{Conn, escalation_policies, monitors};
 
 /// A form as it is filled in, and what is found of it.
 pub struct Filled {
@@ -218,6 +218,11 @@ pub async fn plain_words_of(
     pairs.extend(ticks.events.iter().map(|event| ("notify_on".to_owned(), event.clone())));
     let map = monitor_fields::fields(conn, &Input(pairs), kind).await?;
     let told: Vec<String> = channels.iter().filter(|c| c.is_on).map(|c| c.name.clone()).collect();
-    let settings = Settings::read(&map, kind, None).ok();
-    Ok(settings.map(|settings| plain_words::words(&settings, &visit.state.region, &told)))
+    let Ok(settings) = Settings::read(&map, kind, None) else { return Ok(None) };
+    let policy = match settings.escalation_policy_id {
+        Some(id) => escalation_policies::get(conn, id).await?.map(|policy| policy.name),
+        None => None,
+    };
+    let region = &visit.state.region;
+    Ok(Some(plain_words::words(&settings, region, &told, policy.as_deref())))
 }

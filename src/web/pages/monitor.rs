@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::certificate::{CertificateCard, certificate_metric};
-use super::charts::{Point, ResponseChart, response_chart};
+use super::charts::{Point, ResponseChart, long_chart, response_chart};
 use super::checks::{CheckLine, PhaseRow, phase_rows, scale};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
@@ -19,6 +19,7 @@ use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
 use crate::monitor::{Cause, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec};
 use crate::report::latency::Histogram;
+use crate::report::rollup::{Grain, Rollup};
 use crate::report::uptime::Tally;
 use crate::store::monitors::Watched;
 use crate::store::results::StoredResult;
@@ -27,17 +28,28 @@ use crate::store::{Conn, history, monitors, results, rollups};
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Checks on the chart at most.
-const CHART_POINTS: i64 = 2_000;
+const CHART_POINTS: i64 = 9_000;
 /// Checks in the table; the others are on a page of their own.
 const CHECKS: i64 = 12;
 
 /// The spans that the chart can show: the word in the address, its length, the words on the button.
-const RANGES: [(&str, i64, &str); 4] = [
+const RANGES: [(&str, i64, &str); 6] = [
     ("1h", HOUR_MS, "1 h"),
     ("3h", 3 * HOUR_MS, "3 h"),
     ("24h", DAY_MS, "24 h"),
     ("7d", 7 * DAY_MS, "7 d"),
+    ("30d", 30 * DAY_MS, "30 d"),
+    ("90d", 90 * DAY_MS, "90 d"),
 ];
+
+/// Of what a chart of more than a day is drawn: roll-ups, and how many of them make a point.
+fn steps(length: i64) -> (Grain, i64) {
+    match length / DAY_MS {
+        ..=7 => (Grain::Hour, 2),
+        8..=30 => (Grain::Hour, 6),
+        _ => (Grain::Day, 1),
+    }
+}
 
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -149,8 +161,16 @@ async fn checked_page(
     let head = head(visit, conn, watched, &windows).await?;
     let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
     let since = viewer.now.plus_ms(-length);
-    let charted = results::since(conn, id, since, CHART_POINTS).await?;
     let day = viewer.now.plus_ms(-DAY_MS);
+    let charted = results::since(conn, id, since.max(day), CHART_POINTS).await?;
+    let chart = if length > DAY_MS {
+        let (grain, per) = steps(length);
+        let stored = rollups::of(conn, grain, &[id], (since, viewer.now)).await?;
+        let rollups: Vec<Rollup> = stored.into_iter().map(|(_, rollup)| rollup).collect();
+        long_chart(&rollups, grain, per, viewer)
+    } else {
+        response_chart(&points(&charted), viewer)
+    };
     let latency = rollups::latency_since(conn, id, day, viewer.now).await?;
     let failed_only = query.checks == "failed";
     let latest = results::before(conn, id, None, failed_only, CHECKS).await?;
@@ -167,7 +187,7 @@ async fn checked_page(
         metrics,
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
-        chart: response_chart(&points(&charted), viewer),
+        chart,
         range,
         phases: phase_rows(&charted),
         checks: latest.iter().map(|stored| CheckLine::of(stored, scale, viewer)).collect(),

@@ -21,15 +21,15 @@ impl Words {
     }
 }
 
-/// What the settings mean; `region` is where checks are made from, `told` who is told at once, by name.
-pub fn words(settings: &Settings, region: &str, told: &[String]) -> Html {
+/// What the settings mean; `region` is where checks are made from, `told` who is told at once, by name, unless there is a `policy`.
+pub fn words(settings: &Settings, region: &str, told: &[String], policy: Option<&str>) -> Html {
     let words = match &settings.target {
         Target::Heartbeat(spec) => heartbeat(Words::default(), spec),
         target => checked(Words::default(), target, region),
     };
-    let words = who(words, settings, told);
+    let words = who(words, settings, told, policy);
     let words = match settings.target.pace() {
-        Some(pace) => when(words, pace),
+        Some(pace) => when(words, pace, policy.is_some()),
         None => words,
     };
     Html(words.0)
@@ -87,9 +87,12 @@ fn heartbeat(words: Words, spec: &HeartbeatSpec) -> Words {
     words.say(", we open an incident and ")
 }
 
-fn who(words: Words, settings: &Settings, told: &[String]) -> Words {
+fn who(words: Words, settings: &Settings, told: &[String], policy: Option<&str>) -> Words {
     if !settings.notify_on.contains(&NotifyOn::Down) {
         return words.bold("tell nobody").say(", as “goes down” is not ticked.");
+    }
+    if let Some(name) = policy {
+        return words.say("run the escalation policy ").bold(name).say(".");
     }
     match told {
         [] => words.bold("tell nobody").say(": no channel is ticked."),
@@ -107,7 +110,7 @@ fn who(words: Words, settings: &Settings, told: &[String]) -> Words {
 }
 
 /// From the moment of the outage to the alert: at best a check comes right after it, at worst right before.
-fn when(words: Words, pace: &Pace) -> Words {
+fn when(words: Words, pace: &Pace, is_policy: bool) -> Words {
     let confirming = pace.retries.saturating_mul(pace.retry_interval_seconds);
     let latest = confirming.saturating_add(pace.check_interval_seconds);
     let spans = match confirming {
@@ -115,9 +118,10 @@ fn when(words: Words, pace: &Pace) -> Words {
         soonest => format!("{} to {}", seconds(soonest), seconds(latest)),
     };
     words
-        .say(" You hear of an outage ")
+        .say(if is_policy { " Its clock starts " } else { " You hear of an outage " })
         .bold(spans)
-        .say(" after it starts; when the target hangs, each failing check adds its timeout of ")
+        .say(if is_policy { " after an outage does" } else { " after it starts" })
+        .say("; when the target hangs, each failing check adds its timeout of ")
         .say(format!("{}.", seconds(pace.timeout_seconds)))
 }
 
@@ -131,7 +135,16 @@ mod tests {
     fn said(kind: Kind, fields: Value, told: &[&str]) -> String {
         let settings = Settings::read(fields.as_object().unwrap(), kind, None).unwrap();
         let told: Vec<String> = told.iter().map(|name| (*name).to_owned()).collect();
-        words(&settings, "local", &told).0
+        words(&settings, "local", &told, None).0
+    }
+
+    #[test]
+    fn a_policy_is_named_in_the_place_of_channels() {
+        let fields = json!({"url": "tcp://db:5432", "escalation_policy_id": 1});
+        let settings = Settings::read(fields.as_object().unwrap(), Kind::Tcp, None).unwrap();
+        let said = words(&settings, "local", &[], Some("Primary on-call")).0;
+        let run = "run the escalation policy <b>Primary on-call</b>. Its clock starts <b>5 s to 1 min 5 s</b> after";
+        assert!(said.contains(run), "{said}");
     }
 
     #[test]
