@@ -190,7 +190,8 @@ impl Settings {
     pub fn of_target(target: Target) -> Self {
         let (name, tags, notify_on) = (String::new(), Vec::new(), Vec::new());
         let (channel_ids, depends_on) = (Some(Vec::new()), Vec::new());
-        Self { name, target, tags, channel_ids, notify_on, depends_on }
+        let escalation_policy_id = None;
+        Self { name, target, tags, channel_ids, escalation_policy_id, notify_on, depends_on }
     }
 
     /// Reads the settings of a monitor of `kind` from a request; `current` is what a PATCH edits.

@@ -56,7 +56,7 @@ fn free_port() -> u16 {
 
 async fn results(db: &Db, id: i64) -> Vec<CheckResult> {
     let mut reader = db.read().await.unwrap();
-    let all = stored_results::results(&mut reader.conn(), id, 10_000, 0).await.unwrap();
+    let all = stored_results::latest(&mut reader.conn(), id, 10_000, 0).await.unwrap();
     all.into_iter().map(|stored| stored.result).collect()
 }
 
