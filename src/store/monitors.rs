@@ -12,7 +12,7 @@ use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
 use crate::seal::Sealer;
-pub use chosen::{chosen_channels, tagged, tags};
+pub use chosen::{Chosen, chosen_channels, tagged, tags};
 
 /// A monitor beside its state.
 #[derive(Debug, Clone, PartialEq)]

@@ -10,7 +10,7 @@ const PASSWORD = "correct horse battery";
 const target = await startTarget();
 const server = await startServer();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin" });
+const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
 const page = await context.newPage();
 page.setDefaultTimeout(10_000);
 const complaints = [];
@@ -211,10 +211,11 @@ await test("by keyboard alone: move, select, range, pause, undo, check, menu, ed
   await page.waitForURL(new RegExp(`/monitors/${ids[0].slice(2)}$`));
   await key("g");
   await key("m");
-  await page.waitForURL(/\/monitors/);
+  await page.waitForURL((url) => url.pathname === "/monitors");
 });
 
 await test("jump lists what fits and goes there", async () => {
+  await open("/monitors");
   await key("Control+k");
   await page.keyboard.type("refu");
   await page.locator("#jump-list [aria-selected=true]").waitFor();
@@ -223,7 +224,7 @@ await test("jump lists what fits and goes there", async () => {
 });
 
 await test("a change shows within a second: row, count, title, icon, words; what is down is pinned", async () => {
-  await open("/monitors?view=flat&density=compact");
+  await open("/monitors?view=flat&density=compact&show=100");
   await page.locator(`#m-${shop}`).waitFor();
   await live();
   await page.mouse.move(5, 5);

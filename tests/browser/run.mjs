@@ -267,7 +267,7 @@ await test("an incident is acknowledged with a thumb, and noted", async () => {
   const box = await button.boundingBox();
   assert.ok(box.height >= 44 && box.y > 400 && box.y + box.height <= 800, `within reach: ${JSON.stringify(box)}`);
   await button.click();
-  await page.locator(".timeline >> text=Acknowledged").waitFor();
+  await page.locator(".timeline >> text=Acknowledged").first().waitFor();
   await page.setViewportSize({ width: 1440, height: 900 });
   await open("/monitors");
   await sees(`Acknowledged by ${EMAIL}`);

@@ -29,7 +29,7 @@ const server = await startServer({ WATCHBELL_SMTP_URL: mail.url, WATCHBELL_SMTP_
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
 const page = await context.newPage();
-page.setDefaultTimeout(10_000);
+page.setDefaultTimeout(60_000);
 const problems = [];
 let where = "";
 page.on("pageerror", (error) => problems.push(`${where}: script: ${error.message}`));

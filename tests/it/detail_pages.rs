@@ -90,7 +90,7 @@ async fn an_outage_on_a_channel_that_is_gone_is_told_on_every_page_that_it_conce
     assert!(!alone.contains("s3cr3t") && !open.contains("s3cr3t"));
     let again = seen.post(&format!("/deliveries/{delivery}/retry"), &[], false).await;
     assert_eq!(again.status, 200, "{}", again.text);
-    assert!(again.text.contains("down to Ops"), "the page of the delivery");
+    assert!(again.text.contains("Down to Ops"), "the page of the delivery");
 
     let incident = seen.until("/incidents?state=open").await[0]["id"].as_i64().unwrap();
     let story = seen.page(&format!("/incidents/{incident}")).await;
@@ -166,7 +166,7 @@ async fn a_channel_is_tried_before_it_is_saved() {
     let told = seen.post("/channels/new/webhook/try", &good, true).await;
     has(&told.text, &["Test delivered in", "The answer was 200 ok."]);
     let wrong = seen.post("/channels/new/webhook/try", &[("url", "ftp://x")], true).await;
-    has(&wrong.text, &["URL must"]);
+    has(&wrong.text, &["URL starts with ftp:, but must start with http"]);
     assert_eq!(seen.list("/channels").await.len(), 0, "nothing was saved");
     let whole = seen.post("/channels/new/webhook/try", &good, false).await;
     has(

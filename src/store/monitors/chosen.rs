@@ -30,16 +30,20 @@ pub async fn tagged(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<(String,
     })
 }
 
-/// The channels that each monitor has chosen; `None` stands for the default ones. Nothing else is read of the settings.
-pub async fn chosen_channels(
-    conn: &mut Conn<'_>,
-) -> Result<Vec<(MonitorId, Option<Vec<ChannelId>>)>> {
-    #[derive(serde::Deserialize)]
-    struct Chosen {
-        #[serde(default)]
-        channel_ids: Option<Vec<ChannelId>>,
-    }
-    let rows: Vec<(MonitorId, Json<Chosen>)> = on!(conn, c => sqlx::query_as(
-        "SELECT id, settings FROM monitors").fetch_all(c).await)?;
-    Ok(rows.into_iter().map(|(id, chosen)| (id, chosen.0.channel_ids)).collect())
+/// Whom a monitor tells, as it was chosen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Chosen {
+    /// These channels; `None` with no policy stands for the default ones.
+    #[serde(default)]
+    pub channel_ids: Option<Vec<ChannelId>>,
+    /// This escalation policy.
+    #[serde(default)]
+    pub escalation_policy_id: Option<i64>,
+}
+
+/// Whom each monitor tells. Nothing else is read of the settings.
+pub async fn chosen_channels(conn: &mut Conn<'_>) -> Result<Vec<Chosen>> {
+    let rows: Vec<Json<Chosen>> = on!(conn, c => sqlx::query_scalar(
+        "SELECT settings FROM monitors").fetch_all(c).await)?;
+    Ok(rows.into_iter().map(|chosen| chosen.0).collect())
 }

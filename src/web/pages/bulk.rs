@@ -24,6 +24,8 @@ use crate::web::undo::Inverse;
 
 /// Changes that wait for the writer at once, which takes them in groups.
 const AT_ONCE: usize = 64;
+/// Why a monitor is given no channel.
+const HAS_POLICY: &str = "its escalation policy says who is told";
 /// Names that the question before deleting spells out.
 const NAMED: usize = 10;
 
@@ -163,7 +165,11 @@ async fn perform(
             let edits = edits(visit, act, input, chosen).await?;
             let (fresh, old): (Vec<_>, Vec<_>) =
                 edits.into_iter().map(|(id, new, old)| ((id, new), (id, old))).unzip();
-            let outcome = write(visit, fresh).await?;
+            let mut outcome = write(visit, fresh).await?;
+            if matches!(act, Act::Channel | Act::Unchannel) {
+                let bound = chosen.iter().filter(|watched| has_policy(watched));
+                outcome.refused.extend(bound.map(|_| HAS_POLICY.to_owned()));
+            }
             let old = old.into_iter().filter(|(id, _)| outcome.done.contains(id)).collect();
             return Ok((outcome, Inverse::Write(old)));
         }
@@ -211,11 +217,19 @@ async fn edits(
     let channel =
         channel.ok_or_else(|| ApiError::field("channel", "must be a channel that is enabled"))?;
     let edit = |watched: &Watched| {
+        if has_policy(watched) {
+            return None;
+        }
         let old = &watched.monitor.settings.channel_ids;
         let new = changed(old.as_ref().unwrap_or(&usual), &channel, act == Act::Channel)?;
         Some((watched.monitor.id, one("channel_ids", json!(new)), one("channel_ids", json!(old))))
     };
     Ok(chosen.iter().filter_map(edit).collect())
+}
+
+/// Whether an escalation policy says who is told, and not a list of channels.
+fn has_policy(watched: &Watched) -> bool {
+    watched.monitor.settings.escalation_policy_id.is_some()
 }
 
 /// `old` with `item` in it, or without; `None` when that is so already.
@@ -270,6 +284,9 @@ fn words(act: Act, input: &Input, outcome: &Outcome, chosen: usize) -> String {
     let monitors = plural(outcome.done.len(), "monitor");
     let tag = input.get("tag");
     let mut words = match act {
+        _ if outcome.done.is_empty() && !outcome.refused.is_empty() => {
+            "Nothing was changed".to_owned()
+        }
         _ if outcome.done.is_empty() => {
             let already = match act {
                 Act::Pause => "paused already",

@@ -6,13 +6,17 @@ use super::actions::InlineResult;
 use super::error::sentence;
 use super::status::Shown;
 use super::text::{Html, Viewer, count, millis, plural};
+use crate::incident::escalation::EscalationPolicy;
 use crate::incident::message::one_line;
 use crate::notify::{Channel, ChannelId};
 use crate::store::deliveries::Latest;
-use crate::store::{Conn, Result, deliveries, monitors};
+use crate::store::monitors::Chosen;
+use crate::store::{Conn, Result, deliveries, escalation_policies, monitors};
 
 /// An attempt that took longer is slow, in ms.
 const SLOW_MS: i64 = 5_000;
+/// Escalation policies that are looked at.
+const POLICIES: i64 = 1_000;
 
 /// A channel as its row shows it.
 pub struct ChannelRow {
@@ -28,6 +32,8 @@ pub struct ChannelRow {
     pub target: String,
     /// How many monitors use it.
     pub used: String,
+    /// How many escalation policies do; empty for none.
+    pub policies: String,
     /// Whether new monitors use it, or it is switched off.
     pub standing: &'static str,
     /// How the last delivery went.
@@ -73,6 +79,7 @@ impl ChannelRow {
             icon: about.icon,
             target: channel.settings.config.target(),
             used: plural(used, "monitor"),
+            policies: String::new(),
             standing: match (channel.settings.enabled, channel.settings.is_default) {
                 (false, _) => "switched off",
                 (true, true) => "on new monitors",
@@ -134,17 +141,33 @@ pub fn fix(error: &str) -> &'static str {
 
 /// Which channels each monitor tells, and which of them work.
 pub struct Usage {
-    chosen: Vec<Option<Vec<ChannelId>>>,
+    chosen: Vec<Chosen>,
     defaults: Vec<ChannelId>,
+    /// The channels of the steps of each escalation policy.
+    policies: BTreeMap<i64, Vec<ChannelId>>,
     working: BTreeSet<ChannelId>,
 }
 
 impl Usage {
+    /// The channels that a monitor tells: those of its policy, its own, or the default ones.
+    fn told<'a>(&'a self, chosen: &'a Chosen) -> &'a [ChannelId] {
+        match (chosen.escalation_policy_id, &chosen.channel_ids) {
+            (Some(id), _) => self.policies.get(&id).map_or(&[], Vec::as_slice),
+            (None, Some(ids)) => ids,
+            (None, None) => &self.defaults,
+        }
+    }
+
+    /// How many policies have a step with a channel.
+    fn policies_with(&self, id: ChannelId) -> usize {
+        self.policies.values().filter(|ids| ids.contains(&id)).count()
+    }
+
     /// How many monitors use each channel, and of how many of them it is the only one that works (or would, if it did).
     pub fn counts(&self) -> BTreeMap<ChannelId, (usize, usize)> {
         let mut counts: BTreeMap<ChannelId, (usize, usize)> = BTreeMap::new();
         for chosen in &self.chosen {
-            let told = chosen.as_ref().unwrap_or(&self.defaults);
+            let told = self.told(chosen);
             for id in told {
                 let others = told.iter().any(|other| other != id && self.working.contains(other));
                 let count = counts.entry(*id).or_default();
@@ -154,6 +177,12 @@ impl Usage {
         }
         counts
     }
+}
+
+/// The channels of all steps of a policy, each once.
+fn channels_of(policy: &EscalationPolicy) -> Vec<ChannelId> {
+    let ids = policy.steps.iter().flat_map(|step| step.channel_ids.iter().copied());
+    ids.collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The rows of all channels.
@@ -167,7 +196,12 @@ pub async fn rows(
 ) -> Result<Vec<ChannelRow>> {
     let latest = deliveries::latest(conn).await?;
     let usage = Usage {
-        chosen: monitors::chosen_channels(conn).await?.into_iter().map(|(_, ids)| ids).collect(),
+        chosen: monitors::chosen_channels(conn).await?,
+        policies: escalation_policies::list(conn, POLICIES, 0)
+            .await?
+            .into_iter()
+            .map(|policy| (policy.id, channels_of(&policy)))
+            .collect(),
         defaults: channels
             .iter()
             .filter(|c| c.settings.is_default && c.settings.enabled)
@@ -183,7 +217,13 @@ pub async fn rows(
     let row = |channel: &Channel| {
         let (used, alone) = counts.get(&channel.id).copied().unwrap_or_default();
         let latest = latest.iter().find(|latest| latest.channel_id == channel.id);
-        ChannelRow::of(channel, used, alone, latest, viewer)
+        let mut row = ChannelRow::of(channel, used, alone, latest, viewer);
+        match usage.policies_with(channel.id) {
+            0 => {}
+            1 => row.policies = "1 policy".to_owned(),
+            n => row.policies = format!("{n} policies"),
+        }
+        row
     };
     Ok(channels.iter().map(row).collect())
 }
@@ -194,15 +234,27 @@ mod tests {
 
     #[test]
     fn a_channel_that_fails_concerns_those_who_have_no_other() {
+        let own =
+            |ids: &[ChannelId]| Chosen { channel_ids: Some(ids.to_vec()), ..Chosen::default() };
+        let policy = Chosen { channel_ids: None, escalation_policy_id: Some(7) };
         let usage = Usage {
-            chosen: vec![None, Some(vec![1]), Some(vec![1, 2]), Some(vec![1, 3]), Some(vec![])],
+            chosen: vec![
+                Chosen::default(),
+                own(&[1]),
+                own(&[1, 2]),
+                own(&[1, 3]),
+                own(&[]),
+                policy,
+            ],
             defaults: vec![1, 2],
+            policies: BTreeMap::from([(7, vec![3, 4])]),
             working: BTreeSet::from([2]),
         };
         let counts = usage.counts();
         assert_eq!(counts[&1], (4, 2), "alone in [1], and in [1, 3] as 3 does not work");
         assert_eq!(counts[&2], (2, 2));
-        assert_eq!(counts[&3], (1, 1));
+        assert_eq!(counts[&3], (2, 2), "in [1, 3], and in the policy");
+        assert_eq!((counts[&4], usage.policies_with(4), usage.policies_with(1)), ((1, 1), 1, 0));
         assert!(blast(0).contains("another channel") && blast(1_284).starts_with("1,284 monitors"));
     }
 

@@ -157,7 +157,7 @@ impl ListPage {
         let choice = |(view, words): (View, &'static str)| Choice {
             words,
             icon: "",
-            link: self.query.with(|q| q.view = Some(view)),
+            link: self.query.with(|q| (q.view, q.show) = (Some(view), None)),
             is_current: view == self.view,
         };
         named.into_iter().map(choice).collect()
