@@ -25,6 +25,8 @@ use crate::config::{Checked, Config};
 use crate::notify::carrier::ATTEMPT_LIMIT;
 use crate::notify::outbox::{Sender, SenderConfig};
 use crate::probe::{Canaries, Checks, GuardedResolver, Prober, SystemCanaries};
+use crate::region::hub::Hub;
+use crate::region::liveness::Liveness;
 use crate::report::retention::Retention;
 use crate::seal::Sealer;
 use crate::server_settings::ServerSettings;
@@ -66,6 +68,7 @@ pub struct App {
     region_watch: RegionWatch,
     commands: mpsc::UnboundedReceiver<Command>,
     watcher: Watcher,
+    liveness: Liveness,
     sender: Sender,
     retention: Retention,
     _lock: Option<ServerLock>,
@@ -121,8 +124,10 @@ impl App {
 
         let (commands, command_queue) = mpsc::unbounded_channel();
         let (live, _) = broadcast::channel(LIVE_BACKLOG);
+        let hub = Hub::new(&config.region);
         let outlets = Outlets {
             commands: commands.clone(),
+            hub: hub.clone(),
             live: live.clone(),
             sender: sender.wake(),
             watch: Arc::new(Notify::new()),
@@ -153,12 +158,19 @@ impl App {
             wake: outlets.watch.clone(),
             wakes_at: outlets.watch_wakes_at,
         };
+        let liveness = Liveness {
+            clock: seams.clock.clone(),
+            db: db.clone(),
+            writer: writer.clone(),
+            hub: hub.clone(),
+            cut_off: region_watch.cut_off_since(),
+        };
         let trials = Trials::new(prober.clone(), seams.clock.clone(), config.region.clone());
         let checker = Checker {
             clock: seams.clock.clone(),
             prober: Arc::new(prober),
             judge,
-            writer: writer.clone(),
+            records: Arc::new(writer.clone()),
             region: config.region.clone(),
             permits: usize::try_from(config.check_permits).unwrap_or(usize::MAX),
             meter: Arc::default(),
@@ -171,6 +183,7 @@ impl App {
             trials,
             sealer,
             region: config.region.clone(),
+            hub,
             base_url,
             trusted_proxies: config.trusted_proxies.clone(),
             outbox: sender.clone(),
@@ -194,6 +207,7 @@ impl App {
             region_watch,
             commands: command_queue,
             watcher,
+            liveness,
             sender,
             retention,
             _lock: lock,
@@ -240,11 +254,13 @@ impl App {
         let db = state.db.clone();
         watcher.account_for_absence().await?;
         let watched = monitors::checked(&mut db.read().await?.conn(), &state.sealer).await?;
+        state.hub.load(&watched);
         let stopping = supervisor.stop().clone();
         let clock = state.clock.clone();
         supervisor.spawn("checker", self.checker.run(watched, self.commands, stopping.clone()));
         supervisor.spawn("region watch", self.region_watch.run(stopping.clone()));
         supervisor.spawn("watcher", watcher.run(stopping.clone()));
+        supervisor.spawn("probe liveness", self.liveness.run(stopping.clone()));
         supervisor.spawn("sender", self.sender.run(stopping.clone()));
         supervisor.spawn("history", self.retention.run(db.clone(), clock, stopping.clone()));
         let server = HttpServer::new(move || {

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -142,6 +142,42 @@ impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "the one place that asks the machine")]
     fn now(&self) -> Timestamp {
         Timestamp(Utc::now().timestamp_millis())
+    }
+
+    fn sleep_until(&self, at: Timestamp) -> Sleep {
+        let wait = at.since(self.now()).max(0).unsigned_abs();
+        Box::pin(tokio::time::sleep(Duration::from_millis(wait)))
+    }
+
+    fn lateness_limit_ms(&self) -> i64 {
+        5_000
+    }
+}
+
+/// A clock that goes by another machine's: it starts with the own one, is corrected by what the other says, and does not notice when the
+/// own one is set.
+pub struct CorrectedClock {
+    began: Instant,
+    at_begin: AtomicI64,
+}
+
+impl CorrectedClock {
+    /// A clock that shows `now`.
+    #[allow(clippy::disallowed_methods, reason = "the one place that asks the machine")]
+    pub fn new(now: Timestamp) -> Self {
+        Self { began: Instant::now(), at_begin: AtomicI64::new(now.0) }
+    }
+
+    /// Sets what it shows on by `ms`.
+    pub fn correct(&self, ms: i64) {
+        self.at_begin.fetch_add(ms, Ordering::AcqRel);
+    }
+}
+
+impl Clock for CorrectedClock {
+    fn now(&self) -> Timestamp {
+        let passed_ms = i64::try_from(self.began.elapsed().as_millis()).unwrap_or(i64::MAX);
+        Timestamp(self.at_begin.load(Ordering::Acquire)).plus_ms(passed_ms)
     }
 
     fn sleep_until(&self, at: Timestamp) -> Sleep {

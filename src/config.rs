@@ -13,6 +13,7 @@ use crate::notify::retry::RetrySchedule;
 use crate::notify::smtp::SmtpSettings;
 use crate::probe::canary::{self, Canary};
 use crate::probe::egress::EgressRules;
+use crate::server_settings::CANARIES;
 
 /// Watchbell: a self-hosted uptime monitor that never loses an alert.
 #[derive(Debug, Parser)]
@@ -31,6 +32,8 @@ pub struct Cli {
 pub enum Command {
     /// Run the server: web, API, pings, checker, alerts.
     Serve,
+    /// Run a remote checker for one region.
+    Probe(cli::probe::ProbeArgs),
     /// Check a URL once from here; exit 0 up, 1 down, 2 usage.
     Check(cli::check::CheckArgs),
     /// Manage the people who may sign in.
@@ -157,7 +160,7 @@ pub struct Checked {
 }
 
 /// A region stands in messages, so it is one short line.
-fn parse_region(text: &str) -> Result<String, String> {
+pub(crate) fn parse_region(text: &str) -> Result<String, String> {
     let name = text.trim();
     if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
         return Err("must be a name of 1 to 100 characters on one line, such as eu-west".to_owned());
@@ -165,14 +168,46 @@ fn parse_region(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
+/// What a probe needs of the settings.
+#[derive(Debug)]
+pub struct CheckedProbe {
+    /// Which addresses may be checked.
+    pub egress: EgressRules,
+    /// What tells "me" from "them".
+    pub canaries: Vec<Canary>,
+}
+
 impl Config {
+    /// Makes sense of the settings that a probe has.
+    ///
+    /// # Errors
+    /// One line that names the setting and the fix.
+    pub fn check_probe(&self) -> Result<CheckedProbe, String> {
+        let canaries = self.check_canaries()?;
+        let usual = || canary::parse(CANARIES);
+        let canaries = canaries.map_or_else(usual, Ok)?;
+        Ok(CheckedProbe { egress: self.check_egress()?, canaries })
+    }
+
+    fn check_egress(&self) -> Result<EgressRules, String> {
+        EgressRules::parse(&self.egress_deny, &self.egress_allow)
+            .map_err(|reason| format!("WATCHBELL_EGRESS_DENY/ALLOW: {reason}"))
+    }
+
+    fn check_canaries(&self) -> Result<Option<Vec<Canary>>, String> {
+        let read = |list: &String| {
+            canary::parse(list).map_err(|reason| format!("WATCHBELL_CANARIES: {reason}"))
+        };
+        self.canaries.as_ref().map(read).transpose()
+    }
+
     /// Makes sense of the settings.
     ///
     /// # Errors
     /// One line that names the setting and the fix.
     pub fn check(&self) -> Result<Checked, String> {
-        let egress = EgressRules::parse(&self.egress_deny, &self.egress_allow)
-            .map_err(|reason| format!("WATCHBELL_EGRESS_DENY/ALLOW: {reason}"))?;
+        let egress = self.check_egress()?;
+        let canaries = self.check_canaries()?;
         let smtp = match &self.smtp_url {
             Some(url) => Some(
                 SmtpSettings::parse(url, self.smtp_from.as_deref())
@@ -195,12 +230,6 @@ impl Config {
         if let Some(base) = &self.base_url {
             base_url::check(base).map_err(|reason| format!("WATCHBELL_BASE_URL: {reason}"))?;
         }
-        let canaries = match &self.canaries {
-            Some(list) => Some(
-                canary::parse(list).map_err(|reason| format!("WATCHBELL_CANARIES: {reason}"))?,
-            ),
-            None => None,
-        };
         Ok(Checked { egress, smtp, retry, canaries, sqlite_path: self.sqlite_path()? })
     }
 
@@ -258,11 +287,18 @@ pub fn parse_from(
     env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Cli, clap::Error> {
     let mut command = Cli::command();
-    let variables: Vec<(String, String)> = command
-        .get_arguments()
-        .filter_map(|arg| Some((arg.get_id().to_string(), arg.get_env()?.to_str()?.to_owned())))
-        .collect();
-    for (id, variable) in &variables {
+    let of = |command: &clap::Command| -> Vec<(String, String)> {
+        let variable =
+            |arg: &clap::Arg| Some((arg.get_id().to_string(), arg.get_env()?.to_str()?.to_owned()));
+        command.get_arguments().filter_map(variable).collect()
+    };
+    let variables = of(&command);
+    let of_subcommands: Vec<_> =
+        command.get_subcommands().map(|sub| (sub.get_name().to_owned(), of(sub))).collect();
+    let all = variables.iter().map(|variable| (None, variable)).chain(
+        of_subcommands.iter().flat_map(|(sub, all)| all.iter().map(move |v| (Some(sub), v))),
+    );
+    for (sub, (id, variable)) in all {
         let (id, variable) = (id.clone(), variable.as_str());
         let given = env(variable).is_some_and(|value| !value.is_empty());
         // A file wins over the plain variable: an image may set the latter by default.
@@ -272,16 +308,31 @@ pub fn parse_from(
                 usage(&command, &format!("{variable}_FILE: cannot read {path}: {error}"))
             })?;
             let text = text.trim_end_matches(['\r', '\n']).to_owned();
-            command = command.mut_arg(id, |arg| arg.env(Resettable::Reset).default_value(text));
+            command = with_arg(command, sub, id, |arg| {
+                arg.env(Resettable::Reset).default_value(text).required(false)
+            });
         } else if !given {
             // Set but empty, as compose files leave it, is not given.
-            command = command.mut_arg(id, |arg| arg.env(Resettable::Reset));
+            command = with_arg(command, sub, id, |arg| arg.env(Resettable::Reset));
         }
     }
     let matches = command.clone().try_get_matches_from(args);
     matches
         .and_then(|matches| Cli::from_arg_matches(&matches))
         .map_err(|error| in_one_line(&command, &variables, error))
+}
+
+/// Changes an argument of the command, or of its subcommand `sub`.
+fn with_arg(
+    command: clap::Command,
+    sub: Option<&String>,
+    id: String,
+    change: impl FnOnce(clap::Arg) -> clap::Arg,
+) -> clap::Command {
+    match sub {
+        None => command.mut_arg(id, change),
+        Some(sub) => command.mut_subcommand(sub, |command| command.mut_arg(id, change)),
+    }
 }
 
 /// What clap says of a setting's wrong value, in one line that names the variable too: most settings are given so.

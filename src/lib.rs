@@ -16,6 +16,7 @@ pub mod metrics;
 pub mod monitor;
 pub mod notify;
 pub mod probe;
+pub mod region;
 pub mod report;
 pub mod seal;
 pub mod server_settings;

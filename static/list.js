@@ -181,7 +181,7 @@
       const html = await answer.text();
       if (!answer.ok) {
         const page = new DOMParser().parseFromString(html, "text/html");
-        return say($("main p", page) ? $("main p", page).textContent : "That was refused.");
+        return say($("main .lead", page) ? $("main .lead", page).textContent : "That was refused.");
       }
       clear();
       put(html);

@@ -61,7 +61,7 @@ CREATE TABLE compact_results (
     status_code BIGINT,
     in_maintenance BOOLEAN NOT NULL,
     trouble JSON,
-    PRIMARY KEY (monitor_id, id)
+    PRIMARY KEY (monitor_id, id, region)
 );
 INSERT INTO compact_results
     SELECT r.monitor_id, r.id, g.id,

@@ -46,6 +46,7 @@ CREATE TABLE result_regions (
 ) STRICT;
 INSERT INTO result_regions (name) SELECT DISTINCT region FROM results;
 
+-- Two regions may begin a check of a monitor in the same millisecond, so the region is in the key.
 -- Results in few bytes: SQLite spends none on a 0, a 1 or a NULL. verdict: 0 unknown, 1 up, 2 degraded, 3 down. `trouble` is why it
 -- is not up: kind, text, failed_checks.
 CREATE TABLE compact_results (
@@ -61,7 +62,7 @@ CREATE TABLE compact_results (
     status_code INTEGER,
     in_maintenance INTEGER NOT NULL,
     trouble TEXT,
-    PRIMARY KEY (monitor_id, id)
+    PRIMARY KEY (monitor_id, id, region)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO compact_results
     SELECT r.monitor_id, r.id, g.id,

@@ -79,6 +79,8 @@ mod tests {
             retries: 1,
             retry_interval_seconds: 5,
             recovery_checks: 1,
+            regions: Vec::new(),
+            region_quorum: Default::default(),
         };
         let verdict_of = |kind: ErrorKind, total_ms: u32| {
             let mut result = CheckResult {

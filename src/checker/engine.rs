@@ -185,6 +185,15 @@ impl Engine {
         Ok(())
     }
 
+    /// Records what a probe found. Once this returns, it is durable. Whether it was there already.
+    ///
+    /// # Errors
+    /// [`EngineError::NotFound`] when the monitor is not checked from that region.
+    pub async fn record_remote(&self, monitor_id: MonitorId, result: CheckResult) -> Result<bool> {
+        let reply = self.write(Work::Checked { monitor_id, result: Box::new(result) }).await?;
+        Ok(matches!(reply, Reply::Repeated))
+    }
+
     /// Records a signal of a job. Once this returns, it is durable. Gives the ping's number.
     ///
     /// # Errors

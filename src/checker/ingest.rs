@@ -9,6 +9,7 @@ mod edit;
 mod escalate;
 mod incoming;
 mod known;
+mod probes;
 mod region;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
+pub use self::probes::ProbeNews;
 pub use self::region::RegionNews;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
@@ -31,6 +33,7 @@ use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::notify::outbox::Wake;
+use crate::region::hub::Hub;
 use crate::seal::Sealer;
 use crate::store::history::{NewPing, StatusChange};
 use crate::store::monitors::{self, Watched};
@@ -53,6 +56,11 @@ pub enum Work {
     /// A deadline may have passed.
     Deadline {
         /// Whose.
+        monitor_id: MonitorId,
+    },
+    /// A region has said nothing for long.
+    FellSilent {
+        /// Of which monitor.
         monitor_id: MonitorId,
     },
     /// A heartbeat's held alerts may go out.
@@ -105,6 +113,8 @@ pub enum Work {
         /// Which.
         id: MonitorId,
     },
+    /// A probe was lost, or is back.
+    Probe(Box<ProbeNews>),
     /// A region was cut off, or is back.
     Region(RegionNews),
     /// A step of an incident's escalation may be due, or its acknowledgement have run out.
@@ -141,8 +151,10 @@ pub enum Reply {
     Invalid(FieldErrors),
     /// The monitor as it is now.
     Watched(Box<Watched>),
-    /// What is known of the monitor now.
+    /// What is known of the monitor now, as the region of the check sees it.
     State(Box<State>),
+    /// The result was there already, or a newer one: it changed nothing.
+    Repeated,
     /// The ping's number.
     Ping(i64),
     /// The incident as it is now.
@@ -164,6 +176,8 @@ pub struct Effects {
 pub struct Outlets {
     /// The checker.
     pub commands: mpsc::UnboundedSender<Command>,
+    /// What probes are told to check.
+    pub hub: Hub,
     /// The pages that are open.
     pub live: broadcast::Sender<LiveEvent>,
     /// The sender of alerts.
@@ -205,7 +219,9 @@ impl Batch for Ingest {
         // Given back by `committed`. After a failure what the group has made of it is not true, and all is read anew.
         let known = std::mem::take(&mut self.known);
         let now = self.clock.now();
-        let mut group = Group::load(conn, &self.sealer, known, now, items).await?;
+        let mut group =
+            Group::load(conn, (&self.sealer, self.outlets.hub.own_region()), known, now, items)
+                .await?;
         let mut replies = Vec::with_capacity(items.len());
         for item in items {
             replies.push(group.work(conn, item).await?);
@@ -217,6 +233,7 @@ impl Batch for Ingest {
     fn committed(&mut self, effects: Effects) {
         self.known = effects.known;
         for command in effects.commands {
+            self.outlets.hub.note(&command);
             // The checker is gone only when the server stops.
             let _ = self.outlets.commands.send(command);
         }
@@ -237,6 +254,7 @@ impl Batch for Ingest {
 /// The states and rows of one group, between reading and writing.
 struct Group<'a> {
     sealer: &'a Sealer,
+    own_region: &'a str,
     now: Timestamp,
     known: Known,
     dirty: BTreeSet<MonitorId>,
@@ -254,7 +272,7 @@ struct Group<'a> {
 impl<'a> Group<'a> {
     async fn load(
         conn: &mut Conn<'_>,
-        sealer: &'a Sealer,
+        (sealer, own_region): (&'a Sealer, &'a str),
         mut known: Known,
         now: Timestamp,
         items: &[Work],
@@ -269,6 +287,7 @@ impl<'a> Group<'a> {
                 Work::Checked { monitor_id, .. }
                 | Work::Deadline { monitor_id }
                 | Work::HoldEnded { monitor_id }
+                | Work::FellSilent { monitor_id }
                 | Work::WasAway { monitor_id, .. } => ids.push(*monitor_id),
                 Work::Delete { id }
                 | Work::Pause { id }
@@ -292,6 +311,7 @@ impl<'a> Group<'a> {
         }
         Ok(Self {
             sealer,
+            own_region,
             now,
             known,
             dirty: BTreeSet::new(),
@@ -334,6 +354,7 @@ impl<'a> Group<'a> {
             Work::Checked { monitor_id, result } => self.checked(conn, *monitor_id, result).await,
             Work::Pinged(ping) => self.pinged(conn, ping).await,
             Work::Deadline { monitor_id } => self.deadline(conn, *monitor_id).await,
+            Work::FellSilent { monitor_id } => self.fell_silent(conn, *monitor_id).await,
             Work::HoldEnded { monitor_id } => self.hold_ended(conn, *monitor_id).await,
             Work::WasAway { monitor_id, from, is_gap } => {
                 self.was_away(conn, *monitor_id, *from, *is_gap).await
@@ -345,6 +366,7 @@ impl<'a> Group<'a> {
             Work::Pause { id } => self.pause(conn, *id).await,
             Work::Resume { id } => self.resume(conn, *id).await,
             Work::Rotate { id } => self.rotate(conn, *id).await,
+            Work::Probe(news) => self.probe_news(conn, news).await,
             Work::Region(news) => self.region_news(conn, news).await,
             Work::Climb { incident_id } => self.climb(conn, *incident_id).await,
             Work::Acknowledge { id, by } => self.acknowledge(conn, *id, by).await,

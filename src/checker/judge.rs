@@ -85,13 +85,48 @@ impl Judge {
         let open = incidents::open_own(&mut db.read().await?.conn(), &region).await?;
         let cut_off_since = CutOffSince::default();
         cut_off_since.set(open.as_ref().map(|incident| incident.started_at));
-        let lookout = Arc::new(Mutex::new(Lookout::new(open.is_some())));
-        let (sender, changes) = mpsc::unbounded_channel();
-        let judge = Self { lookout, canaries, clock, changes: sender };
+        let (judge, changes) = Self::begin(canaries, clock, open.is_some());
         let (judge_too, db) = (judge.clone(), db.clone());
         let watch =
             RegionWatch { judge: judge_too, changes, writer, commands, db, region, cut_off_since };
         Ok((judge, watch))
+    }
+
+    /// A judge that knows nothing yet but whether its region is cut off, and where the changes that it finds come out.
+    pub fn begin(
+        canaries: Arc<dyn Canaries>,
+        clock: SharedClock,
+        is_cut_off: bool,
+    ) -> (Self, mpsc::UnboundedReceiver<Change>) {
+        let lookout = Arc::new(Mutex::new(Lookout::new(is_cut_off)));
+        let (sender, changes) = mpsc::unbounded_channel();
+        (Self { lookout, canaries, clock, changes: sender }, changes)
+    }
+
+    /// Says once which canaries there are, so that nobody learns in an outage that his are dead.
+    pub async fn introduce(&self) {
+        self.canaries.introduce().await;
+    }
+
+    /// Waits for the next change, looking again meanwhile while something is odd.
+    pub async fn next_change(&self, changes: &mut mpsc::UnboundedReceiver<Change>) -> Change {
+        loop {
+            let again = match self.lookout().phase() {
+                Phase::Calm => None,
+                Phase::Suspecting(_) | Phase::CutOff => Some(AGAIN_MS),
+                Phase::Dismissed => Some(DISMISSED_MS),
+            };
+            let pause = async {
+                match again {
+                    Some(ms) => self.clock.sleep_until(self.clock.now().plus_ms(ms)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(change) = changes.recv() => return change,
+                () = pause => self.look_again().await,
+            }
+        }
     }
 
     /// Judges what a check of `monitor` found, right after it ended: a failure whose verdict is held becomes `unknown`.
@@ -161,37 +196,17 @@ impl RegionWatch {
 
     /// Watches until `stop`.
     pub async fn run(mut self, stop: CancellationToken) {
-        // Said once, so that nobody learns in an outage that his canaries are dead.
         tokio::select! {
             () = stop.cancelled() => return,
-            () = self.judge.canaries.introduce() => {}
+            () = self.judge.introduce() => {}
         }
         loop {
-            let clock = self.judge.clock.clone();
-            let again = match self.judge.lookout().phase() {
-                Phase::Calm => None,
-                Phase::Suspecting(_) | Phase::CutOff => Some(AGAIN_MS),
-                Phase::Dismissed => Some(DISMISSED_MS),
-            };
-            let pause = async {
-                match again {
-                    Some(ms) => clock.sleep_until(clock.now().plus_ms(ms)).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
+            let change = tokio::select! {
                 () = stop.cancelled() => return,
-                Some(change) = self.changes.recv() => {
-                    if !self.carry_out(change, &stop).await {
-                        return;
-                    }
-                }
-                () = pause => {
-                    tokio::select! {
-                        () = stop.cancelled() => return,
-                        () = self.judge.look_again() => {}
-                    }
-                }
+                change = self.judge.next_change(&mut self.changes) => change,
+            };
+            if !self.carry_out(change, &stop).await {
+                return;
             }
         }
     }

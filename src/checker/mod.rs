@@ -6,11 +6,11 @@ pub mod ingest;
 pub mod judge;
 pub mod meter;
 mod policies;
-mod presence;
+pub mod presence;
 pub mod queue;
 #[cfg(test)]
 mod queue_tests;
-mod record;
+pub mod record;
 pub mod run;
 mod slot;
 pub mod trial;

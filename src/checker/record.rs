@@ -4,6 +4,7 @@
 //! company; one that changes a state, or that somebody waits for, is written at once and takes along all that waits.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -43,9 +44,32 @@ pub struct Recorded {
     pub state: Option<State>,
 }
 
-/// Gathers results and hands them to the writer.
+/// Where results become durable: the writer of the server, or the spool of a probe.
+#[async_trait::async_trait]
+pub trait Records: Send + Sync + 'static {
+    /// Makes results durable, in order. Gives for each what is known of its monitor now; `None` when it could not be stored.
+    async fn record(&self, ended: &[Ended]) -> Vec<Option<State>>;
+}
+
+#[async_trait::async_trait]
+impl Records for Writer<Ingest> {
+    async fn record(&self, ended: &[Ended]) -> Vec<Option<State>> {
+        join_all(ended.iter().map(|ended| async {
+            let result = Box::new(ended.result.clone());
+            let work = Work::Checked { monitor_id: ended.id, result };
+            // A result that could not be stored was logged by the writer; the next check comes as planned.
+            match self.write(work).await {
+                Ok(Reply::State(state)) => Some(*state),
+                _ => None,
+            }
+        }))
+        .await
+    }
+}
+
+/// Gathers results and hands them on.
 pub struct Recorder {
-    writer: Writer<Ingest>,
+    records: Arc<dyn Records>,
     held: Vec<Ended>,
     until: Option<Pin<Box<Sleep>>>,
     writing: JoinSet<Vec<Recorded>>,
@@ -53,9 +77,9 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// A recorder that hands to `writer`.
-    pub fn new(writer: Writer<Ingest>) -> Self {
-        Self { writer, held: Vec::new(), until: None, writing: JoinSet::new(), unwritten: 0 }
+    /// A recorder that hands to `records`.
+    pub fn new(records: Arc<dyn Records>) -> Self {
+        Self { records, held: Vec::new(), until: None, writing: JoinSet::new(), unwritten: 0 }
     }
 
     /// Takes a result. If it may not wait, it is handed on at once.
@@ -74,7 +98,7 @@ impl Recorder {
         self.until = None;
         if !self.held.is_empty() {
             let held = std::mem::take(&mut self.held);
-            self.writing.spawn(write(self.writer.clone(), held));
+            self.writing.spawn(write(self.records.clone(), held));
         }
     }
 
@@ -110,16 +134,7 @@ impl Recorder {
     }
 }
 
-async fn write(writer: Writer<Ingest>, held: Vec<Ended>) -> Vec<Recorded> {
-    join_all(held.into_iter().map(|ended| async {
-        let result = Box::new(ended.result.clone());
-        let work = Work::Checked { monitor_id: ended.id, result };
-        // A result that could not be stored was logged by the writer; the next check comes as planned.
-        let state = match writer.write(work).await {
-            Ok(Reply::State(state)) => Some(*state),
-            _ => None,
-        };
-        Recorded { ended, state }
-    }))
-    .await
+async fn write(records: Arc<dyn Records>, held: Vec<Ended>) -> Vec<Recorded> {
+    let states = records.record(&held).await;
+    held.into_iter().zip(states).map(|(ended, state)| Recorded { ended, state }).collect()
 }

@@ -12,18 +12,16 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::attempt::{Means, check};
-use super::ingest::Ingest;
 use super::judge::Judge;
 use super::meter::{Load, Meter};
 use super::queue::{Limits, Plan, Queue};
-use super::record::{COMPANY, Ended, Recorded, Recorder};
+use super::record::{COMPANY, Ended, Recorded, Recorder, Records};
 use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Monitor, MonitorId, Pace, schedule};
 use crate::probe::Checks;
 use crate::store::monitors::Watched;
-use crate::store::writer::Writer;
 
 /// Checks in flight to one address (contract, section 2).
 const PER_ADDRESS: usize = 8;
@@ -33,6 +31,8 @@ const PER_ADDRESS: usize = 8;
 pub enum Command {
     /// Check this monitor from now on; the first check is due at once. Replaces what was known of it.
     Watch(Arc<Monitor>),
+    /// The same for one of many that come together: the first check comes at its slot, or within some seconds if that is earlier.
+    WatchSoon(Arc<Monitor>),
     /// Do not check it any more.
     Forget(MonitorId),
     /// Check it now and tell.
@@ -59,8 +59,8 @@ pub struct Checker {
     /// Says which failures are ours.
     pub judge: Judge,
     /// Where results go.
-    pub writer: Writer<Ingest>,
-    /// The region of this server.
+    pub records: Arc<dyn Records>,
+    /// The region that it checks from.
     pub region: String,
     /// How many checks may run at once.
     pub permits: usize,
@@ -81,6 +81,12 @@ struct Loop {
     wakes_at: Option<Timestamp>,
 }
 
+/// Whether a monitor is checked from `region`.
+fn is_here(monitor: &Monitor, region: &str) -> bool {
+    let regions = monitor.settings.target.pace().map(|pace| &pace.regions);
+    regions.is_some_and(|names| names.is_empty() || names.iter().any(|name| name == region))
+}
+
 impl Checker {
     /// Checks `watched` and what commands add, until `stop`; then lets the checks that run end.
     pub async fn run(
@@ -93,7 +99,7 @@ impl Checker {
             queue: Queue::new(Limits { permits: self.permits, per_address: PER_ADDRESS }),
             slots: HashMap::new(),
             checks: JoinSet::new(),
-            recorder: Recorder::new(self.writer),
+            recorder: Recorder::new(self.records),
             generation: 0,
             wakes_at: None,
             clock: self.clock.clone(),
@@ -131,6 +137,12 @@ impl Checker {
 impl Loop {
     fn start(&mut self, watched: Vec<Watched>) {
         let now = self.clock.now();
+        let region = &self.means.region;
+        let here = |w: Watched| {
+            let state = w.state.seen_from(region).into_owned();
+            is_here(&w.monitor, region).then_some(Watched { state, ..w })
+        };
+        let watched: Vec<Watched> = watched.into_iter().filter_map(here).collect();
         let checked: Vec<_> = watched
             .iter()
             .filter_map(|w| Some((w.monitor.id, w.monitor.settings.target.pace()?, &w.state)))
@@ -159,6 +171,15 @@ impl Loop {
         let slot = Slot::new(monitor, state, self.generation, due);
         self.slots.insert(id, slot);
         self.plan(id, due, is_urgent);
+    }
+
+    /// Checks a monitor from now on, if it is checked from here.
+    fn watch(&mut self, monitor: Arc<Monitor>, due: Timestamp, is_urgent: bool) {
+        if is_here(&monitor, &self.means.region) {
+            self.put(monitor, None, due, is_urgent);
+        } else {
+            self.forget(monitor.id);
+        }
     }
 
     fn forget(&mut self, id: MonitorId) {
@@ -220,9 +241,13 @@ impl Loop {
         let now = self.clock.now();
         match command {
             Command::Watch(monitor) => {
-                if monitor.settings.target.pace().is_some() {
-                    self.put(monitor, None, schedule::first_due(now), true);
-                }
+                self.watch(monitor, schedule::first_due(now), true);
+            }
+            Command::WatchSoon(monitor) => {
+                let spread_ms = schedule::spread_ms(self.slots.len());
+                let pace = monitor.settings.target.pace();
+                let due = pace.map(|pace| schedule::soon(monitor.id, pace, spread_ms, now));
+                self.watch(monitor, due.unwrap_or(now), false);
             }
             Command::Forget(id) => self.forget(id),
             Command::CheckNow { id, reply } => {

@@ -1,6 +1,7 @@
 //! The subcommands, one file each. They open the database themselves and work beside a running server.
 
 pub mod check;
+pub mod probe;
 pub mod serve;
 pub mod token;
 pub mod user;
@@ -18,6 +19,7 @@ use crate::store::{self, Db};
 pub async fn run(cli: Cli) -> ExitCode {
     let result = match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(&cli.config).await,
+        Command::Probe(args) => probe::run(args, &cli.config).await,
         Command::Check(args) => return check_once(args, &cli.config).await,
         Command::User(args) => match open(&cli.config).await {
             Ok((db, clock)) => user::run(args, &db, &clock, &mut io::stdout()).await,

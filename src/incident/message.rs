@@ -21,6 +21,10 @@ crate::words! {
         MonitorDegraded = "monitor.degraded",
         /// A certificate ends soon.
         CertificateExpiring = "certificate.expiring",
+        /// A probe is silent.
+        ProbeLost = "probe.lost",
+        /// It is heard of again.
+        ProbeBack = "probe.back",
         /// A monitor is still down, and it is the turn of the next step of its escalation policy.
         IncidentReminder = "incident.reminder",
         /// Somebody has taken an incident.
@@ -387,5 +391,6 @@ pub fn duration(ms: i64) -> String {
 }
 
 pub mod own;
+pub mod regions;
 #[cfg(test)]
 mod tests;

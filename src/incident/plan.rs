@@ -2,9 +2,10 @@
 
 use super::dependency::{HeldBy, holds_line};
 use super::maintenance::MaintenanceWindow;
-use super::message::{self, AlertEvent, Message};
+use super::message::{self, AlertEvent, Message, regions};
 use super::{Incident, TimelineKind};
 use crate::clock::Timestamp;
+use crate::monitor::regions::Tally;
 use crate::monitor::state::Fact;
 use crate::monitor::{Cause, Certificate, CheckResult, Monitor, NotifyOn};
 
@@ -17,6 +18,8 @@ pub struct Routing<'a> {
     pub escalates: bool,
     /// The channels that were told of the open incident.
     pub told: Vec<i64>,
+    /// Which regions find the monitor not well, if several are asked.
+    pub tally: Option<Tally>,
     /// The maintenance window that covers the monitor now.
     pub window: Option<&'a MaintenanceWindow>,
     /// The open incident.
@@ -117,7 +120,11 @@ struct Planner<'a> {
 impl Planner<'_> {
     fn went_down(&mut self, started_at: Timestamp, cause: &Cause) {
         self.plan.timeline.push((TimelineKind::Detected, started_at, message::reason(cause)));
-        self.note(TimelineKind::Confirmed, "The monitor is down");
+        let confirmed = match regions::failing_line(self.routing.tally.as_ref()) {
+            Some(regions) => format!("The monitor is down | {regions}"),
+            None => "The monitor is down".to_owned(),
+        };
+        self.note(TimelineKind::Confirmed, &confirmed);
         self.plan.takes_policy = self.routing.escalates && self.wants(NotifyOn::Down);
         let alerts_held = self.tell_down(started_at, cause);
         self.plan.incident =
@@ -157,7 +164,8 @@ impl Planner<'_> {
         } else if self.routing.channel_ids.is_empty() {
             self.note(TimelineKind::NobodyNotified, "Nobody was told: the monitor has no channel");
         } else {
-            let mut message = Message::down(self.monitor, cause, started_at, self.now);
+            let mut message = Message::down(self.monitor, cause, started_at, self.now)
+                .with_line(regions::failing_line(self.routing.tally.as_ref()));
             message.lines.extend(holds_line(&self.routing.dependants));
             self.notify(AlertEvent::MonitorDown, self.routing.channel_ids.clone(), message, true);
         }
@@ -189,7 +197,8 @@ impl Planner<'_> {
         let told = self.wants(NotifyOn::Degraded) && !self.is_held();
         self.plan.degraded_told = Some(told);
         if let (true, Some(check)) = (told, self.check) {
-            let message = Message::degraded(self.monitor, check);
+            let message = Message::degraded(self.monitor, check)
+                .with_line(regions::not_well_line(self.routing.tally.as_ref()));
             let channel_ids = self.routing.channel_ids.clone();
             self.notify(AlertEvent::MonitorDegraded, channel_ids, message, false);
         }

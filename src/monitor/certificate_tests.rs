@@ -44,7 +44,7 @@ fn saw(
 }
 
 fn policy(tls_expiry_days: &[u32]) -> Policy<'_> {
-    Policy { retries: 0, recovery_checks: 1, heartbeat: None, tls_expiry_days }
+    Policy { retries: 0, recovery_checks: 1, heartbeat: None, tls_expiry_days, rule: None }
 }
 
 /// The warning that a check leads to: which certificate, days left, threshold.

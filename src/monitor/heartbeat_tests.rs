@@ -74,7 +74,13 @@ impl Job {
 }
 
 fn policy(spec: &HeartbeatSpec) -> Policy<'_> {
-    Policy { retries: 0, recovery_checks: 1, heartbeat: Some(spec), tls_expiry_days: &[] }
+    Policy {
+        retries: 0,
+        recovery_checks: 1,
+        heartbeat: Some(spec),
+        tls_expiry_days: &[],
+        rule: None,
+    }
 }
 
 fn with_runtime() -> HeartbeatSpec {

@@ -15,6 +15,7 @@ pub mod endpoint;
 pub mod expect;
 #[cfg(test)]
 mod expect_tests;
+mod fact;
 pub mod header;
 pub mod health_body;
 pub mod heartbeat;
@@ -28,6 +29,10 @@ mod line;
 pub mod pace;
 pub mod pattern;
 mod policy;
+pub mod quorum;
+pub mod regions;
+#[cfg(test)]
+mod regions_tests;
 pub mod rules;
 pub mod schedule;
 pub mod signal_path;
@@ -53,6 +58,8 @@ pub use dns_spec::{DnsSpec, RecordKind};
 pub use header::Header;
 pub use icmp_spec::IcmpSpec;
 pub use pace::Pace;
+pub use quorum::Quorum;
+pub use regions::RegionState;
 pub use spec::{HeartbeatSpec, HttpSpec, Settings, Target};
 pub use tcp_spec::TcpSpec;
 pub use tls_spec::TlsSpec;

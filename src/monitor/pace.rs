@@ -1,10 +1,12 @@
 //! How often a target is checked, how long that may take, and how many looks confirm a change: the same for every kind. Pure.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::quorum::Quorum;
 use super::spec::DAY;
 use super::{ErrorKind, Target, Verdict};
-use crate::fields::Fields;
+use crate::fields::{Fields, parse_text};
 
 /// The rhythm of a monitor that is checked (contract, section 4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,12 +23,40 @@ pub struct Pace {
     pub retry_interval_seconds: u32,
     /// Successes in a row before `up` again.
     pub recovery_checks: u32,
+    /// Where it is checked from; empty: from the server's own region alone.
+    #[serde(default)]
+    pub regions: Vec<String>,
+    /// How many of the regions must agree.
+    #[serde(default)]
+    pub region_quorum: Quorum,
 }
+
+/// The most regions of one monitor.
+const REGIONS_MAX: usize = 100;
 
 impl Pace {
     /// Reads it from a request; `current` is what a PATCH edits.
     pub(super) fn read(fields: &mut Fields<'_>, current: Option<&Self>) -> Self {
+        let regions =
+            fields.read("regions", Vec::new(), current.map(|c| c.regions.clone()), parse_regions);
+        let region_quorum = fields.read(
+            "region_quorum",
+            Quorum::Majority,
+            current.map(|c| c.region_quorum),
+            Quorum::parse,
+        );
+        let configured = regions.len().max(1);
+        if let Quorum::AtLeast(count) = region_quorum
+            && region_quorum.of(configured) > configured
+        {
+            let reason = format!(
+                "is {count}, but the monitor has {configured} region(s); give at most that"
+            );
+            fields.wrong("region_quorum", reason);
+        }
         Self {
+            regions,
+            region_quorum,
             check_interval_seconds: fields.integer(
                 "check_interval_seconds",
                 1..=DAY,
@@ -73,6 +103,25 @@ impl Pace {
     }
 }
 
+/// A list of names of regions without repetition. Whether they exist is not known here.
+fn parse_regions(value: &Value) -> Result<Vec<String>, String> {
+    let fix = "must be a list of names of regions, such as [\"local\", \"eu-west\"]";
+    let mut names: Vec<String> = Vec::new();
+    for item in value.as_array().ok_or(fix)? {
+        let name = parse_text(item, 100).map_err(|_| fix)?.trim().to_owned();
+        if name.is_empty() {
+            return Err(fix.to_owned());
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if names.len() > REGIONS_MAX {
+        return Err(format!("must have at most {REGIONS_MAX} regions"));
+    }
+    Ok(names)
+}
+
 impl Target {
     /// The rhythm of its checks, to be changed; `None` of what is not checked.
     pub fn pace_mut(&mut self) -> Option<&mut Pace> {
@@ -100,6 +149,8 @@ mod tests {
             retries: 1,
             retry_interval_seconds: 5,
             recovery_checks: 1,
+            regions: Vec::new(),
+            region_quorum: Default::default(),
         };
         assert_eq!(pace.verdict(None, 9_999), Verdict::Up);
         pace.degraded_after_ms = Some(100);

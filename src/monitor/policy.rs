@@ -1,5 +1,6 @@
 //! What decides beside the state of a monitor: the part of its settings that `step` looks at. Pure.
 
+use super::quorum::{Rule, fresh_ms};
 use super::{HeartbeatSpec, Target};
 
 /// What decides beside the state.
@@ -13,6 +14,8 @@ pub struct Policy<'a> {
     pub heartbeat: Option<&'a HeartbeatSpec>,
     /// The days before the end of a certificate at which it is warned of.
     pub tls_expiry_days: &'a [u32],
+    /// Who decides, of a monitor that is not checked from the server's own region alone.
+    pub rule: Option<Rule<'a>>,
 }
 
 impl<'a> Policy<'a> {
@@ -24,11 +27,17 @@ impl<'a> Policy<'a> {
             Target::Heartbeat(spec) => Some(spec),
             _ => None,
         };
-        Self { retries, recovery_checks, heartbeat, tls_expiry_days: target.tls_expiry_days() }
+        let rule = target.pace().filter(|pace| !pace.regions.is_empty()).map(|pace| Rule {
+            regions: &pace.regions,
+            quorum: pace.region_quorum,
+            fresh_ms: fresh_ms(pace),
+        });
+        let tls_expiry_days = target.tls_expiry_days();
+        Self { retries, recovery_checks, heartbeat, tls_expiry_days, rule }
     }
 
     /// That of a monitor of which nothing is known: one failure is down, one success is up.
     pub(super) fn plain() -> Self {
-        Self { retries: 0, recovery_checks: 1, heartbeat: None, tls_expiry_days: &[] }
+        Self { retries: 0, recovery_checks: 1, heartbeat: None, tls_expiry_days: &[], rule: None }
     }
 }

@@ -186,6 +186,14 @@ pub struct HeartbeatSpec {
 pub(super) const DAY: u32 = 86_400;
 
 impl Settings {
+    /// The settings of something that is only checked: without a name, and nobody is told.
+    pub fn of_target(target: Target) -> Self {
+        let (name, tags, notify_on) = (String::new(), Vec::new(), Vec::new());
+        let (channel_ids, depends_on) = (Some(Vec::new()), Vec::new());
+        let escalation_policy_id = None;
+        Self { name, target, tags, channel_ids, escalation_policy_id, notify_on, depends_on }
+    }
+
     /// Reads the settings of a monitor of `kind` from a request; `current` is what a PATCH edits.
     ///
     /// # Errors

@@ -3,14 +3,17 @@
 //! [`step`] is the only way in which a state changes. Checks are handled here; pings and deadlines in
 //! [`heartbeat`](super::heartbeat).
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::cause::{cause_of, is_same_trouble};
 use super::certificate::{self, Certificate, Warned};
-use super::heartbeat::{self, Beat, Signal};
+pub use super::fact::{Event, Fact};
+use super::heartbeat::{self, Beat};
 pub use super::policy::Policy;
+use super::regions::{self, RegionState};
 use super::{Cause, CheckResult, Status, Verdict, unknown};
 use crate::clock::{Timestamp, as_ms};
 
@@ -44,6 +47,12 @@ pub struct State {
     /// Since when nothing is known of it, as its checks end in `unknown`: a gap in the history.
     #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub unknown_since: Option<Timestamp>,
+    /// What each region holds, of a monitor that is not checked from the server's own region alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub regions: BTreeMap<String, RegionState>,
+    /// Whether it is `degraded` although too few regions say so: nobody is alerted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub below_quorum: bool,
     /// A heartbeat's window.
     pub beat: Beat,
 }
@@ -72,6 +81,18 @@ pub struct LastCheck {
     pub total_ms: Option<u32>,
 }
 
+impl LastCheck {
+    /// What is kept of `result`.
+    pub(super) fn of(result: &CheckResult) -> Self {
+        Self {
+            at: result.started_at,
+            verdict: result.verdict,
+            status_code: result.status_code,
+            total_ms: result.phases.total,
+        }
+    }
+}
+
 impl State {
     /// The state of a monitor that is watched from `now` on.
     pub fn new(policy: &Policy<'_>, now: Timestamp) -> Self {
@@ -87,6 +108,8 @@ impl State {
             certificate: None,
             warned: Vec::new(),
             unknown_since: None,
+            regions: BTreeMap::new(),
+            below_quorum: false,
             beat: Beat::default(),
         };
         heartbeat::begin(&mut state.beat, policy, now);
@@ -126,93 +149,6 @@ impl State {
     }
 }
 
-/// What happened.
-#[derive(Debug, Clone)]
-pub enum Event<'a> {
-    /// A check ended.
-    Checked(&'a CheckResult),
-    /// A job signalled.
-    Signalled(&'a Signal),
-    /// Time has come to look at the deadline.
-    DeadlinePassed,
-    /// Somebody paused it.
-    Paused,
-    /// Somebody resumed it.
-    Resumed,
-    /// Somebody changed its settings.
-    Edited {
-        /// Whether the window of a heartbeat is another one now.
-        window_changed: bool,
-    },
-    /// Somebody deleted it.
-    Deleted,
-    /// Held alerts may go out now, if the outage is still there (heartbeats only: others wait for a failing check).
-    HoldEnded,
-    /// Watchbell itself was away from this moment until now.
-    WasAway(Timestamp),
-}
-
-/// What follows from an event. `plan` turns facts into incidents and alerts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Fact {
-    /// The status is another one from `at` on (which may lie before the last check).
-    StatusChanged {
-        /// The new status.
-        status: Status,
-        /// Since when.
-        at: Timestamp,
-    },
-    /// Nothing is known of it from `at` on: the history has a gap there.
-    NotKnown {
-        /// Since when.
-        at: Timestamp,
-    },
-    /// It is confirmed to be down.
-    WentDown {
-        /// The first failure, or the deadline.
-        started_at: Timestamp,
-        /// Why.
-        cause: Cause,
-    },
-    /// It was down and failed again.
-    StillDown {
-        /// Why, now.
-        cause: Cause,
-        /// Whether that is another trouble than before.
-        changed: bool,
-    },
-    /// It is well again after an outage.
-    Recovered {
-        /// When the outage had begun.
-        started_at: Timestamp,
-    },
-    /// It is right, but slow.
-    Degraded,
-    /// It was slow since then, and is not any more.
-    NoLongerDegraded {
-        /// Since when it was slow.
-        since: Timestamp,
-        /// Whether that was told.
-        told: bool,
-    },
-    /// Its certificate ends soon, or has ended, and that was not told yet.
-    CertificateExpiring {
-        /// Which.
-        certificate: Arc<Certificate>,
-        /// The days until then, rounded up.
-        days_left: i64,
-        /// The nearest threshold that has passed, in days.
-        threshold: u32,
-    },
-    /// It was down and is not watched any more.
-    WatchingStopped {
-        /// `paused` or `deleted`.
-        why: &'static str,
-        /// When the outage had begun.
-        started_at: Timestamp,
-    },
-}
-
 /// The next state and the facts that follow from `event` at `now`.
 pub fn step(
     state: &State,
@@ -235,6 +171,11 @@ pub fn step(
                 facts.push(Fact::StillDown { cause, changed: false });
             }
         }
+        Event::FellSilent => {
+            if let Some(rule) = policy.rule {
+                regions::fell_silent(&mut next, rule, now, &mut facts);
+            }
+        }
         Event::WasAway(from) => was_away(&mut next, policy, *from, now, &mut facts),
     }
     (next, facts)
@@ -250,12 +191,23 @@ fn checked(
     if state.status == Status::Paused || result.started_at < state.watched_since {
         return;
     }
-    state.last_check = Some(LastCheck {
-        at: result.started_at,
-        verdict: result.verdict,
-        status_code: result.status_code,
-        total_ms: result.phases.total,
-    });
+    if let Some(rule) = policy.rule {
+        return regions::checked(state, result, policy, rule, now, facts);
+    }
+    state.last_check = Some(LastCheck::of(result));
+    judge_check(state, result, policy, facts);
+    if result.verdict != Verdict::Unknown {
+        certificate::seen(state, result, policy, now, facts);
+    }
+}
+
+/// What a check does to what is held from one place.
+pub(super) fn judge_check(
+    state: &mut State,
+    result: &CheckResult,
+    policy: &Policy<'_>,
+    facts: &mut Vec<Fact>,
+) {
     match result.verdict {
         Verdict::Unknown => return unknown::enter(state, result, facts),
         Verdict::Down => check_failed(state, result, policy, facts),
@@ -265,7 +217,6 @@ fn checked(
         }
     }
     unknown::leave(state, result, facts);
-    certificate::seen(state, result, policy, now, facts);
 }
 
 fn check_failed(
@@ -340,6 +291,8 @@ fn stop(state: &mut State, why: &'static str, now: Timestamp, facts: &mut Vec<Fa
     state.cause = None;
     state.degraded_told = false;
     state.unknown_since = None;
+    state.regions.clear();
+    state.below_quorum = false;
     heartbeat::disarm(&mut state.beat);
     state.enter(Status::Paused, now, facts);
 }
@@ -360,6 +313,7 @@ fn edit(state: &mut State, window_changed: bool, policy: &Policy<'_>, now: Times
     if state.status != Status::Down {
         state.cause = None;
     }
+    regions::edited(state, policy);
     if window_changed {
         // That of another address says nothing of this one.
         state.certificate = None;
@@ -387,5 +341,6 @@ fn was_away(
         state.cause = None;
     }
     state.unknown_since = None;
+    regions::was_away(state, now);
     facts.push(Fact::StatusChanged { status: state.status, at: now });
 }

@@ -20,7 +20,7 @@ fn result(at: i64, verdict: Verdict) -> CheckResult {
 }
 
 fn http(retries: u32, recovery_checks: u32) -> Policy<'static> {
-    Policy { retries, recovery_checks, heartbeat: None, tls_expiry_days: &[] }
+    Policy { retries, recovery_checks, heartbeat: None, tls_expiry_days: &[], rule: None }
 }
 
 /// Runs verdicts one second apart and gives the last state and all facts but those of the history.

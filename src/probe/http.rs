@@ -250,6 +250,18 @@ fn client(resolver: &GuardedResolver, mut tls: ClientConfig) -> anyhow::Result<C
         .build()?)
 }
 
+/// A client for a probe's own server, which is no target: by the system's resolver and authorities, to any address.
+///
+/// # Errors
+/// The TLS library cannot be set up.
+pub fn server_client() -> anyhow::Result<Client> {
+    Ok(Client::builder()
+        .user_agent(USER_AGENT)
+        .tls_backend_preconfigured(trust::client_config(Some(trust::system_roots()))?)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()?)
+}
+
 fn headers(hop: &Hop) -> Result<HeaderMap, CheckError> {
     let mut map = HeaderMap::new();
     for header in &hop.headers {

@@ -30,7 +30,7 @@ use crate::monitor::{CheckResult, Target};
 
 pub use canary::{Canaries, SystemCanaries};
 pub use egress::EgressRules;
-pub use http::{Answer, Look, Prober};
+pub use http::{Answer, Look, Prober, server_client};
 pub use resolver::GuardedResolver;
 
 /// Who makes the checks: a [`Prober`], or what stands in for one where nothing may be contacted.

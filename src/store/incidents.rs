@@ -63,7 +63,7 @@ pub async fn update(conn: &mut Conn<'_>, incident: &Incident) -> Result<()> {
         conn,
         sqlx::query(
             "UPDATE incidents SET cause = $2, summary = $3, alerts_held = $4, acknowledged_at = $5,
-             acknowledged_by = $6, resolved_at = $7 WHERE id = $1"
+             acknowledged_by = $6, resolved_at = $7, regions = $8 WHERE id = $1"
         )
         .bind(incident.id)
         .bind(Json(&incident.cause))
@@ -72,6 +72,7 @@ pub async fn update(conn: &mut Conn<'_>, incident: &Incident) -> Result<()> {
         .bind(incident.acknowledged_at)
         .bind(&incident.acknowledged_by)
         .bind(incident.resolved_at)
+        .bind(Json(&incident.regions))
     )?;
     Ok(())
 }

@@ -25,6 +25,7 @@ pub mod ladders;
 pub mod monitors;
 pub mod open;
 pub mod outbox;
+pub mod probes;
 pub mod results;
 pub mod rollups;
 pub mod second_factors;

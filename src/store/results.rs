@@ -144,7 +144,7 @@ pub async fn insert(conn: &mut Conn<'_>, results: &[NewResult]) -> Result<()> {
         let sql = format!(
             "INSERT INTO results (monitor_id, id, region, verdict, dns_ms, connect_ms, tls_ms, first_byte_ms,
                  total_ms, status_code, in_maintenance, trouble)
-             {} ON CONFLICT (monitor_id, id) DO NOTHING",
+             {} ON CONFLICT (monitor_id, id, region) DO NOTHING",
             rows_of(conn, chunk.len(), 12)
         );
         run!(conn, {
@@ -183,8 +183,9 @@ pub async fn latest(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<StoredResult>> {
-    let sql =
-        format!("SELECT {COLUMNS} WHERE r.monitor_id = $1 ORDER BY r.id DESC LIMIT $2 OFFSET $3");
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE r.monitor_id = $1 ORDER BY r.id DESC, r.region LIMIT $2 OFFSET $3"
+    );
     let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
         .bind(monitor_id).bind(limit).bind(offset).fetch_all(c).await)?;
     Ok(rows.into_iter().map(StoredResult::from).collect())

@@ -45,6 +45,9 @@ pub enum ApiError {
     /// 422: fields are wrong; each is named.
     #[error("{}", named(.0))]
     Fields(FieldErrors),
+    /// 426: the other end speaks another version.
+    #[error("{0}")]
+    UpgradeRequired(String),
     /// 429: too many requests.
     #[error("too many requests; try again in {retry_after_seconds} seconds")]
     TooMany {
@@ -135,6 +138,7 @@ impl ResponseError for ApiError {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Fields(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::UpgradeRequired(_) => StatusCode::UPGRADE_REQUIRED,
             Self::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

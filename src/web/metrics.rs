@@ -14,6 +14,7 @@ use crate::metrics::{Page, seconds};
 use crate::monitor::state::State;
 use crate::monitor::{Status, Verdict};
 use crate::notify::DeliveryState;
+use crate::region::wire::Refusal;
 use crate::store;
 use crate::store::figures::{self, Brief};
 
@@ -34,6 +35,7 @@ pub async fn metrics(
     }
     let mut page = Page::default();
     of_the_checker(&mut page, &state);
+    of_probes(&mut page, &state).await?;
     of_the_outbox(&mut page, &state).await?;
     page.figure("pings_total", "counter", "Pings recorded since the start.")
         .value(state.engine.pings());
@@ -57,6 +59,26 @@ fn of_the_checker(page: &mut Page, state: &AppState) {
     let mut queues = page.figure("queue_depth", "gauge", "What waits for its turn.");
     queues.labelled(&[("queue", "checks")], load.waiting);
     queues.labelled(&[("queue", "results")], load.unwritten);
+}
+
+async fn of_probes(page: &mut Page, state: &AppState) -> store::Result<()> {
+    let probes = store::probes::list(&mut state.db.read().await?.conn(), i64::MAX, 0).await?;
+    let mut up =
+        page.figure("probe_up", "gauge", "1 while a probe is heard of, 0 while it is lost.");
+    for probe in probes.iter().filter(|probe| probe.enabled) {
+        let labels = [("name", &*probe.name), ("region", &*probe.region)];
+        up.labelled(&labels, u8::from(probe.lost_at.is_none()));
+    }
+    let (new, repeated) = state.hub.results();
+    let mut results =
+        page.figure("probe_results_total", "counter", "Results that probes handed in.");
+    results.labelled(&[("outcome", "new")], new);
+    results.labelled(&[("outcome", "repeated")], repeated);
+    let mut refused = page.figure("probe_refused_total", "counter", "What was refused of probes.");
+    for refusal in Refusal::ALL {
+        refused.labelled(&[("reason", refusal.as_str())], state.hub.refused(*refusal));
+    }
+    Ok(())
 }
 
 async fn of_the_outbox(page: &mut Page, state: &AppState) -> store::Result<()> {

@@ -12,6 +12,7 @@ pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod ping;
+pub mod remote;
 pub mod state;
 pub mod table;
 pub mod undo;
@@ -39,6 +40,7 @@ pub fn routes(cfg: &mut ServiceConfig) {
     .service(
         web::resource(["/api/docs", "/api/docs/"]).get(api::openapi::page).head(api::openapi::page),
     )
+    .configure(remote::routes)
     .service(api_v1())
     .configure(pages::routes);
 }

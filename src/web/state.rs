@@ -14,6 +14,7 @@ use crate::checker::trial::Trials;
 use crate::clock::SharedClock;
 use crate::live::LiveEvent;
 use crate::notify::outbox::Sender;
+use crate::region::hub::Hub;
 use crate::seal::Sealer;
 use crate::server_settings::ServerSettings;
 use crate::store::Db;
@@ -34,6 +35,8 @@ pub struct AppState {
     pub sealer: Sealer,
     /// The server's own region.
     pub region: String,
+    /// What probes are told to check, and what was heard of them.
+    pub hub: Hub,
     /// What links and ping URLs start with.
     pub base_url: BaseUrl,
     /// Networks whose `X-Forwarded-*` headers are believed.

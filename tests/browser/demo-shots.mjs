@@ -13,8 +13,6 @@ const SHOTS = [
   ["01-dashboard-dark", "/monitors", { theme: "dark" }],
   ["01-dashboard-375", "/monitors", { wide: 375 }],
   ["01-dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
-  ["01-dashboard-search-dark", "/monitors?q=pay", { theme: "dark", act: select, fullPage: false }],
-  ["01-dashboard-status", "/monitors?view=status", { fullPage: false }],
 ];
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });

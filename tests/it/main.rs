@@ -33,6 +33,8 @@ mod netns;
 mod pages;
 mod pausing;
 mod probe;
+mod probes;
+mod regions;
 mod scarcity;
 mod scheduler;
 mod serve;

@@ -184,8 +184,8 @@ async fn users_are_added_changed_and_removed_but_never_the_last_admin() {
     let at = |what: &str| format!("/settings/users/{id}/{what}");
     for (path, fields) in [
         (at("role"), &[("role", "viewer")][..]),
-        (at("password"), &[("password", "a new password")]),
         (at("second-factor/remove"), &[]),
+        (at("password"), &[("password", "a new password")]),
     ] {
         assert_eq!(ann.post(&path, fields).await.status, 403, "{path}: an editor may not");
         assert_eq!(admin.post(&path, fields).await.status, 200, "{path}");

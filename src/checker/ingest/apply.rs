@@ -1,7 +1,7 @@
 //! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
 
 use super::depend::Before;
-use super::{Group, IncomingPing, Reply};
+use super::{Group, IncomingPing, Reply, probes};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
 use crate::incident::escalation::EscalationPolicy;
@@ -28,11 +28,20 @@ impl Group<'_> {
     ) -> Result<Reply> {
         self.need_windows(conn).await?;
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
+        if !probes::is_checked_from(&watched.monitor, &result.region, self.own_region) {
+            return Ok(Reply::NotFound);
+        }
+        let last = watched.state.regions.get(&result.region).and_then(|own| own.last_check);
+        let is_repeated = last.is_some_and(|last| last.at >= result.started_at);
         let in_maintenance = self.window_of(&watched.monitor, self.now).is_some();
         self.results.push(NewResult { monitor_id: id, result: result.clone(), in_maintenance });
+        if is_repeated {
+            return Ok(Reply::Repeated);
+        }
         self.event(conn, id, &Event::Checked(result), Some(result)).await?;
-        let state = self.known.by_id.get(&id).map(|watched| Box::new(watched.state.clone()));
-        Ok(state.map_or(Reply::NotFound, Reply::State))
+        let state =
+            self.known.by_id.get(&id).map(|watched| watched.state.seen_from(&result.region));
+        Ok(state.map_or(Reply::NotFound, |state| Reply::State(Box::new(state.into_owned()))))
     }
 
     pub(super) async fn pinged(
@@ -157,6 +166,7 @@ impl Group<'_> {
         };
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(()) };
         let monitor = watched.monitor.clone();
+        let tally = watched.state.tally(&Policy::of(&monitor.settings.target), self.now);
         let policy = self.policy_of(conn, &monitor).await?;
         let channel_ids = self.channels_of(conn, &monitor, policy.as_ref()).await?;
         let escalates = match &incident {
@@ -176,6 +186,7 @@ impl Group<'_> {
             channel_ids,
             escalates,
             told,
+            tally,
             window: self.holding_window(&monitor, check),
             incident: incident.as_ref(),
             held_by: held_by.as_ref(),
@@ -183,7 +194,9 @@ impl Group<'_> {
         };
         let plan = plan(&monitor, facts, check, &routing, self.now);
         let policy = policy.filter(|_| plan.takes_policy);
+        let regions = routing.tally.map(|tally| tally.failing).unwrap_or_default();
         self.carry_out(conn, &monitor, plan, incident, policy, check).await?;
+        self.name_regions(conn, id, regions).await?;
         if let Some(by) = held_by {
             self.await_parent(id, &by);
         }

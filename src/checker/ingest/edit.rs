@@ -13,7 +13,9 @@ use crate::live::LiveEvent;
 use crate::monitor::state::Event;
 use crate::monitor::{Kind, MonitorId, Settings};
 use crate::store::history::StatusChange;
-use crate::store::{Conn, Result, channels, escalation_policies, incidents, monitors, timeline};
+use crate::store::{
+    Conn, Result, channels, escalation_policies, incidents, monitors, probes, timeline,
+};
 
 impl Group<'_> {
     pub(super) async fn create(
@@ -126,14 +128,48 @@ impl Group<'_> {
             let reason = format!("names an escalation policy that does not exist: {id}");
             wrong.push(("escalation_policy_id", reason));
         }
+        if let Some(reason) = self.unknown_regions(conn, fields).await? {
+            wrong.push(("regions", reason));
+        }
         if wrong.is_empty() {
-            return Ok(read);
+            return Ok(read.map(|settings| self.with_own_region_left_out(settings)));
         }
         let mut errors = read.err().unwrap_or_default();
         for (field, reason) in wrong {
             errors.add(field, reason);
         }
         Ok(Err(errors))
+    }
+
+    /// What is wrong with the regions that a request names, if any of them does not exist.
+    async fn unknown_regions(
+        &self,
+        conn: &mut Conn<'_>,
+        fields: &Map<String, Value>,
+    ) -> Result<Option<String>> {
+        let named = fields.get("regions").and_then(Value::as_array);
+        let named: Vec<&str> = named.into_iter().flatten().filter_map(Value::as_str).collect();
+        if named.is_empty() {
+            return Ok(None);
+        }
+        let mut known = vec![self.own_region.to_owned()];
+        known.extend(probes::regions(conn).await?);
+        let is_unknown = |name: &&&str| !known.iter().any(|region| region == name.trim());
+        let unknown: Vec<&str> = named.iter().filter(is_unknown).copied().collect();
+        Ok((!unknown.is_empty()).then(|| {
+            let (unknown, known) = (unknown.join(", "), known.join(", "));
+            format!("names regions that do not exist: {unknown}; there are {known}")
+        }))
+    }
+
+    /// The server's own region alone is what a monitor without a choice has.
+    fn with_own_region_left_out(&self, mut settings: Settings) -> Settings {
+        if let Some(pace) = settings.target.pace_mut()
+            && matches!(&pace.regions[..], [only] if only == self.own_region)
+        {
+            pace.regions.clear();
+        }
+        settings
     }
 
     /// Reads a monitor with its headers, keeping the state that this group has made.

@@ -8,10 +8,12 @@ use crate::clock::Timestamp;
 use crate::incident::dependency::holds_line;
 use crate::incident::escalation::{EscalationPolicy, Ladder, Rung, step_words};
 use crate::incident::maintenance::covered_ms;
-use crate::incident::message::{Alert, AlertEvent, AlertIncident, AlertMonitor, Message, one_line};
+use crate::incident::message::{
+    Alert, AlertEvent, AlertIncident, AlertMonitor, Message, one_line, regions,
+};
 use crate::incident::plan::Notice;
 use crate::incident::{Incident, IncidentId, TimelineKind};
-use crate::monitor::state::Fact;
+use crate::monitor::state::{Fact, Policy};
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::store::{
@@ -189,10 +191,14 @@ impl Group<'_> {
             None => self.last_result(conn, monitor).await?,
         };
         let dependants = self.dependants(conn, monitor.id).await?;
+        let tally = self.known.by_id.get(&monitor.id).and_then(|watched| {
+            watched.state.tally(&Policy::of(&monitor.settings.target), self.now)
+        });
         for rung in rungs {
             let (again, new): (Vec<i64>, Vec<i64>) =
                 rung.channel_ids.iter().copied().partition(|id| told.contains(id));
             let mut down = Message::down(monitor, &incident.cause, incident.started_at, self.now);
+            down.lines.extend(regions::failing_line(tally.as_ref()));
             down.lines.extend(holds_line(&dependants));
             let still = Message::reminder(monitor, incident, self.now);
             let about = format!("i{}/{}.{}", incident.id, rung.round, rung.step);

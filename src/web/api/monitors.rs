@@ -200,6 +200,7 @@ pub async fn beside(state: &State) -> Result<Beside, ApiError> {
     Ok(Beside {
         now,
         base_url: state.base_url.get(),
+        own_region: state.region.clone(),
         windows: windows::ending_after(&mut reader.conn(), now).await?,
         channels: Channels {
             all: channels::all_ids(&mut reader.conn()).await?,

@@ -5,7 +5,7 @@ use serde_json::{Map, json};
 use super::{Answer, State};
 use crate::checker::meter::Reason;
 use crate::monitor::Status;
-use crate::store::{incidents, monitors};
+use crate::store::{incidents, monitors, probes};
 use crate::web::body::data;
 use crate::web::list::Query;
 
@@ -40,8 +40,21 @@ pub async fn status(state: State, query: Query) -> Answer {
 pub async fn regions(state: State, mut query: Query) -> Answer {
     let page = query.page();
     query.finish()?;
-    let all = [json!({ "name": state.region })];
-    let rows: Vec<_> =
-        all.iter().skip(usize::try_from(page.offset()).unwrap_or(usize::MAX)).collect();
-    Ok(page.answer(rows, 1))
+    let probes = probes::list(&mut state.db.read().await?.conn(), i64::MAX, 0).await?;
+    let own = json!({"name": state.region, "is_own": true, "probe_id": null, "status": "online"});
+    let mut all = vec![own];
+    for mut probe in probes {
+        super::probes::freshen(&state, &mut probe);
+        all.push(json!({
+            "name": probe.region,
+            "is_own": false,
+            "probe_id": probe.id,
+            "status": super::probes::status(&probe),
+        }));
+    }
+    let total = i64::try_from(all.len()).unwrap_or(i64::MAX);
+    let skipped = usize::try_from(page.offset()).unwrap_or(usize::MAX);
+    let limit = usize::try_from(page.limit()).unwrap_or(usize::MAX);
+    let rows: Vec<_> = all.iter().skip(skipped).take(limit).collect();
+    Ok(page.answer(rows, total))
 }

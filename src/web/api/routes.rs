@@ -2,7 +2,7 @@
 
 use super::{
     channels, deliveries, escalation_policies, history, incidents, maintenance_windows, monitors,
-    openapi, overview, tokens, users,
+    openapi, overview, probes, tokens, users,
 };
 use crate::account::Permission;
 use crate::web::table::{Answer, Line, Table, Who, doc};
@@ -81,6 +81,15 @@ pub fn table() -> Table {
         .delete(EDIT, maintenance_windows::remove, doc("Remove a maintenance window", Nothing)));
     t.at("/maintenance-windows/{id}/end", |l| l
         .post(EDIT, maintenance_windows::end, doc("End a maintenance window now", One("MaintenanceWindow"))));
+    t.at("/probes", |l| l
+        .get(READ, probes::list, doc("List probes", List("Probe")))
+        .post(ADMIN, probes::create, doc("Make a probe; its token is shown this once", Created("NewProbe")).body("ProbeFields")));
+    t.at("/probes/{id}", |l| l
+        .get(READ, probes::get, doc("Read a probe", One("Probe")))
+        .patch(ADMIN, probes::update, doc("Rename, disable or enable a probe", One("Probe")).body("ProbeChanges"))
+        .delete(ADMIN, probes::remove, doc("Delete a probe whose region no monitor uses", Nothing)));
+    t.at("/probes/{id}/rotate", |l| l
+        .post(ADMIN, probes::rotate, doc("Give a probe another token; the old one is refused from then on", One("NewProbe"))));
     t.at("/tokens", |l| l
         .get(ADMIN, tokens::list, doc("List API tokens", List("Token")))
         .post(ADMIN, tokens::create, doc("Make an API token; its secret is shown this once", Created("NewToken")).body("TokenFields")));

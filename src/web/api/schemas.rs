@@ -5,6 +5,9 @@ use serde_json::{Map, Value, json};
 use super::schema_fields::{
     channel_settings, dns_settings, escalation_policy, heartbeat_settings, http_settings,
 };
+use super::schema_probes::{
+    monitor_regions, probe, probe_changes, probe_fields, region, region_settings,
+};
 use crate::account::Role;
 use crate::incident::message::AlertEvent;
 use crate::incident::{IncidentState, TimelineKind};
@@ -17,8 +20,12 @@ pub fn schemas() -> Map<String, Value> {
     let mut add = |name: &str, properties: Value| {
         all.insert(name.to_owned(), json!({ "type": "object", "properties": properties }));
     };
-    let settings = joined(&[http_settings(), dns_settings(), heartbeat_settings()]);
-    add("Monitor", joined(&[monitor(), settings.clone(), certificate(), heartbeat()]));
+    let settings =
+        joined(&[http_settings(), dns_settings(), heartbeat_settings(), region_settings()]);
+    add(
+        "Monitor",
+        joined(&[monitor(), settings.clone(), certificate(), monitor_regions(), heartbeat()]),
+    );
     add("MonitorFields", joined(&[kind(), settings]));
     add("Heartbeat", joined(&[monitor(), heartbeat_settings(), heartbeat()]));
     add("HeartbeatFields", joined(&[kind(), heartbeat_settings()]));
@@ -51,7 +58,11 @@ pub fn schemas() -> Map<String, Value> {
         json!({ "password": text("8 to 1,000 characters; ends the user's sessions"), "role": word(Role::ALL) }),
     );
     add("Status", status());
-    add("Region", json!({ "name": text("What it is called") }));
+    add("Region", region());
+    add("Probe", probe());
+    add("NewProbe", joined(&[probe(), json!({ "token": text("What the probe is started with") })]));
+    add("ProbeFields", probe_fields());
+    add("ProbeChanges", probe_changes());
     add("Meta", json!({ "current_page": whole(), "per_page": whole(), "total": whole() }));
     add("Problem", problem());
     all
@@ -249,15 +260,15 @@ fn problem() -> Value {
     })
 }
 
-fn id() -> Value {
+pub(super) fn id() -> Value {
     json!({ "type": "integer", "format": "int64" })
 }
 
-fn whole() -> Value {
+pub(super) fn whole() -> Value {
     json!({ "type": "integer" })
 }
 
-fn whole_or_null() -> Value {
+pub(super) fn whole_or_null() -> Value {
     json!({ "type": ["integer", "null"] })
 }
 
@@ -290,11 +301,11 @@ pub(super) fn ids(about: &str) -> Value {
     json!({ "type": "array", "items": id(), "description": about })
 }
 
-fn time() -> Value {
+pub(super) fn time() -> Value {
     json!({ "type": "string", "format": "date-time" })
 }
 
-fn time_or_null() -> Value {
+pub(super) fn time_or_null() -> Value {
     json!({ "type": ["string", "null"], "format": "date-time" })
 }
 

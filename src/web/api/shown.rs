@@ -6,8 +6,9 @@ use crate::clock::Timestamp;
 use crate::incident::Incident;
 use crate::incident::escalation::{EscalationPolicy, EscalationStep};
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
-use crate::incident::message::cause_word;
-use crate::monitor::{CheckResult, Header, Phases, Settings, Status, Target};
+use crate::incident::message::{self, cause_word};
+use crate::monitor::state::Policy;
+use crate::monitor::{CheckResult, Header, Phases, RegionState, Settings, Status, Target};
 use crate::store::history::Ping;
 use crate::store::monitors::Watched;
 use crate::store::results::StoredResult;
@@ -18,6 +19,8 @@ pub struct Beside {
     pub now: Timestamp,
     /// What ping URLs start with.
     pub base_url: String,
+    /// The server's own region.
+    pub own_region: String,
     /// The windows that may be open.
     pub windows: Vec<MaintenanceWindow>,
     /// The channels there are.
@@ -66,6 +69,7 @@ impl Beside {
             ("updated_at", json!(monitor.updated_at)),
         ];
         shown.extend(fields.map(|(name, value)| (name.to_owned(), value)));
+        shown.extend(self.region_fields(watched));
         if let Some(uuid) = monitor.uuid {
             let fields = self.heartbeat_fields(watched, uuid);
             shown.extend(fields.map(|(name, value)| (name.to_owned(), value)));
@@ -83,6 +87,41 @@ impl Beside {
         if let Target::Http(spec) = &watched.monitor.settings.target {
             shown.insert("headers".to_owned(), headers(&spec.headers));
         }
+        shown
+    }
+
+    /// Where it is checked from, and what each region holds; nothing of what is not checked.
+    fn region_fields(&self, watched: &Watched) -> Map<String, Value> {
+        let Watched { monitor, state } = watched;
+        let Some(pace) = monitor.settings.target.pace() else { return Map::new() };
+        let policy = Policy::of(&monitor.settings.target);
+        let names = match &pace.regions[..] {
+            [] => std::slice::from_ref(&self.own_region),
+            names => names,
+        };
+        let is_fresh = |own: &RegionState| {
+            policy.rule.is_some_and(|r| own.is_fresh(r.fresh_ms, state.watched_since, self.now))
+        };
+        let region = |name: &String| {
+            let own = state.regions.get(name);
+            json!({
+                "region": name,
+                "status": own.map_or(Status::Pending, |own| own.status),
+                "stale": !own.is_some_and(is_fresh),
+                "confirming": own.is_some_and(|own| own.failing.is_some()),
+                "since": own.map(|own| own.since),
+                "last_checked_at": own.and_then(|own| own.last_check).map(|last| last.at),
+                "response_ms": own.and_then(|own| own.last_check).and_then(|last| last.total_ms),
+                "reason": own.and_then(|own| own.cause.as_ref()).map(message::reason),
+            })
+        };
+        let mut shown = Map::new();
+        shown.insert("regions".to_owned(), json!(names));
+        shown.insert("stale".to_owned(), json!(state.is_stale(&policy, self.now)));
+        shown.insert("below_quorum".to_owned(), json!(state.below_quorum));
+        let asked = if policy.rule.is_some() { names } else { &[] };
+        let states: Vec<_> = asked.iter().map(region).collect();
+        shown.insert("region_states".to_owned(), json!(states));
         shown
     }
 

@@ -87,6 +87,8 @@ pub fn event_words(event: AlertEvent) -> &'static str {
         AlertEvent::MonitorUp => "up again",
         AlertEvent::MonitorDegraded => "degraded",
         AlertEvent::CertificateExpiring => "certificate",
+        AlertEvent::ProbeLost => "probe lost",
+        AlertEvent::ProbeBack => "probe back",
         AlertEvent::IncidentReminder => "reminder",
         AlertEvent::IncidentAcknowledged => "acknowledged",
         AlertEvent::SelfCutOff => "Watchbell cut off",

@@ -106,8 +106,20 @@ impl ResponseError for PageError {
                 let back: String = form_urlencoded::byte_serialize(back.as_bytes()).collect();
                 visit::see_other(&format!("/login?next={back}"))
             }
-            Self::Api(error) => page(error.status_code(), sentence(&error.to_string()), "auto"),
+            Self::Api(error) => page(error.status_code(), detail(error), "auto"),
         }
+    }
+}
+
+/// What is wrong, as people read it: of fields, each with its reason.
+fn detail(error: &ApiError) -> String {
+    match error {
+        ApiError::Fields(errors) => {
+            let each =
+                errors.0.iter().map(|(field, reason)| sentence(&format!("{field} {reason}")));
+            each.collect::<Vec<_>>().join(" ")
+        }
+        other => sentence(&other.to_string()),
     }
 }
 

@@ -21,6 +21,7 @@ use watchbell::monitor::heartbeat::SignalKind::{self, Fail, Ignored, Log, Start,
 use watchbell::monitor::{Kind, Status};
 use watchbell::notify::config::ChannelSettings;
 use watchbell::notify::outbox::Wake;
+use watchbell::region::hub::Hub;
 use watchbell::seal::Sealer;
 use watchbell::store::writer::Writer;
 use watchbell::store::{Db, channels, deliveries, history, monitors, settings};
@@ -190,6 +191,7 @@ impl Server {
         let (commands, queue) = mpsc::unbounded_channel();
         let outlets = Outlets {
             commands: commands.clone(),
+            hub: Hub::new("local"),
             live: broadcast::channel(16).0,
             sender: Wake::default(),
             watch: Arc::new(Notify::new()),

@@ -1,0 +1,202 @@
+//! `/api/probe/v1`: the door of probes. What is said there is in [`wire`](crate::region::wire).
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::future::join_all;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::client;
+use super::error::ApiError;
+use super::state::AppState;
+use crate::checker::EngineError;
+use crate::clock::Timestamp;
+use crate::region::wire::{
+    Assignments, Found, Poll, Receipt, Refusal, Results, VERSION, WAIT_MAX_SECONDS, mismatch,
+};
+use crate::region::{Probe, Seen, TOKEN_PREFIX};
+use crate::seal;
+use crate::store::probes;
+
+/// The most bytes of a message: a batch of results with long texts.
+const MESSAGE_MAX: usize = 16 << 20;
+/// A check that begins this much later than now, in ms, was dated by a clock that is wrong.
+const FUTURE_MS: i64 = 30_000;
+
+type State = web::Data<AppState>;
+
+/// The addresses of probes.
+pub fn routes(cfg: &mut web::ServiceConfig) {
+    let limit = web::PayloadConfig::new(MESSAGE_MAX);
+    cfg.service(
+        web::scope("/api/probe/v1")
+            .app_data(limit)
+            .route("/poll", web::post().to(poll))
+            .route("/results", web::post().to(results)),
+    );
+}
+
+/// `POST /api/probe/v1/poll`: what the probe has to check; held while there is nothing new.
+async fn poll(req: HttpRequest, state: State, body: web::Bytes) -> Result<HttpResponse, ApiError> {
+    let received = state.clock.now();
+    let mut changes = state.hub.changes();
+    let mut probe = authenticate(&req, &state).await?;
+    let poll: Poll = read(&state, &probe, &body, |poll: &Poll| poll.version)?;
+    greet(&state, &probe, poll.instance)?;
+    let seen = Seen {
+        version: poll.program.chars().take(50).collect(),
+        latency_ms: poll.latency_ms,
+        clock_ahead_ms: poll.clock.saturating_sub(received.0),
+        load: poll.load,
+    };
+    if seen.clock_ahead_ms.abs() > FUTURE_MS {
+        state.hub.note_clock(&probe.name, seen.clock_ahead_ms);
+    }
+    state.hub.heard(probe.id, received, Some(seen));
+    let wait = poll.wait_seconds.min(WAIT_MAX_SECONDS);
+    let until = state.clock.sleep_until(received.plus_seconds(wait));
+    tokio::pin!(until);
+    let answer = loop {
+        changes.mark_unchanged();
+        if let Some(answer) = state.hub.assignments(&probe.region, poll.epoch, poll.revision) {
+            break answer;
+        }
+        let is_over = tokio::select! {
+            () = &mut until => true,
+            () = state.stop.cancelled() => true,
+            changed = changes.changed() => changed.is_err(),
+        };
+        // It may have been disabled, deleted or given another token meanwhile.
+        probe = authenticate(&req, &state).await?;
+        if is_over {
+            break state.hub.nothing_new(&probe.region, poll.revision);
+        }
+    };
+    greet(&state, &probe, poll.instance)?;
+    let sent = state.clock.now();
+    state.hub.heard(probe.id, sent, None);
+    let answer = Assignments { received_at: received.0, sent_at: sent.0, ..answer };
+    Ok(HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(answer))
+}
+
+/// `POST /api/probe/v1/results`: what the probe found. Answered once it is durable.
+async fn results(
+    req: HttpRequest,
+    state: State,
+    body: web::Bytes,
+) -> Result<HttpResponse, ApiError> {
+    let probe = authenticate(&req, &state).await?;
+    let message: Results = read(&state, &probe, &body, |message: &Results| message.version)?;
+    greet(&state, &probe, message.instance)?;
+    let now = state.clock.now();
+    state.hub.heard(probe.id, now, None);
+    let recorded = message.results.into_iter().map(|found| record(&state, &probe, found, now));
+    let mut receipt = Receipt { version: VERSION, ..Receipt::default() };
+    for outcome in join_all(recorded).await {
+        match outcome {
+            Ok(()) => receipt.accepted += 1,
+            Err(Unrecorded::Refused(refusal)) => {
+                state.hub.refuse(refusal, &probe.name);
+                receipt.refused += 1;
+            }
+            // The probe keeps all of it and sends it again.
+            Err(Unrecorded::Trouble(detail)) => return Err(ApiError::Unavailable(detail)),
+        }
+    }
+    Ok(HttpResponse::Ok().json(receipt))
+}
+
+enum Unrecorded {
+    Refused(Refusal),
+    Trouble(String),
+}
+
+async fn record(
+    state: &State,
+    probe: &Probe,
+    Found { monitor_id, result }: Found,
+    now: Timestamp,
+) -> Result<(), Unrecorded> {
+    if result.region != probe.region {
+        return Err(Unrecorded::Refused(Refusal::Region));
+    }
+    if !state.hub.is_assigned(&probe.region, monitor_id) {
+        return Err(Unrecorded::Refused(Refusal::Monitor));
+    }
+    if result.started_at.since(now) > FUTURE_MS {
+        return Err(Unrecorded::Refused(Refusal::Clock));
+    }
+    let at = result.started_at;
+    match state.engine.record_remote(monitor_id, result).await {
+        Ok(is_repeated) => {
+            state.hub.checked(probe.id, monitor_id, at, is_repeated);
+            Ok(())
+        }
+        Err(EngineError::Unavailable(detail)) => Err(Unrecorded::Trouble(detail)),
+        // It was deleted or edited just now.
+        Err(_) => Err(Unrecorded::Refused(Refusal::Monitor)),
+    }
+}
+
+/// The probe whose token is shown.
+async fn authenticate(req: &HttpRequest, state: &State) -> Result<Probe, ApiError> {
+    let shown = req.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = shown.and_then(|text| text.strip_prefix("Bearer ")).map(str::trim);
+    let probe = match token.filter(|token| token.starts_with(TOKEN_PREFIX)) {
+        Some(token) => {
+            probes::find(&mut state.db.read().await?.conn(), &seal::hash_token(token)).await?
+        }
+        None => None,
+    };
+    let Some(probe) = probe else {
+        let from = client::address(req, &state.trusted_proxies);
+        let from = from.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+        state.hub.refuse(Refusal::Token, &from);
+        return Err(ApiError::Unauthorized(
+            "this probe token is unknown: it was rotated, or the probe was deleted",
+        ));
+    };
+    if !probe.enabled {
+        state.hub.refuse(Refusal::Disabled, &probe.name);
+        return Err(ApiError::Forbidden(format!("the probe {} is disabled", probe.name)));
+    }
+    Ok(probe)
+}
+
+fn greet(state: &State, probe: &Probe, instance: Uuid) -> Result<(), ApiError> {
+    state.hub.greet(probe.id, instance).map_err(|refusal| {
+        state.hub.refuse(refusal, &probe.name);
+        let name = &probe.name;
+        ApiError::Conflict(format!(
+            "another process works as the probe {name} since; give each its own"
+        ))
+    })
+}
+
+/// Reads a message. Its version is looked at first: another one may have another form.
+fn read<T: DeserializeOwned>(
+    state: &State,
+    probe: &Probe,
+    body: &[u8],
+    version: impl Fn(&T) -> u32,
+) -> Result<T, ApiError> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        version: u32,
+    }
+    let refused = |error: ApiError| {
+        state.hub.refuse(Refusal::Message, &probe.name);
+        error
+    };
+    let not_json = |error: serde_json::Error| refused(ApiError::NotJson(error.to_string()));
+    let spoken = match serde_json::from_slice::<T>(body) {
+        Ok(message) if version(&message) == VERSION => return Ok(message),
+        Ok(message) => version(&message),
+        Err(error) => match serde_json::from_slice::<Versioned>(body) {
+            Ok(Versioned { version }) if version != VERSION => version,
+            _ => return Err(not_json(error)),
+        },
+    };
+    let why = mismatch(spoken, "probe", "server").unwrap_or_default();
+    Err(refused(ApiError::UpgradeRequired(why)))
+}
