@@ -10,6 +10,7 @@ import http from "node:http";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 import { startMail, startReceiver, startServer } from "./server.mjs";
+import { becomes, PATIENCE } from "./wait.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const ATTACK = `<script>window.owned=1</script>"'><img src=x onerror="window.owned=1">{{name}}`;
@@ -29,7 +30,7 @@ const server = await startServer({ WATCHBELL_SMTP_URL: mail.url, WATCHBELL_SMTP_
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
 const page = await context.newPage();
-page.setDefaultTimeout(60_000);
+page.setDefaultTimeout(PATIENCE);
 const problems = [];
 let where = "";
 page.on("pageerror", (error) => problems.push(`${where}: script: ${error.message}`));
@@ -81,18 +82,11 @@ await api("POST", "/escalation-policies", { name: `Policy ${ATTACK}`, steps: [{ 
 await api("POST", "/status-pages", { name: `Page ${ATTACK}`, slug: "walk", title: ATTACK, description: ATTACK }, true);
 await api("POST", "/probes", { name: `Probe ${ATTACK}`, region: "elsewhere" }, true);
 await api("POST", `/monitors/${web.id}/check`);
-const until = async (what, look) => {
-  for (let n = 0; n < 200; n += 1) {
-    if (await look()) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`waited in vain for ${what}`);
-};
 let open = [];
-await until("both incidents", async () => (open = await api("GET", "/incidents?state=open")).length === 2);
+await becomes(async () => (open = await api("GET", "/incidents?state=open")).length, 2, "both incidents");
 for (const incident of open) await api("POST", `/incidents/${incident.id}/comments`, { text: `Note ${ATTACK}` });
-await until("mail of both", () => mail.messages.length >= 2);
-await until("the failed channel", async () => (await api("GET", "/deliveries?state=failed")).length > 0);
+await becomes(() => mail.messages.length >= 2, true, "mail of both");
+await becomes(async () => (await api("GET", "/deliveries?state=failed")).length > 0, true, "the failed channel");
 
 // Forms that are refused show what was typed.
 where = "a refused form";
