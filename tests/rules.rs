@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What pure code may import beside this crate: what only computes.
-const PURE_CRATES: [&str; 14] = [
+const PURE_CRATES: [&str; 15] = [
     "std",
     "serde",
     "serde_json",
@@ -14,6 +14,7 @@ const PURE_CRATES: [&str; 14] = [
     "croner",
     "uuid",
     "url",
+    "form_urlencoded",
     "ipnet",
     "base64",
     "percent_encoding",

@@ -297,12 +297,12 @@ async fn an_incident_keeps_its_timeline() {
     app.checks(id, 1).await;
     target.answer(200, "");
     app.checks(id, 1).await;
-    receiver.wait_for(2).await;
+    receiver.wait_for(3).await;
     let detail = crate::support::eventually(crate::support::CAP, || async {
         let detail = app.get(&format!("/incidents/{number}")).await;
         let count =
             detail["timeline"].as_array()?.iter().filter(|l| l["kind"] == "delivered").count();
-        (count == 2).then_some(detail)
+        (count == 3).then_some(detail)
     })
     .await;
     let kinds: Vec<&Value> =
@@ -317,7 +317,7 @@ async fn an_incident_keeps_its_timeline() {
     );
     assert_eq!(detail["summary"], "Status: 502");
     app.stop().await;
-    assert_eq!(receiver.count(), 2, "another reason is no other alert");
+    assert_eq!(receiver.count(), 3, "down, acknowledged, up: another reason is no other alert");
 }
 
 /// PostgreSQL takes no NUL in text: what a target says must not keep its own outage from being stored.

@@ -28,9 +28,9 @@ pub fn meant(kind: Kind, name: &str, value: &str) -> Option<String> {
 fn meant_url(value: &str) -> Option<String> {
     let (scheme, rest) = value.split_once(':')?;
     let rest = rest.trim_start_matches([':', '/']);
-    let scheme = nearest(scheme, ["https", "http"]).or_else(|| {
-        ["https", "http"].into_iter().find(|known| known.eq_ignore_ascii_case(scheme))
-    })?;
+    let known = ["https", "http"];
+    let same = known.into_iter().find(|known| known.eq_ignore_ascii_case(scheme));
+    let scheme = same.or_else(|| nearest(scheme, known))?;
     (!rest.is_empty()).then(|| format!("{scheme}://{rest}"))
 }
 

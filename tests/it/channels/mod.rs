@@ -54,7 +54,13 @@ pub fn settings(url: &str) -> Vec<(ChannelType, Value)> {
 /// An alert of an event, in which every word that people choose is `name`.
 pub fn alert(event: AlertEvent, name: &str) -> Alert {
     let at = Timestamp::parse_rfc3339("2025-11-22T10:00:00Z").unwrap();
-    let has_incident = matches!(event, AlertEvent::MonitorDown | AlertEvent::MonitorUp);
+    let has_incident = matches!(
+        event,
+        AlertEvent::MonitorDown
+            | AlertEvent::MonitorUp
+            | AlertEvent::IncidentReminder
+            | AlertEvent::IncidentAcknowledged
+    );
     Alert {
         event,
         message: Message {

@@ -53,9 +53,12 @@ async fn a_result_keeps_every_field() {
         assert_eq!((&found[0].result, found[0].in_maintenance), (&empty, false));
         assert_eq!((&found[1].result, found[1].in_maintenance), (&full, true));
         assert_eq!(found[1].id, NOW.0);
-        // A second one of the same moment changes nothing.
-        write!(db, c => results::insert(c, &[new_result(id, result(0, Verdict::Up))])).unwrap();
+        // A second one of the same moment and region changes nothing; another region looks for itself.
+        let again = CheckResult { region: full.region.clone(), ..result(0, Verdict::Up) };
+        write!(db, c => results::insert(c, &[new_result(id, again)])).unwrap();
         assert_eq!(read!(db, c => results::latest(c, id, 9, 0)), found);
+        write!(db, c => results::insert(c, &[new_result(id, result(0, Verdict::Up))])).unwrap();
+        assert_eq!(read!(db, c => results::latest(c, id, 9, 0)).len(), found.len() + 1);
     })
     .await;
 }
