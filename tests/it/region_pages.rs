@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use watchbell::account::Role;
 
-use crate::support::api::{Answer, Api};
+use crate::support::api::{Answer, Api, START};
 use crate::support::person::Person;
 
 fn has(answer: &Answer, wanted: &[&str]) {
@@ -23,7 +23,7 @@ async fn poll(api: &Api, token: &str) -> u16 {
     let load = json!({"monitors": 0, "in_flight": 0, "waiting": 0, "spooled": 0, "dropped": 0,
         "lateness_p99_ms": 0});
     let body = json!({"version": 1, "instance": "0198c0de-0000-7000-8000-000000000001",
-        "program": "9.9.9", "epoch": null, "revision": 0, "clock": 0, "latency_ms": 3,
+        "program": "9.9.9", "epoch": null, "revision": 0, "clock": START.0, "latency_ms": 3,
         "wait_seconds": 0, "load": load});
     Api::answer(api.request("POST", "/api/probe/v1/poll").bearer_auth(token).json(&body))
         .await
