@@ -28,6 +28,7 @@ async fn poll(api: &Api, token: &str) -> u16 {
     Api::answer(api.request("POST", "/api/probe/v1/poll").bearer_auth(token).json(&body))
         .await
         .status
+        .as_u16()
 }
 
 #[tokio::test(flavor = "multi_thread")]
