@@ -58,7 +58,8 @@ const onKey = (handler) => keyHandlers.push(handler);
   list.setAttribute("aria-label", "Monitors");
   jump.append(list);
   for (const [name, value] of Object.entries({ role: "combobox", "aria-controls": "jump-list", "aria-expanded": "false", "aria-autocomplete": "list" })) input.setAttribute(name, value);
-  let wait, asked;
+  // `listed` is what was typed when the list was made.
+  let wait, asked, listed = "";
 
   const chosen = () => $("[aria-selected=true]", list);
   function show(isShown) {
@@ -76,10 +77,12 @@ const onKey = (handler) => keyHandlers.push(handler);
     if (asked) asked.abort();
     if (!input.value.trim()) return show(false);
     asked = new AbortController();
+    const typed = input.value;
     try {
-      const answer = await fetch(`/monitors/jump?q=${encodeURIComponent(input.value)}`, { signal: asked.signal });
+      const answer = await fetch(`/monitors/jump?q=${encodeURIComponent(typed)}`, { signal: asked.signal });
       if (!answer.ok) return show(false);
       list.innerHTML = await answer.text();
+      listed = typed;
       show(list.childElementCount > 0);
       choose($("[role=option]", list));
     } catch {
@@ -102,7 +105,10 @@ const onKey = (handler) => keyHandlers.push(handler);
     }
     if (event.key === "Enter" && !list.hidden && at >= 0) {
       event.preventDefault();
-      options[at].click();
+      if (listed === input.value) return options[at].click();
+      // Who types faster than the list follows means what was typed.
+      clearTimeout(wait);
+      ask().then(() => listed === input.value && chosen() && chosen().click());
     }
   });
   input.addEventListener("blur", () => setTimeout(() => show(false), 150));

@@ -305,6 +305,14 @@
   // -- keys ----------------------------------------------------------------------------------------
 
   const current = () => row(document.activeElement);
+  // The help gives the focus back to where it was, unless that row was replaced meanwhile.
+  let lastRow = "";
+  form.addEventListener("focusin", (event) => row(event.target) && (lastRow = row(event.target).id));
+  const help = $("#keys-help");
+  if (help) help.addEventListener("close", () => {
+    const tr = document.activeElement === document.body && lastRow && document.getElementById(lastRow);
+    if (tr) link(tr).focus();
+  });
   function move(step) {
     const list = rows();
     if (!list.length) return;

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { chromium } from "playwright-core";
 import { startReceiver, startServer, startTarget } from "./server.mjs";
+import { becomes, PATIENCE } from "./wait.mjs";
 
 const EMAIL = "oncall@example.com";
 const PASSWORD = "correct horse battery";
@@ -13,7 +14,7 @@ const server = await startServer();
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, timezoneId: "Europe/Berlin" });
 const page = await context.newPage();
-page.setDefaultTimeout(30_000);
+page.setDefaultTimeout(PATIENCE);
 const complaints = [];
 const listenTo = (each) => {
   each.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
@@ -97,10 +98,10 @@ await test("a field that is left says what is wrong, offers the fix, and takes i
   await page.fill("#timeout_seconds", "20 s");
   await page.keyboard.press("Tab");
   await sees("The timeout in seconds must be a whole number");
-  assert.equal(await page.getAttribute("#timeout_seconds", "aria-invalid"), "true");
+  await becomes(() => page.getAttribute("#timeout_seconds", "aria-invalid"), "true");
   await press("20");
   await page.waitForFunction(() => !document.querySelector("#timeout_seconds").hasAttribute("aria-invalid"));
-  assert.equal(await page.inputValue("#timeout_seconds"), "20");
+  await becomes(() => page.inputValue("#timeout_seconds"), "20");
 });
 
 await test("a rule that fails offers what was meant; pressed, it holds", async () => {
@@ -115,8 +116,8 @@ await test("a rule that fails offers what was meant; pressed, it holds", async (
   await sees("The response has no checks.databse.");
   await press("checks.database");
   await page.locator("#live-test .pill.up").waitFor();
-  assert.equal(await row.locator("input").first().inputValue(), "$.checks.database");
-  assert.equal(await row.locator(".error").count(), 0);
+  await becomes(() => row.locator("input").first().inputValue(), "$.checks.database");
+  await becomes(() => row.locator(".error").count(), 0);
 });
 
 await test("a channel is added in place, ticked, and named in plain words", async () => {
@@ -129,7 +130,7 @@ await test("a channel is added in place, ticked, and named in plain words", asyn
   await page.keyboard.press("Enter");
   await page.locator("#channels .ticks input:checked").waitFor();
   await page.locator("#plain-words").getByText("tell").waitFor();
-  assert.equal(await page.inputValue("#retries"), "3", "the rest of the form stays");
+  await becomes(() => page.inputValue("#retries"), "3", "the rest of the form stays");
 });
 
 await test("the monitor is saved as it was tested", async () => {
@@ -141,9 +142,9 @@ await test("the monitor is saved as it was tested", async () => {
 
 await test("a copy has its model's settings and a name of its own", async () => {
   await page.getByRole("link", { name: "Clone" }).click();
-  assert.equal(await page.inputValue("#name"), "Copy of Shop");
-  assert.equal(await page.inputValue("#url"), `${target.url}/health`);
-  assert.equal(await page.inputValue("#retries"), "3");
+  await becomes(() => page.inputValue("#name"), "Copy of Shop");
+  await becomes(() => page.inputValue("#url"), `${target.url}/health`);
+  await becomes(() => page.inputValue("#retries"), "3");
 });
 
 await test("several lines pasted lead to several monitors, all or none", async () => {
@@ -171,7 +172,7 @@ await test("server settings take effect at once", async () => {
   await page.fill("#retention_days", "14");
   await press("Save");
   await sees("It is in use from now on.");
-  assert.equal(await page.inputValue("#retention_days"), "14");
+  await becomes(() => page.inputValue("#retention_days"), "14");
 });
 
 await test("mail says where it fails", async () => {
@@ -206,7 +207,8 @@ await test("keyboard shortcuts can be turned off", async () => {
   await sees("Saved for this browser.");
   await open("/monitors");
   await page.keyboard.press("n");
-  await page.waitForTimeout(300);
+  // Had the key led anywhere, the page would be gone before the server's answer.
+  await page.evaluate(() => fetch("/monitors").then((answer) => answer.text()));
   assert.match(page.url(), /\/monitors$/);
 });
 
@@ -269,8 +271,8 @@ await test("without script: test, fix, channel, settings and a recovery code", a
   await sees("The response has no statsu.", view);
   await press("status", view);
   await sees("Would be Up", view);
-  assert.equal(await view.locator("[name=assertion_path]").first().inputValue(), "$.status");
-  assert.equal(await view.inputValue("#name"), "Plain");
+  await becomes(() => view.locator("[name=assertion_path]").first().inputValue(), "$.status");
+  await becomes(() => view.inputValue("#name"), "Plain");
   await view.getByText("New channel", { exact: true }).click();
   await view.locator(".new-channel").getByText("ntfy", { exact: true }).click();
   await view.fill("#new_ntfy_topic", "watch");
@@ -290,7 +292,7 @@ await test("another session is seen and ended", async () => {
   await sees("this one");
   await press("End all others");
   await sees("All other sessions have ended.");
-  assert.equal(await page.locator("[aria-labelledby=sessions] tbody tr").count(), 1);
+  await becomes(() => page.locator("[aria-labelledby=sessions] tbody tr").count(), 1);
 });
 
 await test("no page is wider than a phone", async () => {

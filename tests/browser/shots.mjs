@@ -75,6 +75,21 @@ export async function shoot({ browser, server, context }) {
     await door.screenshot({ path: path.join(folder, `setup${suffix}.png`), fullPage: true });
     await stranger.close();
   }
+  const first = await browser.newContext({ timezoneId: "Europe/Berlin" });
+  const account = await first.newPage();
+  await account.goto(fresh.setupLink);
+  await account.fill("#email", "oncall@kestrel.example");
+  await account.fill("#password", "correct horse battery");
+  await account.getByRole("button", { name: "Create account" }).click();
+  await account.getByText("What should we watch?").first().waitFor();
+  for (const [suffix, options] of looks) {
+    const look = await browser.newContext({ ...options, storageState: await first.storageState(), timezoneId: "Europe/Berlin" });
+    const page = await look.newPage();
+    await page.goto(`${fresh.url}/monitors`);
+    await page.screenshot({ path: path.join(folder, `empty${suffix}.png`), fullPage: true });
+    await look.close();
+  }
+  await first.close();
   await fresh.stop();
   target.close();
 }
