@@ -175,7 +175,14 @@ impl App {
             permits: usize::try_from(config.check_permits).unwrap_or(usize::MAX),
             meter: Arc::default(),
         };
-        let engine = Engine::new(writer, commands, outlets.watch, db.clone(), seams.clock.clone());
+        let engine = Engine::new(
+            writer,
+            commands,
+            outlets.watch,
+            db.clone(),
+            seams.clock.clone(),
+            &config.region,
+        );
         let state = web::Data::new(AppState {
             db,
             clock: seams.clock,

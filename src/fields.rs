@@ -33,7 +33,7 @@ impl FieldErrors {
 pub const NAME_MAX: usize = 10_000;
 
 /// What the API shows of things and nobody sets.
-const READ_ONLY: [&str; 26] = [
+const READ_ONLY: [&str; 34] = [
     "id",
     "uuid",
     "ping_url",
@@ -60,6 +60,14 @@ const READ_ONLY: [&str; 26] = [
     "is_active",
     "below_quorum",
     "region_states",
+    "status",
+    "monitors",
+    "silent_seconds",
+    "lost_at",
+    "version",
+    "latency_ms",
+    "clock_ahead_ms",
+    "load",
 ];
 
 /// Takes out of a change what is only shown, so that an object can be sent back as it was read: with the `id` that it has, all of

@@ -57,19 +57,22 @@ pub struct Engine {
     pub(super) watch: Arc<Notify>,
     pub(super) db: Db,
     clock: SharedClock,
+    own_region: Arc<str>,
     pings: Arc<AtomicU64>,
 }
 
 impl Engine {
-    /// A handle over the queues of the writer, the checker and the watcher.
+    /// A handle over the queues of the writer, the checker and the watcher, which checks from `own_region`.
     pub fn new(
         writer: Writer<Ingest>,
         commands: mpsc::UnboundedSender<Command>,
         watch: Arc<Notify>,
         db: Db,
         clock: SharedClock,
+        own_region: &str,
     ) -> Self {
-        Self { writer, commands, watch, db, clock, pings: Arc::default() }
+        let own_region = own_region.into();
+        Self { writer, commands, watch, db, clock, own_region, pings: Arc::default() }
     }
 
     pub(super) async fn write(&self, work: Work) -> Result<Reply> {
@@ -157,7 +160,7 @@ impl Engine {
     /// Checks a monitor now, or waits for the check that is under way, and gives what it found.
     ///
     /// # Errors
-    /// [`EngineError::Conflict`] for paused monitors and heartbeats, which cannot be checked.
+    /// [`EngineError::Conflict`] for paused monitors, heartbeats, and those that only probes check: they cannot be checked from here.
     pub async fn check_now(&self, id: MonitorId) -> Result<CheckResult> {
         self.must_be_checkable(id).await?;
         let (reply, answer) = oneshot::channel();
@@ -181,6 +184,17 @@ impl Engine {
         }
         if watched.monitor.paused {
             return Err(EngineError::Conflict("the monitor is paused; resume it first".to_owned()));
+        }
+        let pace = watched.monitor.settings.target.pace();
+        let regions = pace.map(|pace| &pace.regions[..]).unwrap_or_default();
+        if !regions.is_empty() && !regions.iter().any(|name| **name == *self.own_region) {
+            return Err(EngineError::Conflict(format!(
+                "the monitor is checked from {} and not from this server ({}): its probes check it on time; add {} to its regions to \
+                 check it from here",
+                regions.join(", "),
+                self.own_region,
+                self.own_region
+            )));
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! outage either, a monitor that is down stays so while the silent regions could still make the quorum.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
@@ -45,6 +46,15 @@ impl Quorum {
 }
 
 const MAJORITY: &str = "majority";
+
+impl fmt::Display for Quorum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Majority => f.write_str(MAJORITY),
+            Self::AtLeast(count) => write!(f, "{count}"),
+        }
+    }
+}
 
 impl Serialize for Quorum {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

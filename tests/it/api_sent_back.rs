@@ -63,6 +63,7 @@ async fn whole_objects_are_taken_back() {
             json!({"name": "on call", "steps": [{"after_minutes": 0, "channel_ids": [1]}]}),
         ),
         ("/api/v1/tokens", json!({"name": "ci"})),
+        ("/api/v1/probes", json!({"region": "eu-west"})),
         ("/api/v1/users", json!({"email": "a@example.com", "password": "correct horse"})),
     ] {
         let made = api.admin("POST", path, Some(fields)).await.data(201);

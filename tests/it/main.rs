@@ -34,6 +34,7 @@ mod pages;
 mod pausing;
 mod probe;
 mod probes;
+mod region_pages;
 mod regions;
 mod scarcity;
 mod scheduler;

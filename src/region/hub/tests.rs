@@ -53,7 +53,9 @@ fn a_task_has_the_headers_and_neither_name_nor_other_regions() {
     hub.note(&Command::Watch(monitor(1, &["eu", "us"])));
     let answer = hub.assignments("eu", None, 0).unwrap();
     let text = serde_json::to_string(&answer.watch).unwrap();
-    assert!(text.contains("Bearer secret") && !text.contains("private") && !text.contains("us\""));
+    assert!(
+        text.contains("Bearer secret") && !text.contains("private") && !text.contains("\"us\"")
+    );
     let back: Vec<Task> = serde_json::from_str(&text).unwrap();
     let monitor = back.into_iter().next().unwrap().into_monitor();
     assert_eq!(monitor.settings.target.pace().unwrap().regions, Vec::<String>::new());

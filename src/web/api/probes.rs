@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::{Answer, Id, State};
 use crate::clock::Timestamp;
 use crate::config::parse_region;
-use crate::fields::{Fields, parse_text};
+use crate::fields::{Fields, leave_out_shown, parse_text};
 use crate::region::{Probe, TOKEN_PREFIX};
 use crate::seal;
 use crate::store::{self, probes};
@@ -83,8 +83,9 @@ pub async fn get(state: State, Id(id): Id) -> Answer {
 }
 
 /// `PATCH /probes/{id}`: its name, and whether it may work.
-pub async fn update(state: State, Id(id): Id, Object(map): Object) -> Answer {
+pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer {
     let current = find(&state, id).await?;
+    leave_out_shown(&mut map, &shown(&state, current.clone(), state.clock.now()));
     let mut fields = Fields::new(&map);
     if fields.raw("region").is_some_and(|given| given.as_str() != Some(&current.region)) {
         fields.wrong("region", "cannot be changed; make another probe");

@@ -213,9 +213,11 @@ pub async fn plain_words_of(
 ) -> Result<Option<Html>, PageError> {
     let mut pairs: Vec<(String, String)> =
         form.values().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let many = ["channel_ids", "notify_on", "depends_on"];
+    let many = ["channel_ids", "notify_on", "depends_on", "regions"];
     pairs.retain(|(name, _)| !many.contains(&name.as_str()) && !name.starts_with("assertion_"));
     pairs.extend(ticks.events.iter().map(|event| ("notify_on".to_owned(), event.clone())));
+    pairs.extend(ticks.regions.iter().map(|name| ("regions".to_owned(), name.clone())));
+    pairs.push(("regions_shown".to_owned(), "1".to_owned()));
     let map = monitor_fields::fields(conn, &Input(pairs), kind).await?;
     let told: Vec<String> = channels.iter().filter(|c| c.is_on).map(|c| c.name.clone()).collect();
     let Ok(settings) = Settings::read(&map, kind, None) else { return Ok(None) };

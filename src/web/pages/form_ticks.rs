@@ -22,6 +22,8 @@ pub struct Ticks {
     pub events: Vec<String>,
     /// The monitors that it depends on.
     pub depends_on: Vec<i64>,
+    /// The regions that it is checked from; empty: the server's own.
+    pub regions: Vec<String>,
     /// What must be true of an answer.
     pub assertions: Vec<Row>,
 }
@@ -35,7 +37,8 @@ impl Ticks {
             _ => Vec::new(),
         };
         let (channels, depends_on) = (settings.channel_ids.clone(), settings.depends_on.clone());
-        Self { channels, events, depends_on, assertions }
+        let regions = settings.target.pace().map(|pace| pace.regions.clone()).unwrap_or_default();
+        Self { channels, events, depends_on, regions, assertions }
     }
 
     /// As they were posted.
@@ -45,6 +48,7 @@ impl Ticks {
             channels: Some(channels),
             events: input.all("notify_on").map(str::to_owned).collect(),
             depends_on: input.all("depends_on").filter_map(|id| id.parse().ok()).collect(),
+            regions: input.all("regions").map(str::to_owned).collect(),
             assertions: assertion_rows::posted(input),
         }
     }
@@ -57,6 +61,7 @@ impl Ticks {
     /// Of one that is yet to be made: the default channels, all events.
     pub fn all() -> Self {
         let events = NotifyOn::ALL.iter().map(ToString::to_string).collect();
-        Self { channels: None, events, depends_on: Vec::new(), assertions: Vec::new() }
+        let (depends_on, regions) = (Vec::new(), Vec::new());
+        Self { channels: None, events, depends_on, regions, assertions: Vec::new() }
     }
 }

@@ -267,7 +267,12 @@ async fn impact(
     let planned =
         if planned.is_empty() { "None planned at the time".to_owned() } else { planned.join(", ") };
     let uptime = past.last(&watched.monitor, 30 * 86_400_000);
+    let regions = match &incident.regions[..] {
+        [] => "Not known".to_owned(),
+        names => names.join(", "),
+    };
     let impact = vec![
+        ("Failing from", regions),
         ("Uptime, 30 days", shown(&uptime)),
         ("Down in 30 days", span(uptime.down_ms)),
         ("Maintenance", planned),

@@ -10,6 +10,9 @@ use crate::incident::{Incident, TimelineEntry, TimelineKind};
 use crate::monitor::Cause;
 use crate::notify::{Delivery, DeliveryState};
 
+/// So many regions are named; more are counted.
+const REGIONS_NAMED: usize = 3;
+
 /// What a delivery's channel is called, and its kind for people.
 #[derive(Debug, Clone)]
 pub struct ChannelName {
@@ -258,7 +261,7 @@ fn sent(deliveries: &[Delivery]) -> Metric {
 fn regions(regions: &[String]) -> String {
     match regions {
         [] => String::new(),
-        [one] => format!("seen from {one}"),
+        few if few.len() <= REGIONS_NAMED => format!("seen from {}", few.join(", ")),
         many => format!("seen from {}", plural(many.len(), "region")),
     }
 }

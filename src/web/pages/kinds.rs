@@ -29,6 +29,9 @@ pub const PACE: [(&str, Shape); 6] = [
     ("retry_interval_seconds", Shape::Number),
     ("recovery_checks", Shape::Number),
 ];
+/// Where it is checked from: fields of all checked kinds, in the form where there is a choice.
+pub const REGIONS: [(&str, Shape); 2] =
+    [("regions", Shape::Choices), ("region_quorum", Shape::Number)];
 /// The fields of the kinds that see a certificate.
 pub const CERTIFICATE: [(&str, Shape); 2] =
     [("verify_tls", Shape::Flag), ("tls_expiry_days", Shape::Numbers)];
@@ -49,6 +52,7 @@ pub fn with_pace(form: Form, pace: &Pace) -> Form {
         .with("retries", pace.retries.to_string())
         .with("retry_interval_seconds", pace.retry_interval_seconds.to_string())
         .with("recovery_checks", pace.recovery_checks.to_string())
+        .with("region_quorum", pace.region_quorum.to_string())
 }
 
 /// The rhythm of a monitor that is yet to be made.

@@ -46,7 +46,9 @@ mod new_channel;
 mod open_incidents;
 pub mod ping_log;
 mod plain_words;
+pub mod probes;
 pub mod profile;
+pub mod regions;
 pub mod row;
 pub mod runs;
 mod self_check;
@@ -197,6 +199,7 @@ pub fn routes(config: &mut ServiceConfig) {
                 .route(get().to(maintenance::delete_page))
                 .route(post().to(maintenance::delete)),
         )
+        .configure(probe_routes)
         .configure(settings_routes)
         .service(
             resource("/settings/tokens")
@@ -210,6 +213,22 @@ pub fn routes(config: &mut ServiceConfig) {
             .wrap(from_fn(authenticate))
             .wrap(from_fn(head_as_get)),
     );
+}
+
+fn probe_routes(config: &mut ServiceConfig) {
+    config
+        .service(resource("/probes").route(get().to(probes::page)).route(post().to(probes::create)))
+        .route("/probes/{id}/enabled", post().to(probes::set_enabled))
+        .service(
+            resource("/probes/{id}/rotate")
+                .route(get().to(probes::rotate_page))
+                .route(post().to(probes::rotate)),
+        )
+        .service(
+            resource("/probes/{id}/delete")
+                .route(get().to(probes::delete_page))
+                .route(post().to(probes::delete)),
+        );
 }
 
 fn settings_routes(config: &mut ServiceConfig) {

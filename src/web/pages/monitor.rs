@@ -12,6 +12,7 @@ use super::error::{Page, PageError, show};
 use super::heartbeat;
 use super::kinds::what_and_how;
 use super::monitor_head::{Head, head};
+use super::regions::RegionList;
 use super::row;
 use super::status::Shown;
 use super::text::{Html, millis, plural, span};
@@ -116,6 +117,7 @@ struct MonitorPage {
     checks: Vec<CheckLine>,
     failed_only: bool,
     failing: Vec<(String, String)>,
+    regions: RegionList,
     certificate: Option<CertificateCard>,
     rule: String,
 }
@@ -193,6 +195,7 @@ async fn checked_page(
         checks: latest.iter().map(|stored| CheckLine::of(stored, scale, viewer)).collect(),
         failed_only,
         failing: failing(watched),
+        regions: RegionList::of(watched, viewer),
         certificate: CertificateCard::of(watched, viewer),
         rule: match target {
             Target::Http(spec) => format!("{} {}", passes(spec), rule(pace)),

@@ -31,7 +31,7 @@ const HTTP: [(&str, Shape); 8] = [
     ("follow_redirects", Shape::Flag),
 ];
 /// The words that people know the fields by.
-pub const LABELS: [(&str, &str); 31] = [
+pub const LABELS: [(&str, &str); 33] = [
     ("url", "The URL"),
     ("name", "The name"),
     ("tags", "The list of tags"),
@@ -63,6 +63,8 @@ pub const LABELS: [(&str, &str); 31] = [
     ("type", "The type"),
     ("expected_value", "The expected value"),
     ("resolver", "The DNS server"),
+    ("regions", "The choice of regions"),
+    ("region_quorum", "The number of regions that must agree"),
 ];
 
 /// The form of a monitor as it is set.
@@ -151,6 +153,10 @@ pub async fn fields(
     }
     if kind != Kind::Heartbeat {
         map.append(&mut input.to_json(&kinds::PACE));
+        // Without the choice in the form what is set stays.
+        if !input.get("regions_shown").is_empty() {
+            map.append(&mut input.to_json(&kinds::REGIONS));
+        }
         map.insert("url".to_owned(), kinds::url(kind, input));
         if let Ok(seconds) = input.get("interval_choice").parse::<u32>() {
             map.insert("check_interval_seconds".to_owned(), json!(seconds));

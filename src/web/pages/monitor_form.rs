@@ -16,6 +16,7 @@ use super::kinds::{self, kind_of_pasted, url};
 use super::live_test::LiveTest;
 use super::monitor_fields::{LABELS, form_of, new_form};
 use super::new_channel::{self, NewKind};
+use super::regions::RegionChoice;
 use super::status::Shown;
 use super::text::{Html, plural};
 use super::visit::{Shell, Visit, see_other};
@@ -48,6 +49,7 @@ struct FormPage {
     /// The other monitors, those that it depends on marked.
     others: Vec<Choice>,
     known_tags: Vec<String>,
+    regions: RegionChoice,
     folds: FoldWords,
     zones: Vec<&'static str>,
     meaning: String,
@@ -263,6 +265,7 @@ pub async fn show_form(
         events,
         others,
         known_tags: monitors::tags(conn).await?,
+        regions: RegionChoice::of(conn, &visit.state.region, &ticks.regions).await?,
         new_kinds,
         test,
         plain_words,

@@ -54,7 +54,8 @@ fn checked(words: Words, target: &Target, region: &str) -> Words {
     };
     let Some(pace) = target.pace() else { return words };
     let every = seconds(pace.check_interval_seconds);
-    let words = words.say(" every ").bold(every).say(" from ").bold(region).say(". When it fails ");
+    let from = if pace.regions.is_empty() { region.to_owned() } else { pace.regions.join(", ") };
+    let words = words.say(" every ").bold(every).say(" from ").bold(from).say(". When it fails ");
     match pace.retries {
         0 => words.bold("once"),
         n => {

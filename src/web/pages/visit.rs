@@ -11,7 +11,7 @@ use super::error::{Page, PageError};
 use super::text::{Viewer, count};
 use crate::account::{Permission, Principal};
 use crate::monitor::Status;
-use crate::store::{incidents, monitors};
+use crate::store::{incidents, monitors, probes};
 use crate::web::error::ApiError;
 use crate::web::state::AppState;
 
@@ -114,6 +114,7 @@ impl Visit {
         let by_status = monitors::count_by_status(&mut reader.conn()).await?;
         let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
         let open = incidents::count(&mut reader.conn(), unresolved).await?;
+        let probes = probes::count(&mut reader.conn()).await?;
         let down = by_status.iter().find(|(status, _)| *status == Status::Down);
         let monitors: i64 = by_status.iter().map(|(_, n)| n).sum();
         Ok(Shell {
@@ -126,6 +127,7 @@ impl Visit {
             is_admin: self.who.role.may(Permission::Administer),
             monitors: count(usize::try_from(monitors).unwrap_or_default()),
             open_incidents: count(usize::try_from(open).unwrap_or_default()),
+            probes: count(usize::try_from(probes).unwrap_or_default()),
             viewer: self.viewer,
         })
     }
@@ -189,6 +191,8 @@ pub struct Shell {
     pub monitors: String,
     /// How many incidents are open.
     pub open_incidents: String,
+    /// How many probes there are.
+    pub probes: String,
     /// When and where it is looked at.
     pub viewer: Viewer,
 }
@@ -227,6 +231,7 @@ impl Shell {
             "maintenance" => "Maintenance",
             "channels" => "Channels",
             "escalation" => "Escalation",
+            "probes" => "Probes",
             "settings" => "Settings",
             _ => "Monitors",
         }

@@ -1,0 +1,148 @@
+//! The pages of probes and regions as a browser without script uses them, and who may do what.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+use watchbell::account::Role;
+
+use crate::support::api::{Answer, Api, START};
+use crate::support::person::Person;
+
+fn has(answer: &Answer, wanted: &[&str]) {
+    for words in wanted {
+        assert!(answer.text.contains(words), "{words} in {}", answer.text);
+    }
+}
+
+/// The token that a page shows.
+fn token_in(answer: &Answer) -> String {
+    let (_, after) = answer.text.split_once("<code id=\"secret\">").unwrap();
+    after.split('<').next().unwrap().to_owned()
+}
+
+async fn poll(api: &Api, token: &str) -> u16 {
+    let load = json!({"monitors": 0, "in_flight": 0, "waiting": 0, "spooled": 0, "dropped": 0,
+        "lateness_p99_ms": 0});
+    let body = json!({"version": 1, "instance": "0198c0de-0000-7000-8000-000000000001",
+        "program": "9.9.9", "epoch": null, "revision": 0, "clock": START.0, "latency_ms": 3,
+        "wait_seconds": 0, "load": load});
+    Api::answer(api.request("POST", "/api/probe/v1/poll").bearer_auth(token).json(&body))
+        .await
+        .status
+        .as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
+    let api = Api::start().await;
+    let admin = Person::made(&api, "admin@example.com", Role::Admin).await;
+    has(&admin.get("/probes").await, &["This server", "New probe", "from this server alone"]);
+    let wrong = admin.post("/probes", &[("region", "local"), ("name", "")]).await;
+    assert_eq!(wrong.status, 422);
+    has(&wrong, &["The region is the server", "value=\"local\""]);
+
+    let made = admin.post("/probes", &[("region", "eu-west"), ("name", "fra-1")]).await;
+    assert_eq!(made.status, 201);
+    has(&made, &["Copy the token of fra-1 now", "Never came", "watchbell probe --server"]);
+    let token = token_in(&made);
+    assert_eq!(poll(&api, &token).await, 200);
+    let listed = admin.get("/probes").await;
+    has(&listed, &["fra-1", "Online", "9.9.9", "0 monitors"]);
+    assert!(!listed.text.contains(&token), "shown once");
+
+    has(&admin.get("/probes/1/rotate").await, &["Give fra-1 a new token?"]);
+    let rotated = admin.post("/probes/1/rotate", &[]).await;
+    assert_eq!(poll(&api, &token).await, 401);
+    let token = token_in(&rotated);
+    assert_eq!(poll(&api, &token).await, 200);
+    has(&admin.post("/probes/1/enabled", &[("enabled", "0")]).await, &["Disabled"]);
+    assert_eq!(poll(&api, &token).await, 403);
+    has(&admin.post("/probes/1/enabled", &[("enabled", "1")]).await, &["Online"]);
+
+    let fields = json!({"regions": ["local", "eu-west"]});
+    let id = api.monitor(fields).await;
+    has(&admin.get("/probes/1/delete").await, &["Delete the probe fra-1?"]);
+    let used = admin.post("/probes/1/delete", &[]).await;
+    assert_eq!(used.status, 409);
+    has(&used, &["1 monitor is checked from eu-west"]);
+    let path = format!("/api/v1/monitors/{id}");
+    api.admin("DELETE", &path, None).await;
+    let gone = admin.post("/probes/1/delete", &[]).await;
+    assert_eq!(gone.status, 200);
+    assert!(!gone.text.contains("fra-1"));
+    assert_eq!(poll(&api, &token).await, 401);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_admin_changes_probes_and_only_from_our_own_pages() {
+    let api = Api::start().await;
+    let admin = Person::made(&api, "admin@example.com", Role::Admin).await;
+    admin.post("/probes", &[("region", "eu-west")]).await;
+    for (role, email) in [(Role::Viewer, "v@example.com"), (Role::Editor, "e@example.com")] {
+        let person = Person::made(&api, email, role).await;
+        let page = person.get("/probes").await;
+        has(&page, &["eu-west"]);
+        assert!(!page.text.contains("New probe") && !page.text.contains("/probes/1/rotate"));
+        for path in ["/probes", "/probes/1/enabled", "/probes/1/rotate", "/probes/1/delete"] {
+            assert_eq!(person.post(path, &[("region", "x")]).await.status, 403, "{role} {path}");
+        }
+    }
+    let foreign =
+        admin.request("POST", "/probes/1/delete").header("origin", "https://evil.example");
+    let foreign = foreign.header("sec-fetch-site", "cross-site").form(&[("x", "y")]);
+    assert_eq!(Api::answer(foreign).await.status, 403);
+    let left = api.admin("GET", "/api/v1/probes", None).await.data(200);
+    assert_eq!(left.as_array().unwrap().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_are_chosen_in_the_form_and_stand_on_the_page() {
+    let api = Api::start().await;
+    let editor = Person::made(&api, "e@example.com", Role::Editor).await;
+    let form = editor.get("/monitors/new?type=http").await;
+    assert!(!form.text.contains("name=\"regions\""), "there is nothing to choose");
+    for region in ["eu-west", "us-east"] {
+        api.admin("POST", "/api/v1/probes", Some(json!({"region": region}))).await.data(201);
+    }
+    has(&editor.get("/monitors/new?type=tcp").await, &["name=\"regions\" value=\"us-east\""]);
+    let beat = editor.get("/monitors/new?type=heartbeat").await;
+    assert!(!beat.text.contains("name=\"regions\""), "a heartbeat is not checked");
+
+    let url = api.silent.clone();
+    let pairs = |quorum: &'static str| {
+        vec![
+            ("type", "http"),
+            ("url", url.as_str()),
+            ("regions_shown", "1"),
+            ("regions", "eu-west"),
+            ("regions", "us-east"),
+            ("region_quorum", quorum),
+        ]
+    };
+    let wrong = editor.post("/monitors", &pairs("3")).await;
+    assert_eq!(wrong.status, 422);
+    has(&wrong, &["The number of regions that must agree is 3", "value=\"us-east\" checked"]);
+    let page = editor.post("/monitors", &pairs("1")).await;
+    has(&page, &["down when 1 of 2 say so", "eu-west", "none yet"]);
+    let shown = api.admin("GET", "/api/v1/monitors/1", None).await.data(200);
+    assert_eq!(shown["regions"], json!(["eu-west", "us-east"]));
+    assert_eq!(shown["region_quorum"], 1);
+    has(
+        &editor.get("/monitors/1/edit").await,
+        &["value=\"eu-west\" checked", "<option selected>1</option>", "1 must agree"],
+    );
+    // It is checked from elsewhere: nobody waits for a check that does not come.
+    let refused = api.admin("POST", "/api/v1/monitors/1/check", None).await.problem(409);
+    assert!(
+        refused["detail"].as_str().unwrap().contains("eu-west, us-east and not from this server")
+    );
+
+    // A form without the choice keeps it; without a tick it is checked from here.
+    editor.post("/monitors/1", &[("url", &url), ("name", "kept")]).await;
+    let kept = api.admin("GET", "/api/v1/monitors/1", None).await.data(200);
+    assert_eq!((&kept["name"], &kept["regions"]), (&json!("kept"), &shown["regions"]));
+    editor.post("/monitors/1", &[("url", &url), ("regions_shown", "1")]).await;
+    let own = api.admin("GET", "/api/v1/monitors/1", None).await.data(200);
+    assert_eq!((&own["regions"], &own["region_states"]), (&json!(["local"]), &json!([])));
+    let whole: Value = own.clone();
+    api.admin("PATCH", "/api/v1/monitors/1", Some(whole)).await.data(200);
+}
