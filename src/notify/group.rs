@@ -126,8 +126,7 @@ fn last_summary(queued: &[Queued]) -> Option<Timestamp> {
 
 /// Until when the alerts of a monitor wait because it flaps; `None` when it does not.
 ///
-/// A fourth change that is good news waits too: were it told, and then that the monitor flaps and what became of it, an hour of
-/// flapping would be five messages.
+/// The first four changes are always told at once: that an outage is over must not wait for what may come of it.
 fn flapping_until(run: &[Waiting], queued: &[Queued]) -> Option<Timestamp> {
     let first = run.first()?;
     let is_change = |event| {
@@ -144,8 +143,7 @@ fn flapping_until(run: &[Waiting], queued: &[Queued]) -> Option<Timestamp> {
     let since = last.created_at.plus_ms(-FLAPPING_MS);
     let recent: Vec<_> = changes.iter().filter(|one| one.created_at >= since).collect();
     let count = recent.len();
-    let is_about_to = count + 1 == FLAPPING && last.event == AlertEvent::MonitorUp;
-    if count < FLAPPING && !is_about_to {
+    if count < FLAPPING {
         return None;
     }
     let lasted_ms = last.created_at.since(recent.first()?.created_at);
