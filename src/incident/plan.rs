@@ -168,8 +168,19 @@ impl Planner<'_> {
                 .with_line(regions::failing_line(self.routing.tally.as_ref()));
             message.lines.extend(holds_line(&self.routing.dependants));
             self.notify(AlertEvent::MonitorDown, self.routing.channel_ids.clone(), message, true);
+            self.tell_who_has_it(cause);
         }
         false
+    }
+
+    /// An outage that was held may have been acknowledged meanwhile: who hears of it now hears that too, and no machine pages for it.
+    fn tell_who_has_it(&mut self, cause: &Cause) {
+        let Some(incident) = self.routing.incident else { return };
+        let Some(by) = incident.acknowledged_by.as_deref() else { return };
+        let incident = Incident { cause: cause.clone(), ..incident.clone() };
+        let message = Message::acknowledged(Some(self.monitor), &incident, by, self.now);
+        let channel_ids = self.routing.channel_ids.clone();
+        self.notify(AlertEvent::IncidentAcknowledged, channel_ids, message, true);
     }
 
     fn recovered(&mut self, started_at: Timestamp) {

@@ -501,6 +501,21 @@ async fn a_policy_that_is_used_cannot_be_removed() {
     scene.app.stop().await;
 }
 
+#[tokio::test]
+async fn a_policy_whose_step_lost_its_channels_can_be_sent_back_as_it_was_read() {
+    let scene = Scene::new().await;
+    let policy = scene.policy(&[(0, &[0]), (5, &[1])], json!({})).await;
+    scene.app.delete(&format!("/channels/{}", scene.channels[0])).await;
+    let address = format!("/escalation-policies/{policy}");
+    let mut shown = scene.app.get(&address).await;
+    assert_eq!(shown["steps"][0]["channel_ids"], json!([]));
+    shown["name"] = json!("Second");
+    assert_eq!(scene.app.patch(&address, shown.clone()).await, shown);
+    let changed = json!({"steps": [{"after_minutes": 0, "channel_ids": []}]});
+    scene.app.api("PATCH", &address, changed).await.problem(422);
+    scene.app.stop().await;
+}
+
 /// The link in the alert that a Slack channel got.
 async fn link_in_slack(slack: &Stub) -> String {
     let alert = slack.wait_for(1).await.remove(0).json();

@@ -48,6 +48,31 @@ async fn still_down_when_the_window_is_ended_alerts_after_a_fresh_failing_check(
 }
 
 #[tokio::test]
+async fn what_was_acknowledged_inside_a_window_is_told_after_it_with_who_has_it() {
+    let (app, target, receiver) = (spawn_app().await, Stub::start().await, Stub::start().await);
+    app.webhook(&receiver).await;
+    let id = app.monitor(&target, json!({"retries": 0})).await;
+    app.results(id, 1).await;
+    let window = window(&app, json!({"monitor_ids": [id]})).await;
+    target.answer(500, "");
+    app.checks(id, 1).await;
+    app.until(id, |w| w.state.status == Status::Down).await;
+    let incident = app.get("/incidents?state=open").await[0]["id"].clone();
+    let taken = app.post(&format!("/incidents/{incident}/acknowledge")).await;
+    let by = taken["acknowledged_by"].as_str().unwrap();
+    assert!(app.deliveries().await.is_empty(), "nobody was told, so nobody is told who has it");
+    app.post(&format!("/maintenance-windows/{window}/end")).await;
+    let texts = receiver.wait_for_texts(2).await;
+    assert!(texts[0].contains("is DOWN\nStatus: 500"), "{texts:?}");
+    assert!(texts[1].contains(&format!("is acknowledged by {by}\nStatus: 500")), "{texts:?}");
+    target.answer(200, "");
+    app.checks(id, 1).await;
+    assert!(receiver.wait_for_texts(3).await[2].contains("back online"));
+    app.stop().await;
+    assert_eq!(receiver.count(), 3);
+}
+
+#[tokio::test]
 async fn a_window_that_runs_out_lets_go_too() {
     let (app, target, receiver) = (spawn_app().await, Stub::start().await, Stub::start().await);
     app.webhook(&receiver).await;

@@ -47,7 +47,10 @@ pub async fn update(state: State, Id(id): Id, Object(map): Object) -> Answer {
     let channels = all_channels(&state).await?;
     let edit = |current: &EscalationPolicy| {
         let mut map = map.clone();
-        leave_out_shown(&mut map, &shown::escalation_policy(current, &channels));
+        let shown = shown::escalation_policy(current, &channels);
+        leave_out_shown(&mut map, &shown);
+        // A step that has lost its channels is shown with none: sent back as it was read, it is no change.
+        map.retain(|name, value| name != "steps" || shown.get(name) != Some(value));
         EscalationPolicy::read(&map, Some(current)).map_err(EngineError::Invalid)
     };
     let changed = state.engine.update_policy(id, edit).await.map_err(no_policy)?;
