@@ -68,7 +68,7 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     api.admin("DELETE", &path, None).await;
     let gone = admin.post("/probes/1/delete", &[]).await;
     assert_eq!(gone.status, 200);
-    assert!(!gone.text.contains("fra-1"));
+    assert!(!gone.text.contains("/probes/1/rotate"));
     assert_eq!(poll(&api, &token).await, 401);
 }
 

@@ -10,9 +10,6 @@ use crate::incident::{Incident, TimelineEntry, TimelineKind};
 use crate::monitor::Cause;
 use crate::notify::{Delivery, DeliveryState};
 
-/// So many regions are named; more are counted.
-const REGIONS_NAMED: usize = 3;
-
 /// What a delivery's channel is called, and its kind for people.
 #[derive(Debug, Clone)]
 pub struct ChannelName {
@@ -261,7 +258,7 @@ fn sent(deliveries: &[Delivery]) -> Metric {
 fn regions(regions: &[String]) -> String {
     match regions {
         [] => String::new(),
-        few if few.len() <= REGIONS_NAMED => format!("seen from {}", few.join(", ")),
+        few if few.len() <= 3 => format!("seen from {}", few.join(", ")),
         many => format!("seen from {}", plural(many.len(), "region")),
     }
 }
