@@ -204,11 +204,7 @@ impl Sender {
     /// Claims what is due and starts sending it. Gives the moment to look again.
     async fn send_due(&self, done: &mpsc::Sender<Outcome>) -> store::Result<Timestamp> {
         let now = self.0.clock.now();
-        together::arrange(&self.0.db, now).await?;
-        let mut reader = self.0.db.read().await?;
-        let heads = store::outbox::claimable(&mut reader.conn(), now, PER_CHANNEL as i64).await?;
-        let next = store::outbox::next_due(&mut reader.conn(), now).await?;
-        drop(reader);
+        let (heads, next) = self.heads(now).await?;
         let chosen = self.0.in_flight.with_room(&heads);
         if !chosen.is_empty() {
             let until = now.plus_ms(LEASE_MS);
@@ -221,6 +217,26 @@ impl Sender {
         }
         let poll = now.plus_ms(POLL_MS);
         Ok(next.map_or(poll, |next| next.min(poll)))
+    }
+
+    /// What may be claimed now, and when something is due next.
+    ///
+    /// They are read before it is decided which alerts wait or become one, and read again when that changed something: else one that
+    /// is queued in between would be claimed without having been looked at.
+    async fn heads(
+        &self,
+        now: Timestamp,
+    ) -> store::Result<(Vec<(i64, ChannelId)>, Option<Timestamp>)> {
+        loop {
+            let mut reader = self.0.db.read().await?;
+            let conn = &mut reader.conn();
+            let heads = store::outbox::claimable(conn, now, PER_CHANNEL as i64).await?;
+            let next = store::outbox::next_due(conn, now).await?;
+            drop(reader);
+            if !together::arrange(&self.0.db, now).await? {
+                return Ok((heads, next));
+            }
+        }
     }
 
     fn start(&self, claimed: Claimed, done: mpsc::Sender<Outcome>) {

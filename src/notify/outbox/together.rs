@@ -12,7 +12,9 @@ use crate::store::{self, Db};
 
 /// Decides about all that waits for channels that people read, and writes what was decided in one transaction: a kill leaves
 /// either the alerts one by one or their summaries.
-pub(super) async fn arrange(db: &Db, now: Timestamp) -> store::Result<()> {
+///
+/// Gives whether anything was written.
+pub(super) async fn arrange(db: &Db, now: Timestamp) -> store::Result<bool> {
     let mut reader = db.read().await?;
     let conn = &mut reader.conn();
     let mut channels: BTreeMap<ChannelId, (usize, Vec<Candidate>)> = BTreeMap::new();
@@ -43,7 +45,11 @@ pub(super) async fn arrange(db: &Db, now: Timestamp) -> store::Result<()> {
         }
     }
     drop(reader);
-    if orders.is_empty() { Ok(()) } else { carry_out(db, orders, now).await }
+    let has_orders = !orders.is_empty();
+    if has_orders {
+        carry_out(db, orders, now).await?;
+    }
+    Ok(has_orders)
 }
 
 /// What was decided.
