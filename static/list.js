@@ -310,7 +310,9 @@
   form.addEventListener("focusin", (event) => row(event.target) && (lastRow = row(event.target).id));
   const help = $("#keys-help");
   if (help) help.addEventListener("close", () => {
-    const tr = document.activeElement === document.body && lastRow && document.getElementById(lastRow);
+    // The browser takes the focus out of a closed dialog only when it draws next.
+    const isLost = document.activeElement === document.body || help.contains(document.activeElement);
+    const tr = isLost && lastRow && document.getElementById(lastRow);
     if (tr) link(tr).focus();
   });
   function move(step) {
