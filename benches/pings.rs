@@ -27,8 +27,8 @@ const ROWS_A_COMMIT: usize = 100;
 /// What one round of requests came to.
 struct Round {
     per_second: f64,
-    p50_us: u128,
-    p99_us: u128,
+    p50_us: u32,
+    p99_us: u32,
 }
 
 fn main() {
@@ -65,7 +65,7 @@ async fn run() {
     );
     println!("SQLite floor   {floor:>9.0} rows/s at {ROWS_A_COMMIT} rows a FULL commit");
     println!("pings / bare handler  {:>5.1} %", 100.0 * ping.per_second / bare.per_second);
-    println!("p99 / bare p99        {:>5.1}", ping.p99_us as f64 / bare.p99_us as f64);
+    println!("p99 / bare p99        {:>5.1}", f64::from(ping.p99_us) / f64::from(bare.p99_us));
     println!("pings / SQLite floor  {:>5.1} %", 100.0 * ping.per_second / floor);
     println!("memory after each round of pings, MB, clients included: {}", memory.join(", "));
     stop.cancel();
@@ -129,7 +129,7 @@ async fn client(
     paths: Arc<Vec<String>>,
     first: usize,
     done: Arc<AtomicBool>,
-) -> Vec<u128> {
+) -> Vec<u32> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut latencies = Vec::new();
@@ -150,7 +150,7 @@ async fn client(
                 break;
             }
         }
-        latencies.push(begun.elapsed().as_micros());
+        latencies.push(u32::try_from(begun.elapsed().as_micros()).unwrap());
         assert!(answer.starts_with(b"HTTP/1.1 200"));
     }
     latencies
