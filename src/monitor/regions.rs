@@ -172,6 +172,8 @@ pub(super) fn checked(
         state.last_check = Some(LastCheck::of(result));
     }
     match outcome(state, rule, now) {
+        // What was found long ago says nothing of now: it is `mend` that fills the history with it.
+        Outcome::Undecided if now.since(result.started_at) >= rule.fresh_ms => {}
         Outcome::Undecided => enter_gap(state, result.started_at, facts),
         Outcome::Down => {
             went_down(state, result, rule, now, facts);
