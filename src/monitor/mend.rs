@@ -18,7 +18,9 @@ pub fn warm_up_ms(rule: Rule<'_>, pace: &Pace) -> i64 {
 
 /// The part of a gap that results which began within `came` can say something about, if there is one.
 pub fn part(gap: Span, came: Span, rule: Rule<'_>) -> Option<Span> {
-    let (from, until) = (gap.0.max(came.0), gap.1.min(came.1.plus_ms(rule.fresh_ms)));
+    // A word counts for a while, and with one more those from before may be enough.
+    let from = gap.0.max(came.0.plus_ms(-rule.fresh_ms));
+    let until = gap.1.min(came.1.plus_ms(rule.fresh_ms));
     (from < until).then_some((from, until))
 }
 

@@ -216,8 +216,8 @@ async fn lost_probes_are_told_once_each_and_the_state_stands() {
     let text = world.told()[0]["text"].as_str().unwrap().to_owned();
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "🟠 *2 probes* are lost");
-    assert!(lines[1].starts_with("Probe eu-west (region eu-west): No contact for 1m 3"), "{text}");
-    assert!(lines[2].starts_with("Probe us-east (region us-east): No contact for 1m 3"), "{text}");
+    assert!(lines[1].starts_with("Probe eu-west (region eu-west): No contact for "), "{text}");
+    assert!(lines[2].starts_with("Probe us-east (region us-east): No contact for "), "{text}");
     assert!(lines[3].starts_with("2 monitors are checked from these places; silence"), "{text}");
     assert_eq!(world.told()[0]["incident"], Value::Null);
     // Fresh is what is younger than two intervals, the timeout and 30 s: 160 s.

@@ -11,9 +11,11 @@ use crate::monitor::{CheckResult, Verdict};
 /// The longest time that is drawn, in ms: of a longer incident its beginning.
 const LONGEST_MS: i64 = 6 * 3_600_000;
 /// What is shown before and after it, in ms, at the least.
-const MARGIN_MS: i64 = 60_000;
+const MARGIN_MS: i64 = 30_000;
 /// Marks of a lane at most; of more, those that are near each other are one, and a failure among them shows.
 const MARKS: i64 = 60;
+/// A time, in ms, whose quarters need seconds to be told apart.
+const SHORT_MS: i64 = 600_000;
 /// The height of a lane, and of a line of words.
 const LANE: usize = 22;
 const WORDS: usize = 15;
@@ -107,11 +109,16 @@ pub fn lanes(results: &[CheckResult], incident: &Incident, viewer: Viewer) -> Op
     Some(Lanes {
         regions: by_region.keys().map(|region| (*region).to_owned()).collect(),
         svg: Html(svg),
-        x: (0..=4).map(|n| viewer.hour(from.plus_ms(length * n / 4))).collect(),
+        x: (0..=4).map(|n| axis_words(from.plus_ms(length * n / 4), length, viewer)).collect(),
         summary: format!("{}.", parts.join("; ")),
         rows,
         is_cut: incident.resolved_at.unwrap_or(viewer.now) > to,
     })
+}
+
+/// A time on the horizontal axis; with seconds when the minutes would be the same.
+fn axis_words(at: Timestamp, length: i64, viewer: Viewer) -> String {
+    if length < SHORT_MS { viewer.clock(at) } else { viewer.hour(at) }
 }
 
 fn mark(svg: &mut String, x: f64, y: usize, failed: bool) {
