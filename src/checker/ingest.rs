@@ -9,10 +9,11 @@ mod edit;
 mod escalate;
 mod incoming;
 mod known;
+mod late;
 mod probes;
 mod region;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -21,7 +22,7 @@ use tokio::sync::{Notify, broadcast, mpsc};
 
 pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
-pub use self::probes::ProbeNews;
+pub use self::probes::{LostProbe, ProbeNews};
 pub use self::region::RegionNews;
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
@@ -258,13 +259,15 @@ struct Group<'a> {
     now: Timestamp,
     known: Known,
     dirty: BTreeSet<MonitorId>,
-    /// The windows that may cover what the group is about. Read when first needed.
-    windows: Option<Vec<MaintenanceWindow>>,
+    /// The windows that may cover what the group is about, since when. Read when first needed.
+    windows: Option<(Timestamp, Vec<MaintenanceWindow>)>,
     /// The enabled channels: number, and whether a default one. Read when first needed.
     channels: Option<Vec<(i64, bool)>>,
     results: Vec<NewResult>,
     pings: Vec<NewPing>,
     changes: Vec<(MonitorId, StatusChange)>,
+    /// When the checks began whose results may fill gaps in the history: of each monitor the first and the last.
+    late: BTreeMap<MonitorId, (Timestamp, Timestamp)>,
     deliveries: Vec<NewDelivery>,
     effects: Effects,
 }
@@ -320,22 +323,29 @@ impl<'a> Group<'a> {
             results: Vec::new(),
             pings: Vec::new(),
             changes: Vec::new(),
+            late: BTreeMap::new(),
             deliveries: Vec::new(),
             effects: Effects::default(),
         })
     }
 
     async fn need_windows(&mut self, conn: &mut Conn<'_>) -> Result<()> {
-        if self.windows.is_none() {
-            let since = self.now.plus_ms(-CHECK_MAX_MS);
-            self.windows = Some(crate::store::windows::ending_after(conn, since).await?);
+        self.need_windows_since(conn, self.now).await
+    }
+
+    /// The same for what began at `since`, which may be long ago.
+    async fn need_windows_since(&mut self, conn: &mut Conn<'_>, since: Timestamp) -> Result<()> {
+        let since = since.min(self.now.plus_ms(-CHECK_MAX_MS));
+        if self.windows.as_ref().is_none_or(|(known, _)| *known > since) {
+            let windows = crate::store::windows::ending_after(conn, since).await?;
+            self.windows = Some((since, windows));
         }
         Ok(())
     }
 
     /// The window that covers a monitor at `at`; to be asked after [`Group::need_windows`].
     fn window_of(&self, monitor: &Monitor, at: Timestamp) -> Option<&MaintenanceWindow> {
-        let windows = self.windows.as_deref().unwrap_or_default();
+        let (_, windows) = self.windows.as_ref()?;
         active_window(windows, monitor.id, &monitor.settings.tags, at)
     }
 

@@ -18,8 +18,9 @@ use super::queue::{Limits, Plan, Queue};
 use super::record::{COMPANY, Ended, Recorded, Recorder, Records};
 use super::slot::{Phase, Slot};
 use crate::clock::{SharedClock, Timestamp};
+use crate::monitor::schedule::{self, Seat};
 use crate::monitor::state::State;
-use crate::monitor::{CheckResult, Monitor, MonitorId, Pace, schedule};
+use crate::monitor::{CheckResult, Monitor, MonitorId, Pace};
 use crate::probe::Checks;
 use crate::store::monitors::Watched;
 
@@ -145,10 +146,14 @@ impl Loop {
         let watched: Vec<Watched> = watched.into_iter().filter_map(here).collect();
         let checked: Vec<_> = watched
             .iter()
-            .filter_map(|w| Some((w.monitor.id, w.monitor.settings.target.pace()?, &w.state)))
+            .filter_map(|w| {
+                let pace = w.monitor.settings.target.pace()?;
+                Some((w.monitor.id, (Seat::new(w.monitor.id, pace, region), pace, &w.state)))
+            })
             .collect();
+        let (ids, seats): (Vec<MonitorId>, Vec<_>) = checked.into_iter().unzip();
         let due: HashMap<MonitorId, Timestamp> =
-            checked.iter().map(|(id, ..)| *id).zip(schedule::due_at_start(&checked, now)).collect();
+            ids.into_iter().zip(schedule::due_at_start(&seats, now)).collect();
         for Watched { monitor, state } in watched {
             if let Some(due) = due.get(&monitor.id) {
                 // Nothing is being confirmed: what was cut off at the stop begins anew.
@@ -246,7 +251,8 @@ impl Loop {
             Command::WatchSoon(monitor) => {
                 let spread_ms = schedule::spread_ms(self.slots.len());
                 let pace = monitor.settings.target.pace();
-                let due = pace.map(|pace| schedule::soon(monitor.id, pace, spread_ms, now));
+                let due = pace
+                    .map(|pace| schedule::soon(self.seat(monitor.id, pace), pace, spread_ms, now));
                 self.watch(monitor, due.unwrap_or(now), false);
             }
             Command::Forget(id) => self.forget(id),
@@ -267,9 +273,13 @@ impl Loop {
         }
     }
 
+    fn seat(&self, id: MonitorId, pace: &Pace) -> Seat {
+        Seat::new(id, pace, &self.means.region)
+    }
+
     /// Plans every check that does not run anew. A clock that was set back would else leave all of them in a far future.
     fn replan(&mut self, now: Timestamp) {
-        self.replan_by(now, |id, pace| schedule::next_planned(id, pace, now));
+        self.replan_by(now, |seat, pace| schedule::next_planned(seat, pace, now));
     }
 
     /// Brings every check forward. Those that run now are no fresh look, so theirs come again.
@@ -278,17 +288,21 @@ impl Loop {
         for slot in self.slots.values_mut() {
             slot.again = !matches!(slot.phase, Phase::Planned);
         }
-        self.replan_by(now, |id, pace| schedule::soon(id, pace, spread_ms, now));
+        self.replan_by(now, |seat, pace| schedule::soon(seat, pace, spread_ms, now));
     }
 
     /// Plans the checks that do not run anew: at once where somebody waits for the result, else when `due` says.
-    fn replan_by(&mut self, now: Timestamp, due: impl Fn(MonitorId, &Pace) -> Timestamp) {
+    fn replan_by(&mut self, now: Timestamp, due: impl Fn(Seat, &Pace) -> Timestamp) {
         let planned = self.slots.iter().filter(|(_, slot)| matches!(slot.phase, Phase::Planned));
         let plans: Vec<_> = planned
             .filter_map(|(id, slot)| {
                 let pace = slot.monitor.settings.target.pace()?;
                 let is_awaited = !slot.waiters.is_empty();
-                Some((*id, if is_awaited { now } else { due(*id, pace) }, is_awaited))
+                Some((
+                    *id,
+                    if is_awaited { now } else { due(self.seat(*id, pace), pace) },
+                    is_awaited,
+                ))
             })
             .collect();
         for (id, due, is_urgent) in plans {
@@ -348,9 +362,10 @@ impl Loop {
             return;
         }
         let routine_began = Some(result.started_at).filter(|_| !slot.was_urgent);
-        let next = schedule::next_due(id, pace, &state, routine_began, at);
+        let seat = Seat::new(id, pace, &self.means.region);
+        let next = schedule::next_due(seat, pace, &state, routine_began, at);
         if !state.is_confirming() {
-            let skipped = schedule::skipped(id, pace, (slot.due, result.started_at, at), next);
+            let skipped = schedule::skipped(seat, pace, (slot.due, result.started_at, at), next);
             self.meter.skipped(skipped, slot.address_was_full, at);
         }
         self.plan(id, next, state.is_confirming());
@@ -372,7 +387,8 @@ impl Loop {
             let Some(slot) = self.slots.get_mut(&id) else { continue };
             slot.waiters.clear();
             if let Some(pace) = slot.monitor.settings.target.pace() {
-                let next = schedule::next_planned(id, pace, now);
+                let seat = Seat::new(id, pace, &self.means.region);
+                let next = schedule::next_planned(seat, pace, now);
                 self.plan(id, next, false);
             }
         }

@@ -26,6 +26,9 @@ mod icmp_spec;
 pub mod json;
 pub mod json_path;
 mod line;
+pub mod mend;
+#[cfg(test)]
+mod mend_tests;
 pub mod pace;
 pub mod pattern;
 mod policy;

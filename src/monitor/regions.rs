@@ -172,6 +172,8 @@ pub(super) fn checked(
         state.last_check = Some(LastCheck::of(result));
     }
     match outcome(state, rule, now) {
+        // What was found long ago says nothing of now: it is `mend` that fills the history with it.
+        Outcome::Undecided if now.since(result.started_at) >= rule.fresh_ms => {}
         Outcome::Undecided => enter_gap(state, result.started_at, facts),
         Outcome::Down => {
             went_down(state, result, rule, now, facts);
@@ -260,6 +262,8 @@ fn degraded(state: &mut State, result: &CheckResult, by_quorum: bool, facts: &mu
     let must_tell = by_quorum && (was_new || state.below_quorum) && !told_already(state);
     let not_well = |own: &&RegionState| matches!(own.vote(), Vote::Down | Vote::Degraded);
     let since = state.regions.values().filter(not_well).map(|own| own.since).min();
+    // What is left of an outage begins where the outage ends: dated before, it would take its place in the history.
+    let since = since.filter(|_| state.status != Status::Down);
     well(state, Status::Degraded, since.unwrap_or(result.started_at), facts);
     state.below_quorum = !by_quorum;
     state.cause = worst_cause(state);

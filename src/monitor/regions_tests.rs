@@ -228,3 +228,16 @@ fn what_was_found_with_other_settings_is_no_vote() {
     world.event(&Event::Edited { window_changed: true });
     assert!(!world.state.regions.contains_key("c"), "it is not asked any more");
 }
+
+#[test]
+fn an_outage_that_ends_in_degraded_keeps_its_time() {
+    let mut world = three();
+    world.check("a", Down).check("b", Down);
+    let down_at = world.state.since;
+    assert_eq!(world.state.status, Status::Down);
+    world.facts.clear();
+    world.check("a", Up);
+    let (at, status) = (world.now, Status::Degraded);
+    assert_eq!((world.state.status, world.state.since), (status, at), "b still fails");
+    assert!(world.facts.contains(&Fact::StatusChanged { status, at }) && at > down_at);
+}

@@ -18,6 +18,32 @@ const CATCH_UP_STEP_MS: i64 = 200;
 /// over: one look is enough.
 const TOO_SOON: i64 = 4;
 
+/// Whose checks are planned: a monitor, seen from one of its regions. Each region has its own share of the interval, so that they do
+/// not all ask at the same moment, and an outage is seen the sooner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seat {
+    id: MonitorId,
+    /// The place of the region among the monitor's, from 0.
+    place: i64,
+    /// How many there are.
+    of: i64,
+}
+
+impl Seat {
+    /// The seat of a monitor at `pace` in `region`.
+    pub fn new(id: MonitorId, pace: &Pace, region: &str) -> Self {
+        let place = pace.regions.iter().position(|name| name == region).unwrap_or(0);
+        let count = |n: usize| i64::try_from(n).unwrap_or(0);
+        Self { id, place: count(place), of: count(pace.regions.len()).max(1) }
+    }
+}
+
+impl From<MonitorId> for Seat {
+    fn from(id: MonitorId) -> Self {
+        Self { id, place: 0, of: 1 }
+    }
+}
+
 /// When the first check after creating, resuming or editing a monitor is due.
 pub fn first_due(now: Timestamp) -> Timestamp {
     now
@@ -27,19 +53,22 @@ pub fn first_due(now: Timestamp) -> Timestamp {
 ///
 /// Those that were missed while nobody looked are caught up in the order of their slots, evenly spaced, and done in nine tenths of
 /// the time that they may take, so that the last is not too late. From then on each keeps its own slots.
-pub fn due_at_start(monitors: &[(MonitorId, &Pace, &State)], now: Timestamp) -> Vec<Timestamp> {
+pub fn due_at_start<S: Into<Seat> + Copy>(
+    monitors: &[(S, &Pace, &State)],
+    now: Timestamp,
+) -> Vec<Timestamp> {
     let mut missed: BTreeMap<i64, Vec<(Timestamp, usize)>> = BTreeMap::new();
     let mut due: Vec<Timestamp> = Vec::with_capacity(monitors.len());
-    for (index, (id, pace, state)) in monitors.iter().enumerate() {
+    for (index, (seat, pace, state)) in monitors.iter().enumerate() {
         let interval_ms = interval_ms(pace);
         // A clock that was set back leaves checks in the future.
         let last = state.last_check.filter(|last| is_settled(state, last));
         let last = last.map(|last| last.at.min(now));
         match last.filter(|last| now.since(*last) < interval_ms) {
-            Some(_) => due.push(next_slot(*id, interval_ms, now)),
+            Some(_) => due.push(next_slot(*seat, interval_ms, now)),
             None => {
                 let within_ms = interval_ms.min(CATCH_UP_MS);
-                let place = (next_slot(*id, within_ms, now), index);
+                let place = (next_slot(*seat, within_ms, now), index);
                 missed.entry(within_ms).or_default().push(place);
                 due.push(now);
             }
@@ -70,7 +99,7 @@ fn is_settled(state: &State, last: &LastCheck) -> bool {
 /// When the next check is due after one that ended at `ended` and led to `state`. `routine_began` is when that one began, unless it
 /// was out of turn: after an extra look, the next slot is kept however soon it comes.
 pub fn next_due(
-    id: MonitorId,
+    seat: impl Into<Seat>,
     pace: &Pace,
     state: &State,
     routine_began: Option<Timestamp>,
@@ -82,12 +111,12 @@ pub fn next_due(
     let interval_ms = interval_ms(pace);
     // The clock may have been set back while it ran.
     let not_before = routine_began.map(|began| began.min(ended).plus_ms(interval_ms / TOO_SOON));
-    next_slot(id, interval_ms, ended.max(not_before.unwrap_or(ended)))
+    next_slot(seat, interval_ms, ended.max(not_before.unwrap_or(ended)))
 }
 
 /// When the next check is due if nothing is known of those before: at the next slot.
-pub fn next_planned(id: MonitorId, pace: &Pace, now: Timestamp) -> Timestamp {
-    next_slot(id, interval_ms(pace), now)
+pub fn next_planned(seat: impl Into<Seat>, pace: &Pace, now: Timestamp) -> Timestamp {
+    next_slot(seat, interval_ms(pace), now)
 }
 
 /// Slots of a monitor in which no check began.
@@ -101,14 +130,14 @@ pub struct Skipped {
 
 /// The slots that were skipped when a check that was due at `due` ran from `started` to `ended` and the next one is due at `next`.
 pub fn skipped(
-    id: MonitorId,
+    seat: impl Into<Seat>,
     pace: &Pace,
     (due, started, ended): (Timestamp, Timestamp, Timestamp),
     next: Timestamp,
 ) -> Skipped {
-    let interval_ms = interval_ms(pace);
-    let all = slots_between(id, interval_ms, due, next.plus_ms(-1));
-    let running = slots_between(id, interval_ms, started, ended).min(all);
+    let (seat, interval_ms) = (seat.into(), interval_ms(pace));
+    let all = slots_between(seat, interval_ms, due, next.plus_ms(-1));
+    let running = slots_between(seat, interval_ms, started, ended).min(all);
     // A check that began in time has waited for nothing: what is missing then was passed over as too soon.
     let was_late = started.since(due) >= interval_ms / TOO_SOON;
     Skipped { waiting: if was_late { all - running } else { 0 }, running }
@@ -120,19 +149,20 @@ pub fn spread_ms(monitors: usize) -> i64 {
 }
 
 /// When a check that is wanted soon is due: at its slot, or within `spread_ms` if that is earlier.
-pub fn soon(id: MonitorId, pace: &Pace, spread_ms: i64, now: Timestamp) -> Timestamp {
-    next_slot(id, interval_ms(pace), now).min(now.plus_ms(phase_ms(id, spread_ms)))
+pub fn soon(seat: impl Into<Seat>, pace: &Pace, spread_ms: i64, now: Timestamp) -> Timestamp {
+    let seat = seat.into();
+    next_slot(seat, interval_ms(pace), now).min(now.plus_ms(phase_ms(seat, spread_ms)))
 }
 
 /// The first slot of a monitor after `now`. Slots that passed meanwhile are skipped.
-pub fn next_slot(id: MonitorId, interval_ms: i64, now: Timestamp) -> Timestamp {
-    let into_slot = (now.0 - phase_ms(id, interval_ms)).rem_euclid(interval_ms);
+pub fn next_slot(seat: impl Into<Seat>, interval_ms: i64, now: Timestamp) -> Timestamp {
+    let into_slot = (now.0 - phase_ms(seat.into(), interval_ms)).rem_euclid(interval_ms);
     now.plus_ms(interval_ms - into_slot)
 }
 
 /// How many slots lie after `from` and not after `to`.
-fn slots_between(id: MonitorId, interval_ms: i64, from: Timestamp, to: Timestamp) -> u64 {
-    let phase_ms = phase_ms(id, interval_ms);
+fn slots_between(seat: Seat, interval_ms: i64, from: Timestamp, to: Timestamp) -> u64 {
+    let phase_ms = phase_ms(seat, interval_ms);
     let until = |at: Timestamp| (at.0 - phase_ms).div_euclid(interval_ms);
     u64::try_from(until(to) - until(from)).unwrap_or(0)
 }
@@ -141,14 +171,15 @@ fn interval_ms(pace: &Pace) -> i64 {
     i64::from(pace.check_interval_seconds.max(1)) * 1000
 }
 
-/// A monitor's own place within the interval, in ms: its number hashed by Fibonacci's method, a multiplication by 2⁶⁴ over the
+/// A monitor's own place within the interval, in ms, moved on by the share of its region: its number hashed by Fibonacci's method, a multiplication by 2⁶⁴ over the
 /// golden ratio. Of numbers that follow each other, as ours do, each falls into the largest gap that those before have left; a
 /// hash that scatters at random would put half as many again into some seconds.
-fn phase_ms(id: MonitorId, interval_ms: i64) -> i64 {
+fn phase_ms(Seat { id, place, of }: Seat, interval_ms: i64) -> i64 {
     let hash = id.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let scaled = (u128::from(hash) * u128::from(interval_ms.unsigned_abs())) >> 64;
     // Below the interval, which is an i64.
-    i64::try_from(scaled).unwrap_or(0)
+    let own_ms = i64::try_from(scaled).unwrap_or(0);
+    (own_ms + interval_ms / of * place).rem_euclid(interval_ms)
 }
 
 #[cfg(test)]
@@ -165,7 +196,7 @@ mod tests {
             interval_ms in 1..3_000i64,
             now in 0..10_000i64,
         ) {
-            let phase = phase_ms(id, interval_ms);
+            let phase = phase_ms(id.into(), interval_ms);
             let expected = (now + 1..).find(|ms| (ms - phase).rem_euclid(interval_ms) == 0);
             prop_assert_eq!(Some(next_slot(id, interval_ms, Timestamp(now)).0), expected);
         }
@@ -312,5 +343,24 @@ mod tests {
         assert_eq!(of(35_000, 10_000), Skipped { waiting: 3, running: 1 });
         // So late that the next slot is too soon.
         assert_eq!(of(9_000, 30), Skipped { waiting: 1, running: 0 });
+    }
+
+    #[test]
+    fn regions_share_the_interval_and_each_keeps_its_slots() {
+        let names = ["local", "eu-west", "us-east"].map(str::to_owned).to_vec();
+        let pace = Pace { regions: names.clone(), ..pace(60) };
+        let start = Timestamp(1_900_000_000_000);
+        for id in 1..50 {
+            let next =
+                |region: &String, now| next_planned(Seat::new(id, &pace, region), &pace, now);
+            let mut slots: Vec<_> = names.iter().map(|name| next(name, start)).collect();
+            assert!(names.iter().all(|n| next(n, next(n, start)).since(next(n, start)) == 60_000));
+            slots.sort_unstable();
+            assert_eq!([slots[1].since(slots[0]), slots[2].since(slots[1])], [20_000; 2], "{id}");
+        }
+        // The only region, and the server's own where none is chosen, stay where they were.
+        let alone = Pace { regions: vec!["eu-west".to_owned()], ..pace.clone() };
+        let (of_alone, of_none) = (Seat::new(7, &alone, "eu-west"), Seat::from(7));
+        assert_eq!(next_slot(of_alone, 60_000, start), next_slot(of_none, 60_000, start));
     }
 }

@@ -1,12 +1,12 @@
 //! Which probes are lost and which are back, and which monitors have lost the word of a region: looked at every few seconds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio_util::sync::CancellationToken;
 
 use super::Probe;
 use super::hub::Hub;
-use crate::checker::ingest::{Ingest, ProbeNews, Work};
+use crate::checker::ingest::{Ingest, LostProbe, ProbeNews, Work};
 use crate::checker::judge::CutOffSince;
 use crate::checker::presence::Presence;
 use crate::clock::{SharedClock, Timestamp};
@@ -17,6 +17,10 @@ use crate::store::{self, Db, probes};
 
 /// Without contact for so long a probe is lost, in ms (contract, section 7).
 const LOST_MS: i64 = 90_000;
+/// A probe that is well is heard of more often than this, in ms: one that is silent for longer may be lost soon.
+const FALLING_MS: i64 = 40_000;
+/// Probes that fall silent together are told together: so long, in ms, a lost one waits for those that may follow.
+const TOGETHER_MS: i64 = 30_000;
 /// How often it is looked, in ms.
 const LOOK_EVERY_MS: i64 = 5_000;
 
@@ -68,8 +72,9 @@ impl Liveness {
         self.save().await?;
         let all = probes::list(&mut self.db.read().await?.conn(), i64::MAX, 0).await?;
         let mut silent: BTreeSet<MonitorId> = BTreeSet::new();
+        self.tell_lost(&all, since, now).await;
         for probe in &all {
-            self.judge(probe, since, now).await;
+            self.tell_back(probe).await;
             let is_silent = |monitor: &Monitor, at: Timestamp| {
                 let pace = monitor.settings.target.pace();
                 pace.is_some_and(|pace| now.since(at) >= fresh_ms(pace))
@@ -95,41 +100,71 @@ impl Liveness {
         tx.commit().await
     }
 
-    async fn judge(&self, probe: &Probe, since: Timestamp, now: Timestamp) {
+    async fn tell_back(&self, probe: &Probe) {
         let (heard_at, _) = self.hub.last_heard(probe.id);
-        let is_back = probe.lost_at.is_some_and(|lost| heard_at.is_some_and(|at| at > lost));
-        let news = if is_back {
-            ProbeNews::Back { probe_id: probe.id }
-        } else if self.is_lost(probe, heard_at, since, now) {
-            self.lost(probe, heard_at.or(probe.last_contact_at))
-        } else {
+        if probe.lost_at.is_some_and(|lost| heard_at.is_some_and(|at| at > lost)) {
+            self.tell(ProbeNews::Back { probe_id: probe.id }).await;
+        }
+    }
+
+    async fn tell_lost(&self, all: &[Probe], since: Timestamp, now: Timestamp) {
+        let silent = all.iter().filter_map(|probe| {
+            // One that never came is not lost: it was not set up yet.
+            let last = self.hub.last_heard(probe.id).0.or(probe.last_contact_at)?;
+            let is_expected = probe.enabled && probe.lost_at.is_none();
+            is_expected.then(|| (probe, last, now.since(last.max(since))))
+        });
+        let silent: Vec<_> = silent.collect();
+        if !is_time_to_tell(silent.iter().map(|(.., ms)| *ms)) {
             return;
-        };
+        }
+        let (mut lost, mut monitors) = (Vec::new(), BTreeMap::new());
+        for (probe, last_contact_at, _) in silent.iter().filter(|(.., ms)| *ms > LOST_MS) {
+            let here = self.hub.monitors_of(&probe.region);
+            lost.push(LostProbe {
+                probe_id: probe.id,
+                last_contact_at: *last_contact_at,
+                monitors: here.len(),
+            });
+            monitors.extend(here.into_iter().map(|monitor| (monitor.id, monitor)));
+        }
+        let monitors = monitors.into_values().collect();
+        self.tell(ProbeNews::Lost { lost, monitors }).await;
+    }
+
+    async fn tell(&self, news: ProbeNews) {
         // The writer has logged what it could not write, and the next look tries again.
         let _ = self.writer.write(Work::Probe(Box::new(news))).await;
     }
+}
 
-    /// One that never came is not lost: it was not set up yet.
-    fn is_lost(
-        &self,
-        probe: &Probe,
-        heard_at: Option<Timestamp>,
-        since: Timestamp,
-        now: Timestamp,
-    ) -> bool {
-        let Some(last) = heard_at.or(probe.last_contact_at) else { return false };
-        probe.enabled && probe.lost_at.is_none() && now.since(last.max(since)) > LOST_MS
-    }
+/// Whether it is told now that probes are lost, by how long each that is expected was silent, in ms: not while others are on the way
+/// to be, as they would make alerts of their own; but no lost one waits for long.
+fn is_time_to_tell(silent_ms: impl Iterator<Item = i64> + Clone) -> bool {
+    let longest = silent_ms.clone().max().unwrap_or(0);
+    let may_follow = |ms: i64| (FALLING_MS..=LOST_MS).contains(&ms);
+    longest > LOST_MS + TOGETHER_MS || longest > LOST_MS && !silent_ms.into_iter().any(may_follow)
+}
 
-    fn lost(&self, probe: &Probe, last: Option<Timestamp>) -> ProbeNews {
-        let monitors = self.hub.monitors_of(&probe.region);
-        let named = monitors.iter().flat_map(|m| m.settings.channel_ids.iter().flatten().copied());
-        let channels: BTreeSet<i64> = named.collect();
-        ProbeNews::Lost {
-            probe_id: probe.id,
-            last_contact_at: last,
-            monitors: monitors.len(),
-            channel_ids: channels.into_iter().collect(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probes_that_fall_silent_together_are_told_together() {
+        for (seconds, is_told) in [
+            (vec![], false),
+            (vec![90, 5], false),
+            (vec![91, 5], true),
+            (vec![91, 95, 3], true),
+            // The second may follow within a minute, so it is waited for, and not for long.
+            (vec![91, 70], false),
+            (vec![110, 91], true),
+            (vec![119, 45], false),
+            (vec![121, 45], true),
+        ] {
+            let silent = seconds.iter().map(|seconds| seconds * 1000);
+            assert_eq!(is_time_to_tell(silent), is_told, "{seconds:?}");
         }
     }
 }

@@ -188,6 +188,24 @@ pub async fn insert_status_changes(
     Ok(())
 }
 
+/// Puts other changes of status in the place of those that a monitor has within a span.
+pub async fn replace_status_changes(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    (from, until): (Timestamp, Timestamp),
+    changes: &[StatusChange],
+) -> Result<()> {
+    run!(
+        conn,
+        sqlx::query("DELETE FROM status_changes WHERE monitor_id = $1 AND at >= $2 AND at < $3")
+            .bind(monitor_id)
+            .bind(from)
+            .bind(until)
+    )?;
+    let changes: Vec<_> = changes.iter().map(|change| (monitor_id, *change)).collect();
+    insert_status_changes(conn, &changes).await
+}
+
 /// The changes of status of some monitors from `since` on, each with the last one before it, oldest first.
 pub async fn status_changes(
     conn: &mut Conn<'_>,

@@ -271,6 +271,20 @@ pub async fn outcomes(
     Ok(outcomes)
 }
 
+/// The results of a monitor whose checks began within a span, oldest first.
+pub async fn between(
+    conn: &mut Conn<'_>,
+    monitor_id: MonitorId,
+    (from, until): (Timestamp, Timestamp),
+) -> Result<Vec<StoredResult>> {
+    let sql = format!(
+        "SELECT {COLUMNS} WHERE r.monitor_id = $1 AND r.id >= $2 AND r.id < $3 ORDER BY r.id, r.region"
+    );
+    let rows: Vec<ResultRow> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(monitor_id).bind(from).bind(until).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(StoredResult::from).collect())
+}
+
 /// How many results a monitor has.
 pub async fn count(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<i64> {
     on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM results WHERE monitor_id = $1")

@@ -30,6 +30,7 @@ mod list;
 mod maintenance;
 mod metrics;
 mod netns;
+mod netns_regions;
 mod pages;
 mod pausing;
 mod probe;

@@ -3,8 +3,6 @@
 //! Needs root and `ip`, and takes a minute, so it is a step of its own: `scripts/test netns`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-use std::io::Write;
-use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -19,75 +17,13 @@ use crate::support::api::START;
 use crate::support::binary::{serve_in, spawn_binary};
 use crate::support::database::TestDatabase;
 use crate::support::eventually;
+use crate::support::namespace::Namespace;
 use crate::support::stub::Stub;
 
 const MONITORS: usize = 500;
 const HOSTS: usize = 60;
 /// How long each stage may take; nextest ends what takes much longer.
 const STAGE: Duration = Duration::from_secs(100);
-
-fn ip(args: &[&str]) -> bool {
-    Command::new("ip")
-        .args(args)
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
-/// A namespace whose only way out is a pair of interfaces, one end of it here. Gone when dropped.
-struct Namespace {
-    name: String,
-    here: String,
-    /// The first three numbers of its addresses.
-    net: String,
-}
-
-impl Namespace {
-    /// One with the gateway, and the targets' addresses, at our end. `None` where that is not to be had.
-    fn new() -> Option<Self> {
-        let pid = std::process::id();
-        let this = Self {
-            name: format!("watchbell-{pid}"),
-            here: format!("wb{pid}"),
-            net: format!("10.{}.{}", 200 + pid % 50, pid / 50 % 250),
-        };
-        ip(&["netns", "add", &this.name]).then_some(())?;
-        let there = format!("wn{pid}");
-        let (name, here, net) = (&this.name, &this.here, &this.net);
-        let mut lines = format!("link add {here} type veth peer name {there} netns {name}\n");
-        for host in std::iter::once(1).chain(10..10 + HOSTS) {
-            lines.push_str(&format!("addr add {net}.{host}/24 dev {here}\n"));
-        }
-        lines.push_str(&format!("link set {here} up\n"));
-        batch(&["-batch", "-"], &lines);
-        let inside = format!(
-            "link set lo up\naddr add {net}.2/24 dev {there}\nlink set {there} up\nroute add default via {net}.1\n"
-        );
-        batch(&["-n", name, "-batch", "-"], &inside);
-        Some(this)
-    }
-
-    fn cut(&self) {
-        assert!(ip(&["link", "set", &self.here, "down"]));
-    }
-
-    fn heal(&self) {
-        assert!(ip(&["link", "set", &self.here, "up"]));
-    }
-}
-
-fn batch(args: &[&str], lines: &str) {
-    let mut child = Command::new("ip").args(args).stdin(Stdio::piped()).spawn().unwrap();
-    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
-    assert!(child.wait().unwrap().success(), "{lines}");
-}
-
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        ip(&["link", "del", &self.here]);
-        ip(&["netns", "del", &self.name]);
-    }
-}
 
 /// What the server has written, read behind its back: while it is cut off nobody can ask it.
 struct Seen {
@@ -118,7 +54,7 @@ impl Seen {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs root and ip: scripts/test netns"]
 async fn a_cut_network_makes_no_monitor_down_and_a_real_failure_is_found_after_it() {
-    let Some(space) = Namespace::new() else {
+    let Some(space) = Namespace::new(0, HOSTS) else {
         println!("SKIPPED: network namespaces need root and `ip` (iproute2)");
         return;
     };

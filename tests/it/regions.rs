@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 use watchbell::clock::Timestamp;
 use watchbell::monitor::Status;
+use watchbell::store::history;
 
 use crate::support::api::{Answer, Api};
 use crate::support::app::{TestApp, spawn_app};
@@ -209,19 +210,15 @@ async fn lost_probes_are_told_once_each_and_the_state_stands() {
     assert!(world.told().is_empty());
     eventually(CAP, || async {
         world.app.advance(5);
-        (world.receiver.count() >= 2).then_some(())
+        (world.receiver.count() >= 1).then_some(())
     })
     .await;
-    let mut texts: Vec<_> =
-        world.told().iter().map(|alert| alert["text"].as_str().unwrap().to_owned()).collect();
-    texts.sort();
-    assert!(
-        texts[0].starts_with("🟠 *Probe eu-west (region eu-west)* is lost\nNo contact for 1m 3")
-    );
-    assert!(
-        texts[0].ends_with("2 monitors are checked from there; silence makes none of them down.")
-    );
-    assert!(texts[1].contains("us-east"));
+    let text = world.told()[0]["text"].as_str().unwrap().to_owned();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "🟠 *2 probes* are lost");
+    assert!(lines[1].starts_with("Probe eu-west (region eu-west): No contact for "), "{text}");
+    assert!(lines[2].starts_with("Probe us-east (region us-east): No contact for "), "{text}");
+    assert!(lines[3].starts_with("2 monitors are checked from these places; silence"), "{text}");
     assert_eq!(world.told()[0]["incident"], Value::Null);
     // Fresh is what is younger than two intervals, the timeout and 30 s: 160 s.
     let stale = eventually(CAP, || async {
@@ -233,20 +230,67 @@ async fn lost_probes_are_told_once_each_and_the_state_stands() {
     assert_eq!(stale.state.status, Status::Up, "the state stands");
     let shown = world.app.get(&format!("/monitors/{}", world.id)).await;
     assert_eq!((&shown["stale"], &shown["current_status"]), (&json!(true), &json!("up")));
-    assert_eq!(world.receiver.count(), 2, "told once a probe, whatever the number of its monitors");
+    assert_eq!(world.receiver.count(), 1, "told once, whatever the number of probes and monitors");
     let listed = world.app.get("/probes").await;
     assert_eq!(listed[0]["status"], "lost");
 
     world.eu.poll(&world.app, 0).await;
     eventually(CAP, || async {
         world.app.advance(5);
-        (world.receiver.count() >= 3).then_some(())
+        (world.receiver.count() >= 2).then_some(())
     })
     .await;
-    let back = &world.told()[2];
+    let back = &world.told()[1];
     assert_eq!(back["event"], "probe.back");
-    assert!(back["text"].as_str().unwrap().contains("is back\nLost for: "), "{back}");
+    let text = back["text"].as_str().unwrap();
+    let (_, lasted) = text.split_once("is back\nLost for: ").unwrap();
+    // Since it was last heard of, not since that was told after 90 s.
+    let minutes: u32 = lasted.split_once('m').unwrap().0.parse().unwrap();
+    assert!(minutes >= 2, "{back}");
     assert_eq!(world.app.watched(more).await.state.status, Status::Pending);
+    world.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_late_counts_when_it_was_found() {
+    let world = World::start(json!({"regions": ["eu-west", "us-east"]})).await;
+    let (app, id) = (&world.app, world.id);
+    world.both("up", "up").await;
+    world.status(Status::Up).await;
+    let from = app.now();
+    // Nobody says a word for ten minutes, the first five of which are a maintenance.
+    let window = json!({"name": "Deploy", "duration_minutes": 5, "monitor_ids": [id]});
+    app.make("/maintenance-windows", window).await;
+    eventually(CAP, || async {
+        app.advance(5);
+        app.watched(id).await.state.unknown_since
+    })
+    .await;
+    while app.now().since(from) < 600_000 {
+        app.advance(5);
+    }
+    for probe in [&world.eu, &world.us] {
+        let at = |minute: i64| from.plus_ms(minute * 60_000);
+        let late = (1..10)
+            .map(|minute| probe.found(id, at(minute), if minute == 7 { "down" } else { "up" }));
+        let mut all: Vec<Value> = late.collect();
+        all.push(probe.found(id, app.now(), "up"));
+        assert_eq!(probe.send(app, all).await.json()["accepted"], 10);
+    }
+    app.until(id, |watched| watched.state.unknown_since.is_none()).await;
+    let results = app.get(&format!("/monitors/{id}/results?per_page=100")).await;
+    let inside = results.as_array().unwrap().iter().filter(|r| r["in_maintenance"] == true);
+    assert_eq!(inside.count(), 8, "four of each in it");
+    let changes = {
+        let mut reader = app.db.read().await.unwrap();
+        history::status_changes(&mut reader.conn(), &[id], from).await.unwrap().remove(&id).unwrap()
+    };
+    let told: Vec<_> = changes.iter().map(|c| (c.at.since(from) / 60_000, c.status)).collect();
+    assert!(told.contains(&(7, Some(Status::Down))), "{told:?}");
+    assert!(changes.iter().all(|change| change.status.is_some()), "no gap: {told:?}");
+    assert_eq!(told.last().unwrap().1, Some(Status::Up));
+    let of_monitor = world.told().into_iter().filter(|alert| alert["event"] == "monitor.down");
+    assert_eq!(of_monitor.count(), 0, "what is over alerts nobody");
     world.app.stop().await;
 }
 

@@ -1,7 +1,8 @@
 //! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
 
 use super::depend::Before;
-use super::{Group, IncomingPing, Reply, probes};
+use super::incoming::counted_kind;
+use super::{Group, IncomingPing, Reply, late, probes};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
 use crate::incident::escalation::EscalationPolicy;
@@ -10,7 +11,7 @@ use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
 use crate::live::LiveEvent;
 use crate::monitor::heartbeat::{Signal, SignalKind};
 use crate::monitor::state::{Event, Fact, Policy, step};
-use crate::monitor::{Cause, CheckResult, Monitor, MonitorId, Target};
+use crate::monitor::{Cause, CheckResult, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::report::roller;
 use crate::store::deliveries;
@@ -26,19 +27,31 @@ impl Group<'_> {
         id: MonitorId,
         result: &CheckResult,
     ) -> Result<Reply> {
-        self.need_windows(conn).await?;
+        self.need_windows_since(conn, result.started_at).await?;
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
         if !probes::is_checked_from(&watched.monitor, &result.region, self.own_region) {
             return Ok(Reply::NotFound);
         }
         let last = watched.state.regions.get(&result.region).and_then(|own| own.last_check);
         let is_repeated = last.is_some_and(|last| last.at >= result.started_at);
-        let in_maintenance = self.window_of(&watched.monitor, self.now).is_some();
+        let is_late = late::is_late(&watched.monitor, result, self.now);
+        // A window counts that was open when the check was made, not when a probe could tell of it.
+        let checked_at = if is_late { result.started_at } else { self.now };
+        let in_maintenance = self.window_of(&watched.monitor, checked_at).is_some();
+        let unknown_since = watched.state.unknown_since;
         self.results.push(NewResult { monitor_id: id, result: result.clone(), in_maintenance });
+        if is_late {
+            self.came_late(id, result.started_at, result.started_at);
+        }
         if is_repeated {
             return Ok(Reply::Repeated);
         }
         self.event(conn, id, &Event::Checked(result), Some(result)).await?;
+        let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
+        // Results that came while it was open count once it is known how long it was.
+        if let (Some(since), None) = (unknown_since, watched.state.unknown_since) {
+            self.came_late(id, since, result.started_at);
+        }
         let state =
             self.known.by_id.get(&id).map(|watched| watched.state.seen_from(&result.region));
         Ok(state.map_or(Reply::NotFound, |state| Reply::State(Box::new(state.into_owned()))))
@@ -367,22 +380,10 @@ impl Group<'_> {
         history::insert_status_changes(conn, &self.changes).await?;
         self.note_what_came_late(conn).await?;
         results::insert(conn, &self.results).await?;
+        self.mend_history(conn).await?;
         history::insert_pings(conn, &self.pings).await?;
         self.flush_deliveries(conn).await?;
         self.effects.known = self.known;
         Ok(self.effects)
-    }
-}
-
-/// A method that the monitor does not take makes the signal one that is logged and changes nothing.
-fn counted_kind(monitor: &Monitor, incoming: &IncomingPing) -> SignalKind {
-    match &monitor.settings.target {
-        Target::Heartbeat(spec)
-            if !spec.allowed_methods.is_empty()
-                && !spec.allowed_methods.contains(&incoming.method) =>
-        {
-            SignalKind::Ignored
-        }
-        _ => incoming.kind,
     }
 }

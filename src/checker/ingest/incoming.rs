@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::monitor::heartbeat::SignalKind;
+use crate::monitor::{Monitor, Target};
 
 /// A signal as it came in.
 #[derive(Debug, Clone)]
@@ -29,4 +30,17 @@ pub struct IncomingPing {
     pub body: Option<Vec<u8>>,
     /// The size of its body as it was sent.
     pub body_bytes: i64,
+}
+
+/// A method that the monitor does not take makes the signal one that is logged and changes nothing.
+pub(super) fn counted_kind(monitor: &Monitor, incoming: &IncomingPing) -> SignalKind {
+    match &monitor.settings.target {
+        Target::Heartbeat(spec)
+            if !spec.allowed_methods.is_empty()
+                && !spec.allowed_methods.contains(&incoming.method) =>
+        {
+            SignalKind::Ignored
+        }
+        _ => incoming.kind,
+    }
 }

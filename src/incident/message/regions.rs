@@ -26,6 +26,26 @@ fn line(names: &[String], of: usize) -> String {
     one_line(&format!("Regions: {} ({} of {of})", names.join(", "), names.len()))
 }
 
+/// A probe that was not heard of for long.
+#[derive(Debug, Clone)]
+pub struct SilentProbe {
+    /// Its name.
+    pub name: String,
+    /// Its region.
+    pub region: String,
+    /// For how long, in ms.
+    pub silent_ms: i64,
+    /// How many monitors it checks.
+    pub monitors: usize,
+}
+
+fn checks(monitors: usize) -> String {
+    match monitors {
+        1 => "1 monitor".to_owned(),
+        n => format!("{n} monitors"),
+    }
+}
+
 fn subject(name: &str, region: &str) -> String {
     one_line(&format!("Probe {name} (region {region})"))
 }
@@ -37,23 +57,29 @@ impl Message {
         self
     }
 
-    /// A probe that checks `monitors` monitors was not heard of for `silent_ms`.
-    pub fn probe_lost(name: &str, region: &str, silent_ms: Option<i64>, monitors: usize) -> Self {
-        let contact = match silent_ms {
-            Some(ms) => format!("No contact for {}", duration(ms)),
-            None => "It was never heard of".to_owned(),
+    /// Probes are not heard of any more; together they check `monitors` monitors.
+    pub fn probes_lost(silent: &[SilentProbe], monitors: usize) -> Self {
+        let contact = |ms: i64| format!("No contact for {}", duration(ms));
+        let (subject, predicate, mut lines, place) = match silent {
+            [one] => {
+                let lines = vec![contact(one.silent_ms)];
+                (subject(&one.name, &one.region), "is lost", lines, "there")
+            }
+            several => {
+                let lines = several.iter().map(|probe| {
+                    let subject = subject(&probe.name, &probe.region);
+                    format!("{subject}: {}, {}", contact(probe.silent_ms), checks(probe.monitors))
+                });
+                let subject = format!("{} probes", several.len());
+                (subject, "are lost", lines.collect(), "these places")
+            }
         };
-        let what = match monitors {
-            0 => "No monitor is checked from there.".to_owned(),
-            1 => "1 monitor is checked from there; silence does not make it down.".to_owned(),
-            n => format!("{n} monitors are checked from there; silence makes none of them down."),
-        };
-        Self {
-            sign: "🟠".to_owned(),
-            subject: subject(name, region),
-            predicate: "is lost".to_owned(),
-            lines: vec![contact, what],
-        }
+        lines.push(match monitors {
+            0 => format!("No monitor is checked from {place}."),
+            1 => format!("1 monitor is checked from {place}; silence does not make it down."),
+            n => format!("{n} monitors are checked from {place}; silence makes none of them down."),
+        });
+        Self { sign: "🟠".to_owned(), subject, predicate: predicate.to_owned(), lines }
     }
 
     /// A probe is heard of again, after `lasted_ms`.
@@ -91,8 +117,23 @@ mod tests {
 
     #[test]
     fn lost_and_back() {
+        let silent = |name: &str, region: &str, silent_ms: i64, monitors: usize| SilentProbe {
+            name: name.to_owned(),
+            region: region.to_owned(),
+            silent_ms,
+            monitors,
+        };
+        let fra = silent("fra-1", "eu-west", 94_000, 214);
+        let both = [fra.clone(), silent("iad-1", "us-east", 97_000, 1)];
         assert_eq!(
-            Message::probe_lost("fra-1", "eu-west", Some(94_000), 214).text(),
+            Message::probes_lost(&both, 215).text(),
+            "🟠 *2 probes* are lost\n\
+             Probe fra-1 (region eu-west): No contact for 1m 34s, 214 monitors\n\
+             Probe iad-1 (region us-east): No contact for 1m 37s, 1 monitor\n\
+             215 monitors are checked from these places; silence makes none of them down."
+        );
+        assert_eq!(
+            Message::probes_lost(&[fra], 214).text(),
             "🟠 *Probe fra-1 (region eu-west)* is lost\n\
              No contact for 1m 34s\n\
              214 monitors are checked from there; silence makes none of them down."

@@ -10,6 +10,7 @@ use super::error::{Page, PageError, show};
 use super::escalation_state::EscalationState;
 use super::incident_story::{ChannelName, Line, is_same_cause, lines, metrics};
 use super::incidents::lasted;
+use super::lanes::{self, Lanes};
 use super::monitor::Metric;
 use super::row::{self, short_cause};
 use super::status::Shown;
@@ -75,6 +76,7 @@ struct IncidentPage {
     metrics: Vec<Metric>,
     lines: Vec<Line>,
     people_only: bool,
+    lanes: Option<Lanes>,
     evidence: Option<Evidence>,
     failing: Vec<(String, String)>,
     escalation: EscalationState,
@@ -138,6 +140,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQu
         metrics,
         lines,
         people_only,
+        lanes: every_check(conn, &incident, viewer).await?,
         evidence: evidence(conn, &incident, viewer).await?,
         failing: failing(&incident.cause),
         escalation,
@@ -185,6 +188,25 @@ fn when(incident: &Incident, viewer: Viewer) -> Html {
         Some(end) => Html(format!("{from} to {}", viewer.fixed_html(end, &viewer.hour(end)))),
         None => Html(format!("since {from}")),
     }
+}
+
+/// The checks around it by region, when it is checked from several.
+async fn every_check(
+    conn: &mut Conn<'_>,
+    incident: &Incident,
+    viewer: Viewer,
+) -> Result<Option<Lanes>> {
+    let Some(monitor_id) = incident.monitor_id else { return Ok(None) };
+    let Some(watched) = monitors::by_ids(conn, &[monitor_id]).await?.into_iter().next() else {
+        return Ok(None);
+    };
+    if watched.monitor.settings.target.pace().is_none_or(|pace| pace.regions.len() < 2) {
+        return Ok(None);
+    }
+    let span = lanes::span(incident, viewer.now);
+    let stored = results::between(conn, monitor_id, span).await?;
+    let found: Vec<_> = stored.into_iter().map(|stored| stored.result).collect();
+    Ok(lanes::lanes(&found, incident, viewer))
 }
 
 /// The first check that failed, if it is still kept.

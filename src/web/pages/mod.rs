@@ -29,6 +29,7 @@ mod incident_story;
 pub mod incidents;
 pub mod jump;
 pub mod kinds;
+mod lanes;
 mod list_page;
 pub mod list_query;
 pub mod list_sections;

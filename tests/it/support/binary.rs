@@ -64,16 +64,20 @@ pub fn serve(database: &TestDatabase) -> Command {
 
 /// The same within a network namespace.
 pub fn serve_in(namespace: &str, database: &TestDatabase) -> Command {
-    let plain = serve(database);
+    within(namespace, &serve(database), database.folder())
+}
+
+/// A command as it is, in `folder`, within a network namespace.
+pub fn within(namespace: &str, plain: &Command, folder: &Path) -> Command {
     let mut command = Command::new("ip");
-    command.args(["netns", "exec", namespace]).arg(plain.get_program()).stdin(Stdio::null());
+    command.args(["netns", "exec", namespace]).arg(plain.get_program()).args(plain.get_args());
     for (name, value) in plain.get_envs() {
         match value {
             Some(value) => command.env(name, value),
             None => command.env_remove(name),
         };
     }
-    command.current_dir(database.folder());
+    command.current_dir(folder).stdin(Stdio::null());
     command
 }
 

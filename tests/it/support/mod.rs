@@ -7,6 +7,7 @@ pub mod canaries;
 pub mod chance;
 pub mod database;
 pub mod dns;
+pub mod namespace;
 pub mod person;
 pub mod smtp;
 pub mod stub;
