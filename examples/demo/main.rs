@@ -74,6 +74,9 @@ async fn fill_folder(folder: &Path, options: &Options) -> anyhow::Result<()> {
     let sealer = Sealer::load_or_create(&folder.join("secret.key"))?;
     let now = options.at.unwrap_or_else(|| SystemClock.now());
     let filled = fill::fill(&db, &sealer, options.monitors, now).await?;
+    if options.at.is_some() {
+        fill::add_probes(&db, now).await?;
+    }
     db.close().await;
     println!("{filled}\nSign in as {EMAIL} with {PASSWORD}.");
     Ok(())

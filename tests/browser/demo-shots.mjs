@@ -26,6 +26,10 @@ const SHOTS = [
   ["01-dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
   ["06-escalation", "/escalation/new", { act: policy }],
   ["06-escalation-dark", "/escalation/new", { act: policy, theme: "dark" }],
+  ["06-escalation-375", "/escalation/new", { act: policy, wide: 375 }],
+  ["probes-light", "/probes"],
+  ["probes-dark", "/probes", { theme: "dark" }],
+  ["probes-375", "/probes", { wide: 375 }],
 ];
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
@@ -59,6 +63,9 @@ for (const [name, address, more = {}] of SHOTS) {
   await page.evaluate(() => document.fonts.ready);
   if (more.act) await more.act(page);
   await page.mouse.move(0, 0);
+  // What sticks to the bottom of a phone belongs below the page, not into its middle.
+  const wide = more.wide ?? 1440;
+  if (wide < 500) await page.setViewportSize({ width: wide, height: await page.evaluate(() => document.documentElement.scrollHeight) });
   await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: more.fullPage !== false });
   await context.close();
   console.log(name);

@@ -1,45 +1,19 @@
 // The form of a monitor with its live test, settings, profile and sign-in, in a real browser: with script, and without.
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
-import { chromium } from "playwright-core";
+import { complaints, EMAIL, finish, listenTo, PASSWORD, startBrowser, test } from "./harness.mjs";
 import { startReceiver, startServer, startTarget } from "./server.mjs";
-import { becomes, PATIENCE } from "./wait.mjs";
-
-const EMAIL = "oncall@example.com";
-const PASSWORD = "correct horse battery";
+import { becomes } from "./wait.mjs";
 
 const target = await startTarget();
 const receiver = await startReceiver();
 const server = await startServer();
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-const context = await browser.newContext({ viewport: { width: 1440, height: 1000 }, timezoneId: "Europe/Berlin" });
-const page = await context.newPage();
-page.setDefaultTimeout(PATIENCE);
-const complaints = [];
-const listenTo = (each) => {
-  each.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
-  each.on("console", (message) => {
-    if (/content security policy/i.test(message.text())) complaints.push(message.text());
-  });
-};
+const { browser, context, page } = await startBrowser({ viewport: { width: 1440, height: 1000 } });
 listenTo(page);
 
 const open = (path, on = page) => on.goto(server.url + path);
 const sees = (words, on = page) => on.getByText(words).first().waitFor();
 const press = (name, on = page) => on.getByRole("button", { name, exact: true }).first().click();
-
-let passed = 0;
-let failed = 0;
-async function test(name, act) {
-  try {
-    await act();
-    passed += 1;
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}\n      ${String(error.stack || error).split("\n").slice(0, 6).join("\n      ")}\n      at ${page.url()}`);
-  }
-}
 
 /** The code that an authenticator shows (RFC 6238), `steps` of 30 s from now. */
 function totp(secret, steps = 0) {
@@ -316,5 +290,4 @@ await browser.close();
 await server.stop();
 target.close();
 receiver.close();
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

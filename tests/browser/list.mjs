@@ -1,22 +1,14 @@
 // The monitor list in a real browser: search, folding, selection and undo, keys, rows that change by themselves, phones, no script.
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
 import { findings } from "./axe.mjs";
+import { complaints, EMAIL, finish, listenTo, PASSWORD, startBrowser, test } from "./harness.mjs";
 import { startServer, startTarget } from "./server.mjs";
-import { becomes, PATIENCE } from "./wait.mjs";
-
-const EMAIL = "oncall@example.com";
-const PASSWORD = "correct horse battery";
+import { becomes } from "./wait.mjs";
 
 const target = await startTarget();
 const server = await startServer();
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
-const page = await context.newPage();
-page.setDefaultTimeout(PATIENCE);
-const complaints = [];
-page.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
-page.on("console", (message) => /content security policy/i.test(message.text()) && complaints.push(message.text()));
+const { browser, context, page } = await startBrowser({ reducedMotion: "reduce" });
+listenTo(page);
 
 const open = (path) => page.goto(server.url + path);
 const sees = (words) => page.getByText(words).first().waitFor();
@@ -24,19 +16,6 @@ const checked = () => page.locator("input[name=id]:checked").count();
 const focusedRow = () => page.evaluate(() => document.activeElement.closest("tr[id]")?.id ?? null);
 const key = (name) => page.keyboard.press(name);
 const live = () => page.locator(".side .live.on").waitFor();
-
-let passed = 0;
-let failed = 0;
-async function test(name, act) {
-  try {
-    await act();
-    passed += 1;
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}\n      ${String(error.stack || error).split("\n").slice(0, 8).join("\n      ")}\n      at ${page.url()}`);
-  }
-}
 
 await page.goto(server.setupLink);
 await page.fill("#email", EMAIL);
@@ -321,5 +300,4 @@ await test("no script failed and nothing broke the content policy", async () => 
 await browser.close();
 await server.stop();
 target.close();
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

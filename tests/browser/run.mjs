@@ -1,46 +1,21 @@
 // The pages in a real browser, in the order in which a person meets them. Each step builds on those before it.
 import assert from "node:assert/strict";
-import { chromium } from "playwright-core";
+import { complaints, EMAIL, finish, listenTo, PASSWORD, startBrowser, test } from "./harness.mjs";
 import { startReceiver, startServer, startTarget } from "./server.mjs";
-import { becomes, PATIENCE } from "./wait.mjs";
+import { becomes } from "./wait.mjs";
 
-const EMAIL = "oncall@example.com";
-const PASSWORD = "correct horse battery";
 const HOSTILE = `<img src=x onerror="document.title='owned'">`;
 
 const target = await startTarget();
 const receiver = await startReceiver();
 const server = await startServer();
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin" });
-const page = await context.newPage();
-page.setDefaultTimeout(PATIENCE);
-const complaints = [];
-const listenTo = (each) => {
-  each.on("pageerror", (error) => complaints.push(`script: ${error.message}`));
-  each.on("console", (message) => {
-    if (/content security policy/i.test(message.text())) complaints.push(message.text());
-  });
-};
+const { browser, context, page } = await startBrowser();
 listenTo(page);
 
 const open = (path) => page.goto(server.url + path);
 const text = async (selector) => (await page.locator(selector).first().innerText()).trim();
 const sees = (words, options) => page.getByText(words, options).first().waitFor();
 const press = (name) => page.getByRole("button", { name }).first().click();
-
-let passed = 0;
-let failed = 0;
-async function test(name, act) {
-  try {
-    await act();
-    passed += 1;
-    console.log(`ok    ${name}`);
-  } catch (error) {
-    failed += 1;
-    console.log(`FAIL  ${name}\n      ${String(error.stack || error).split("\n").slice(0, 6).join("\n      ")}\n      at ${page.url()}`);
-  }
-}
 
 await test("nobody gets in without signing in", async () => {
   await open("/monitors");
@@ -406,7 +381,7 @@ await test("the theme changes at once and stays", async () => {
 
 await test("no page scrolls sideways at 375 px", async () => {
   await page.setViewportSize({ width: 375, height: 800 });
-  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/monitors/new?type=tls", "/channels", "/channels/new/slack", "/channels/new/telegram", "/channels/new/opsgenie", "/channels/new/webhook", "/incidents", "/incidents/1", "/monitors/1/checks", "/deliveries/1", "/channels?open=1", "/maintenance", "/maintenance/new", "/escalation", "/escalation/new", "/settings/tokens", "/nowhere"]) {
+  for (const path of ["/monitors", "/monitors/1", "/monitors/new", "/monitors/new?type=heartbeat", "/monitors/new?type=dns", "/monitors/new?type=tls", "/channels", "/channels/new/slack", "/channels/new/telegram", "/channels/new/opsgenie", "/channels/new/webhook", "/incidents", "/incidents/1", "/monitors/1/checks", "/deliveries/1", "/channels?open=1", "/maintenance", "/maintenance/new", "/escalation", "/escalation/new", "/probes", "/settings/tokens", "/nowhere"]) {
     await open(path);
     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(over <= 0, `${path} is ${over} px too wide`);
@@ -492,5 +467,4 @@ await server.stop();
 await test("the server stopped at once, open streams or not", async () => assert.ok(Date.now() - before < 9_000));
 target.close();
 receiver.close();
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 ? 0 : 1);
+finish();

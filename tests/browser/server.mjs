@@ -1,11 +1,14 @@
 // What the tests run against: the server in a folder of its own, a target that can be broken, and a receiver of alerts.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import http from "node:http";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
+
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 const listen = async (handler) => {
   const server = http.createServer(handler).listen(0, "127.0.0.1");
@@ -84,6 +87,12 @@ export async function startServer(extra = {}) {
   const listenOn = `127.0.0.1:${await freePort()}`;
   const env = { ...process.env, WATCHBELL_LISTEN: listenOn, WATCHBELL_DATABASE_URL: `sqlite://${folder}/watchbell.db`, ...extra };
   const child = spawn(process.env.WATCHBELL_BIN, ["serve"], { cwd: folder, env });
+  // A script that crashes, or is stopped, leaves no server behind.
+  const clear = () => {
+    child.kill("SIGKILL");
+    rmSync(folder, { recursive: true, force: true });
+  };
+  process.once("exit", clear);
   let log = "";
   const setupLink = await new Promise((resolve, reject) => {
     const read = (chunk) => {
@@ -96,16 +105,13 @@ export async function startServer(extra = {}) {
     child.on("error", reject);
     child.on("exit", (code) => reject(new Error(`the server ended with ${code}:\n${log}`)));
     setTimeout(() => reject(new Error(`no set-up link after 30 s:\n${log}`)), 30_000).unref();
-  }).catch(async (error) => {
-    child.kill("SIGKILL");
-    await rm(folder, { recursive: true, force: true });
-    throw error;
   });
   const stop = async () => {
     if (child.exitCode === null) {
       child.kill("SIGTERM");
       await once(child, "exit");
     }
+    process.off("exit", clear);
     await rm(folder, { recursive: true, force: true });
   };
   return { url: `http://${listenOn}`, setupLink, stop, log: () => log };

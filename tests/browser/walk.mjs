@@ -8,9 +8,9 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import http from "node:http";
 import { createRequire } from "node:module";
-import { chromium } from "playwright-core";
+import { EMAIL, PASSWORD, startBrowser } from "./harness.mjs";
 import { startMail, startReceiver, startServer } from "./server.mjs";
-import { becomes, PATIENCE } from "./wait.mjs";
+import { becomes } from "./wait.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const ATTACK = `<script>window.owned=1</script>"'><img src=x onerror="window.owned=1">{{name}}`;
@@ -27,10 +27,7 @@ const targetUrl = `http://127.0.0.1:${target.address().port}`;
 const receiver = await startReceiver();
 const mail = await startMail();
 const server = await startServer({ WATCHBELL_SMTP_URL: mail.url, WATCHBELL_SMTP_FROM: "watchbell@example.com" });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
-const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, timezoneId: "Europe/Berlin", reducedMotion: "reduce" });
-const page = await context.newPage();
-page.setDefaultTimeout(PATIENCE);
+const { browser, page } = await startBrowser({ reducedMotion: "reduce" });
 const problems = [];
 let where = "";
 page.on("pageerror", (error) => problems.push(`${where}: script: ${error.message}`));
@@ -41,8 +38,8 @@ await page.addInitScript(() => addEventListener("securitypolicyviolation", (even
 
 // Somebody signs in, and makes a token for what follows.
 await page.goto(server.setupLink);
-await page.fill("#email", "oncall@example.com");
-await page.fill("#password", "correct horse battery");
+await page.fill("#email", EMAIL);
+await page.fill("#password", PASSWORD);
 await page.getByRole("button", { name: "Create account" }).click();
 await page.waitForURL(/\/monitors/);
 await page.goto(`${server.url}/settings/tokens`);

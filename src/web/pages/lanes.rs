@@ -90,7 +90,8 @@ pub fn lanes(results: &[CheckResult], incident: &Incident, viewer: Viewer) -> Op
     }
     for (line, (class, word, at)) in events.iter().enumerate() {
         let (x, y) = (percent(*at), line * WORDS + 11);
-        let (anchor, dx) = if x > 60.0 { ("end", -5) } else { ("start", 5) };
+        // On a phone half of the width holds the longest of them.
+        let (anchor, dx) = if x > 45.0 { ("end", -5) } else { ("start", 5) };
         let clock = viewer.clock(*at);
         let _ = write!(
             svg,
