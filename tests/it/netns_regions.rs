@@ -1,6 +1,6 @@
 //! Three regions as real processes, each in a network namespace: one is cut off, two fail, all are gone.
 //!
-//! Needs root and `ip`, and takes two minutes, as a probe is lost after 90 s: a step of its own, `scripts/test netns`.
+//! Needs root and `ip`, and takes two minutes, as a probe is lost after 90 s: a step of its own, `scripts/test regions`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::time::Duration;
@@ -85,7 +85,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs root and ip: scripts/test netns"]
+#[ignore = "needs root and ip: scripts/test regions"]
 async fn one_of_three_regions_alerts_nobody_and_two_make_one_alert() {
     let spaces: Vec<_> = (1..=3).filter_map(|n| Namespace::new(n, 1)).collect();
     let [eu, us, ap] = spaces.as_slice() else {
@@ -147,7 +147,7 @@ async fn one_of_three_regions_alerts_nobody_and_two_make_one_alert() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes two minutes: scripts/test netns"]
+#[ignore = "takes two minutes: scripts/test regions"]
 async fn without_any_probe_the_state_stands_and_one_alert_names_all() {
     let world = World::start().await;
     let port = world.server.base.rsplit(':').next().unwrap().to_owned();
