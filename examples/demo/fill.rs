@@ -16,13 +16,12 @@ use watchbell::monitor::{
     Target,
 };
 use watchbell::notify::ChannelSettings;
-use watchbell::region::Seen;
 use watchbell::report::roller::Roller;
 use watchbell::seal::Sealer;
 use watchbell::store::history::{self, NewPing, Ping};
 use watchbell::store::monitors::Watched;
 use watchbell::store::results::{self, NewResult};
-use watchbell::store::{Db, channels, incidents, monitors, probes, timeline, windows};
+use watchbell::store::{Db, channels, incidents, monitors, timeline, windows};
 
 use super::past::{self, Chance, DAY, HOUR, MINUTE, Trouble};
 use super::story::{self, Now, Told};
@@ -223,35 +222,6 @@ async fn add_channels(db: &Db, sealer: &Sealer, now: Timestamp) -> anyhow::Resul
         let settings =
             ChannelSettings::read(&fields, None, true).map_err(|e| anyhow::anyhow!("{e:?}"))?;
         channels::insert(&mut tx.conn(), sealer, settings, now.plus_ms(-91 * DAY)).await?;
-    }
-    Ok(tx.commit().await?)
-}
-
-/// Probes as pictures show them: while the demonstration runs nobody speaks for them, and they would be lost.
-///
-/// # Errors
-/// When the database fails.
-pub async fn add_probes(db: &Db, now: Timestamp) -> anyhow::Result<()> {
-    let told = [
-        ("fra-1", "eu-west", Some((1_000, 14)), true),
-        ("nyc-1", "us-east", Some((2_000, 92)), true),
-        ("sin-1", "ap-southeast", Some((4 * MINUTE, 178)), true),
-        ("gru-1", "sa-east", None, false),
-    ];
-    let mut tx = db.begin().await?;
-    for (name, region, heard, enabled) in told {
-        let born = now.plus_ms(-80 * DAY);
-        let hash = watchbell::seal::hash_token(name);
-        let id = probes::insert(&mut tx.conn(), name, region, &hash, born).await?;
-        probes::update(&mut tx.conn(), id, name, enabled).await?;
-        let Some((silent_ms, latency)) = heard else { continue };
-        let at = now.plus_ms(-silent_ms);
-        let version = env!("CARGO_PKG_VERSION").to_owned();
-        let seen = Seen { version, latency_ms: Some(latency), ..Seen::default() };
-        probes::set_seen(&mut tx.conn(), id, at, &seen).await?;
-        if silent_ms > MINUTE {
-            probes::set_lost(&mut tx.conn(), id, Some((at.plus_ms(90_000), &[]))).await?;
-        }
     }
     Ok(tx.commit().await?)
 }

@@ -11,6 +11,7 @@
 mod fill;
 mod jobs;
 mod past;
+mod probes;
 mod story;
 mod targets;
 
@@ -75,7 +76,7 @@ async fn fill_folder(folder: &Path, options: &Options) -> anyhow::Result<()> {
     let now = options.at.unwrap_or_else(|| SystemClock.now());
     let filled = fill::fill(&db, &sealer, options.monitors, now).await?;
     if options.at.is_some() {
-        fill::add_probes(&db, now).await?;
+        probes::add(&db, now).await?;
     }
     db.close().await;
     println!("{filled}\nSign in as {EMAIL} with {PASSWORD}.");
