@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures spans and has no supervisor")]
 
+#[path = "../examples/demo/alerting.rs"]
+mod alerting;
 #[path = "../examples/demo/fill.rs"]
 mod fill;
 #[path = "../examples/demo/past.rs"]

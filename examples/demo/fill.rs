@@ -1,6 +1,5 @@
 //! Writes the story into a database, as the server would have written it.
 
-use serde_json::{Map, Value, json};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use watchbell::account::password::Passwords;
@@ -15,17 +14,16 @@ use watchbell::monitor::{
     Cause, CheckError, ErrorKind, FailedChecks, Monitor, MonitorId, Settings, Status, StatusChange,
     Target,
 };
-use watchbell::notify::ChannelSettings;
 use watchbell::report::roller::Roller;
 use watchbell::seal::Sealer;
 use watchbell::store::history::{self, NewPing, Ping};
 use watchbell::store::monitors::Watched;
 use watchbell::store::results::{self, NewResult};
-use watchbell::store::{Db, channels, incidents, monitors, timeline, windows};
+use watchbell::store::{Db, incidents, monitors, timeline, windows};
 
 use super::past::{self, Chance, DAY, HOUR, MINUTE, Trouble};
 use super::story::{self, Now, Told};
-use super::{EMAIL, PASSWORD, targets};
+use super::{EMAIL, PASSWORD, alerting, targets};
 
 /// The number of the incident that Checkout API has in the pictures.
 const CHECKOUT_INCIDENT: usize = 1842;
@@ -45,9 +43,9 @@ pub async fn fill(
     user::create(db, &passwords, EMAIL, PASSWORD, Role::Admin, now.plus_ms(-92 * DAY))
         .await
         .map_err(|e| anyhow::anyhow!("{e}"))?;
-    let told = story::monitors(count);
+    let mut told = story::monitors(count);
+    alerting::add(db, sealer, &mut told, now).await?;
     let made = make(db, sealer, &told, now).await?;
-    add_channels(db, sealer, now).await?;
     add_windows(db, &told, &made, now).await?;
     let episodes = add_incidents(db, &told, &made, now).await?;
     let rows = add_results(db, &told, &made, now).await?;
@@ -207,23 +205,6 @@ fn cause(told: &Told) -> Option<Cause> {
         (Now::Confirming, _) => Some(check(None, ErrorKind::Timeout, "timeout after 10s", &[])),
         _ => None,
     }
-}
-
-async fn add_channels(db: &Db, sealer: &Sealer, now: Timestamp) -> anyhow::Result<()> {
-    let kinds = [
-        json!({ "type": "slack", "name": "#ops-alerts", "url": "https://hooks.slack.com/services/T024BE7LD/B024BE7LH/kestrel-demo", "is_default": true }),
-        json!({ "type": "email", "name": "On-call mail", "to": ["oncall@kestrel.example"], "is_default": true }),
-        json!({ "type": "pagerduty", "name": "PagerDuty, payments", "routing_key": "0123456789abcdef0123456789abcdef" }),
-        json!({ "type": "webhook", "name": "Status bot", "url": "https://bot.kestrel.example/alerts" }),
-    ];
-    let mut tx = db.begin().await?;
-    for fields in kinds {
-        let fields: Map<String, Value> = serde_json::from_value(fields)?;
-        let settings =
-            ChannelSettings::read(&fields, None, true).map_err(|e| anyhow::anyhow!("{e:?}"))?;
-        channels::insert(&mut tx.conn(), sealer, settings, now.plus_ms(-91 * DAY)).await?;
-    }
-    Ok(tx.commit().await?)
 }
 
 /// The window that is open, one to come, and those that are over.

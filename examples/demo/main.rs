@@ -8,6 +8,7 @@
 //! With `--still` the clock stands at TIME, as pictures need it.
 #![allow(clippy::unwrap_used, reason = "a demonstration fails by panicking")]
 
+mod alerting;
 mod fill;
 mod jobs;
 mod past;

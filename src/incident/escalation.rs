@@ -12,6 +12,9 @@ const MINUTE_MS: i64 = 60_000;
 /// One step of a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EscalationStep {
+    /// What it is called; empty where nobody said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub name: String,
     /// Minutes from the beginning of the ladder, or of its round, until this step.
     pub after_minutes: u32,
     /// Who is told then.

@@ -9,6 +9,8 @@ use crate::fields::{FieldErrors, Fields};
 pub const MINUTES_MAX: u32 = 7 * 24 * 60;
 /// The most steps.
 pub const STEPS_MAX: usize = 20;
+/// The longest name of a step.
+pub const STEP_NAME_MAX: usize = 200;
 /// The most repeats.
 pub const REPEATS_MAX: u32 = 1_000;
 
@@ -86,6 +88,7 @@ fn parse_steps(value: &Value) -> Result<Vec<EscalationStep>, String> {
 
 fn parse_step(map: &Map<String, Value>) -> Result<EscalationStep, String> {
     let mut fields = Fields::new(map);
+    let name = fields.optional_text("name", STEP_NAME_MAX, None).unwrap_or_default();
     let after_minutes = fields.integer("after_minutes", 0..=MINUTES_MAX, 0, None);
     let channel_ids = fields.optional_ids("channel_ids", None).unwrap_or_default();
     if channel_ids.is_empty() {
@@ -96,7 +99,7 @@ fn parse_step(map: &Map<String, Value>) -> Result<EscalationStep, String> {
         reasons.collect::<Vec<_>>().join("; ")
     };
     fields.finish().map_err(words)?;
-    Ok(EscalationStep { after_minutes, channel_ids })
+    Ok(EscalationStep { name: name.trim().to_owned(), after_minutes, channel_ids })
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ pub struct Pace {
     pub region_quorum: Quorum,
 }
 
+/// Re-checks before `down`, unless a monitor says otherwise.
+pub const RETRIES: u32 = 1;
+/// Seconds from a failed check to its re-check, unless a monitor says otherwise.
+pub const RETRY_INTERVAL_SECONDS: u32 = 5;
 /// The most regions of one monitor.
 const REGIONS_MAX: usize = 100;
 
@@ -74,11 +78,11 @@ impl Pace {
                 1..=120_000,
                 current.map(|c| c.degraded_after_ms),
             ),
-            retries: fields.integer("retries", 0..=100, 1, current.map(|c| c.retries)),
+            retries: fields.integer("retries", 0..=100, RETRIES, current.map(|c| c.retries)),
             retry_interval_seconds: fields.integer(
                 "retry_interval_seconds",
                 1..=DAY,
-                5,
+                RETRY_INTERVAL_SECONDS,
                 current.map(|c| c.retry_interval_seconds),
             ),
             recovery_checks: fields.integer(

@@ -7,26 +7,15 @@ const [url, at, folder, ...wanted] = process.argv.slice(2);
 const select = async (page) => {
   for (const n of [3, 4, 5]) await page.locator("input[name=id]").nth(n).check();
 };
-const policy = async (page) => {
-  await page.fill("#name", "Primary on-call");
-  for (const step of [0, 1]) {
-    if (step) await page.getByRole("button", { name: "Add a step" }).click();
-    const others = page.locator(`select[name=add_${step}]`);
-    await others.selectOption({ index: step + 1 });
-    await page.locator(`button[value="add:${step}"]`).click();
-    await page.locator(`[name=channel_${step}]`).last().waitFor({ state: "attached" });
-  }
-  await page.evaluate(() => scrollTo(0, 0));
-};
 // Name, address, and what else: `wide` in px (1440), the theme (light), what to do before.
 const SHOTS = [
   ["01-dashboard", "/monitors"],
   ["01-dashboard-dark", "/monitors", { theme: "dark" }],
   ["01-dashboard-375", "/monitors", { wide: 375 }],
   ["01-dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
-  ["06-escalation", "/escalation/new", { act: policy }],
-  ["06-escalation-dark", "/escalation/new", { act: policy, theme: "dark" }],
-  ["06-escalation-375", "/escalation/new", { act: policy, wide: 375 }],
+  ["06-escalation", "/escalation/1"],
+  ["06-escalation-dark", "/escalation/1", { theme: "dark" }],
+  ["06-escalation-375", "/escalation/1", { wide: 375 }],
   ["probes-light", "/probes"],
   ["probes-dark", "/probes", { theme: "dark" }],
   ["probes-375", "/probes", { wide: 375 }],

@@ -261,6 +261,75 @@ await test("without script: test, fix, channel, settings and a recovery code", a
   await plain.close();
 });
 
+await test("the editor of an escalation policy works by keyboard, by dragging, and shows what would follow", async () => {
+  await open("/escalation/new");
+  await page.fill("#name", "Primary on-call");
+  await press("Add a step");
+  await becomes(() => page.evaluate(() => document.activeElement.name), "title_1");
+  await page.keyboard.type("Wake somebody");
+  const names = (step) => page.locator(`[data-places="${step}"] > [data-channel] b`).allInnerTexts();
+  for (let has = (await names(0)).length; has < 2; has += 1) {
+    await page.locator("[data-step='0'] .add summary").click();
+    await page.locator("[data-step='0'] .options button[value^=add]").first().click();
+    await becomes(async () => (await names(0)).length, has + 1);
+  }
+  const [one, two] = await names(0);
+  await page.locator("[data-step='1'] .add summary").press("Enter");
+  await page.locator("[data-step='1'] .options button").filter({ hasText: two }).press("Enter");
+  await becomes(() => names(1), [two]);
+  await page.locator("[data-step='0']").getByLabel(`Remove ${two} from step 1`).click();
+  await becomes(() => names(0), [one]);
+  await sees("step 2, Wake somebody");
+  const handle = (step) => page.locator(`[data-places="${step}"] .grip`).first();
+  await handle(0).press("ArrowDown");
+  await becomes(() => names(1), [one, two]);
+  assert.match(await page.evaluate(() => document.activeElement.getAttribute("aria-label")), new RegExp(`Move ${one.replace(/[^\w ]/g, ".")}, in step 2`));
+  await page.keyboard.press("ArrowUp");
+  await becomes(() => names(0), [one]);
+  await page.locator("[data-places='1'] > [data-channel]").dragTo(page.locator("[data-places='0'] > [data-channel]"), { targetPosition: { x: 40, y: 4 } });
+  await becomes(() => names(0), [two, one]);
+  await handle(0).press("Enter");
+  await page.locator(".pop[open] button", { hasText: "Down" }).press("Enter");
+  await becomes(() => names(0), [one, two]);
+  await handle(0).press("Enter");
+  await page.keyboard.press("Escape");
+  assert.equal(await page.locator(".pop[open]").count(), 0);
+  await page.locator("[data-step='1'] .add summary").click();
+  await page.locator("[data-step='1'] .options button").first().click();
+  await becomes(async () => (await names(1)).length, 1);
+  await page.fill("#wait_1", "7");
+  await sees("03:17:05");
+  await press("Weekend");
+  await sees("If it went down on Saturday at 14:00");
+  await sees("14:07:05");
+  assert.equal(await page.locator("#unsaved").innerText(), "Not saved yet");
+  await press("Save policy");
+  await page.waitForURL(/\/escalation\/\d+$/);
+  assert.equal(await page.locator("[name=title_1]").inputValue(), "Wake somebody");
+  await page.fill("#wait_1", "8");
+  await becomes(() => page.locator("#unsaved").innerText(), "Unsaved: step 2 changed");
+});
+
+await test("a policy is duplicated and its channels are moved without script", async () => {
+  const plain = await browser.newContext({ javaScriptEnabled: false, storageState: await context.storageState() });
+  const view = await plain.newPage();
+  await open(new URL(page.url()).pathname, view);
+  await view.getByRole("link", { name: "Duplicate" }).click();
+  assert.equal(await view.inputValue("#name"), "Copy of Primary on-call");
+  const names = (step) => view.locator(`[data-places="${step}"] > [data-channel] b`).allInnerTexts();
+  const [one, two] = await names(0);
+  await view.locator(".grip").first().click();
+  await view.locator(".pop[open] button", { hasText: "Down" }).click();
+  assert.deepEqual(await names(0), [two, one]);
+  await press("Now", view);
+  await sees("If it went down now", view);
+  assert.deepEqual(await names(0), [two, one]);
+  await press("Save policy", view);
+  await view.waitForURL(/\/escalation\/\d+$/);
+  assert.deepEqual(await names(0), [two, one]);
+  await plain.close();
+});
+
 await test("another session is seen and ended", async () => {
   await open("/settings/profile");
   await sees("this one");
@@ -271,7 +340,7 @@ await test("another session is seen and ended", async () => {
 
 await test("no page is wider than a phone", async () => {
   await page.setViewportSize({ width: 375, height: 800 });
-  for (const path of ["/monitors/new", "/monitors/new?type=heartbeat", "/monitors/many", "/settings/server", "/settings/mail", "/settings/users", "/settings/tokens", "/settings/profile"]) {
+  for (const path of ["/monitors/new", "/monitors/new?type=heartbeat", "/monitors/many", "/settings/server", "/settings/mail", "/settings/users", "/settings/tokens", "/settings/profile", "/escalation", "/escalation/new", "/escalation/1"]) {
     await open(path);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 375, `${path} is ${wide} px wide`);

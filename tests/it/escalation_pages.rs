@@ -54,21 +54,30 @@ async fn the_editor_adds_moves_removes_and_saves_by_buttons_alone() {
             ("wait_0", "0"),
             ("channel_0", one.as_str()),
             ("wait_1", "5"),
-            ("add_1", two.as_str()),
+            ("title_1", "Wake <b>"),
             ("repeat_every_minutes", "30"),
             ("repeat_times", "1"),
             ("press", press),
         ]
     };
     let policies = async || api.admin("GET", "/api/v1/escalation-policies", None).await.data(200);
-    let added = browser.post("/escalation/new", &posted("add:1")).await;
+    let add: &'static str = format!("add:1:{two}").leak();
+    let added = browser.post("/escalation/new", &posted(add)).await;
     assert_eq!(added.status, 200);
-    for line in ["03:10", "03:15", "03:40", "03:45", "Policy ends"] {
+    let step = "step 2, Wake &#60;b&#62;";
+    for line in ["03:10:05", "03:15:05", step, "Step 1 again", "03:45:05", "Policy ends"] {
         assert!(added.text.contains(line), "{line} in {}", added.text);
     }
     assert!(added.text.contains(&format!("name=\"channel_1\" value=\"{two}\"")));
-    let moved = browser.post("/escalation/new", &posted("up:1")).await;
-    assert!(moved.text.contains(&format!("name=\"channel_0\" value=\"{two}\"")), "{}", moved.text);
+    for words in ["Not saved yet", "No human is told", "If it went down at 03:10"] {
+        assert!(added.text.contains(words), "{words} in {}", added.text);
+    }
+    let mut both = posted("lower:0:1");
+    both.push(("channel_1", two.as_str()));
+    let moved = browser.post("/escalation/new", &both).await;
+    assert!(moved.text.contains(&format!("name=\"channel_1\" value=\"{one}\"")), "{}", moved.text);
+    let weekend = browser.post("/escalation/new", &posted("when:weekend")).await;
+    assert!(weekend.text.contains("If it went down on Saturday at 14:00"), "{}", weekend.text);
     let longer = browser.post("/escalation/new", &posted("step")).await;
     assert!(longer.text.contains("name=\"steps\" value=\"3\""));
     assert_eq!(policies().await, json!([]), "nothing is saved by them");
@@ -78,20 +87,31 @@ async fn the_editor_adds_moves_removes_and_saves_by_buttons_alone() {
     for words in ["The name is missing", "step 1: after_minutes must be a whole number"] {
         assert!(wrong.text.contains(words), "{words} in {}", wrong.text);
     }
-    let saved = browser.post("/escalation/new", &posted("")).await;
+    let mut whole = posted("");
+    whole.push(("channel_1", two.as_str()));
+    let saved = browser.post("/escalation/new", &whole).await;
     assert_eq!(saved.status, 200);
     let policy = policies().await[0].clone();
     let number = |text: &str| text.parse::<i64>().unwrap();
     assert_eq!(
         policy["steps"],
         json!([{"after_minutes": 0, "channel_ids": [number(&one)]},
-            {"after_minutes": 5, "channel_ids": [number(&two)]}])
+            {"name": "Wake <b>", "after_minutes": 5, "channel_ids": [number(&two)]}])
     );
     let list = browser.get("/escalation").await;
     let words = "#ops at once, pager after 5 min, again every 30 min, 1 time.";
     assert!(list.text.contains(words), "{}", list.text);
 
+    let copy = browser.get(&format!("/escalation/new?from={}", policy["id"])).await;
+    for words in ["value=\"Copy of Primary\"", "value=\"Wake &#60;b&#62;\"", "Not saved yet"] {
+        assert!(copy.text.contains(words), "{words} in {}", copy.text);
+    }
     let page = format!("/escalation/{}", policy["id"]);
+    let mut one_less = whole.clone();
+    one_less.extend([("press", "remove:1:0"), ("title_0", "First")]);
+    one_less.retain(|pair| *pair != ("press", ""));
+    let changed = browser.post(&page, &one_less).await;
+    assert!(changed.text.contains("Unsaved: step 1 changed"), "{}", changed.text);
     let run = browser.post(&format!("{page}/test"), &[]).await;
     assert_eq!(run.status, 200);
     assert!(run.text.contains("delivered, 0 ms") && run.text.contains("410 gone"), "{}", run.text);

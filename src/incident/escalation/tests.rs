@@ -13,6 +13,7 @@ fn minute(minutes: i64) -> Timestamp {
 
 fn policy(steps: &[(u32, &[i64])], repeat: Option<(u32, Option<u32>)>) -> EscalationPolicy {
     let step = |(after_minutes, channel_ids): &(u32, &[i64])| EscalationStep {
+        name: String::new(),
         after_minutes: *after_minutes,
         channel_ids: channel_ids.to_vec(),
     };
@@ -232,7 +233,7 @@ prop_compose! {
         let mut after = 0;
         let steps: Vec<EscalationStep> = steps.into_iter().map(|(gap, channel_ids)| {
             after += gap;
-            EscalationStep { after_minutes: after, channel_ids }
+            EscalationStep { name: String::new(), after_minutes: after, channel_ids }
         }).collect();
         EscalationPolicy {
             id: 1,

@@ -161,6 +161,30 @@ impl ChannelType {
     }
 }
 
+/// Who hears an alert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ears {
+    /// A machine.
+    Machine,
+    /// People, when they look.
+    People,
+    /// Somebody whose phone rings.
+    Woken,
+}
+
+impl ChannelType {
+    /// Who hears an alert on a channel of this kind.
+    pub fn ears(self) -> Ears {
+        match self {
+            Self::Webhook => Ears::Machine,
+            Self::Pagerduty | Self::Opsgenie | Self::Pushover | Self::Ntfy | Self::Gotify => {
+                Ears::Woken
+            }
+            _ => Ears::People,
+        }
+    }
+}
+
 impl ChannelConfig {
     /// Reads the fields of a kind; `stored` is what a PATCH edits. `None` when one of them is wrong: each then has its reason.
     pub fn read(

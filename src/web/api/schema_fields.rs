@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::schemas::{flag, ids, text, text_or_null, texts, word};
-use crate::incident::escalation_fields::{MINUTES_MAX, REPEATS_MAX, STEPS_MAX};
+use crate::incident::escalation_fields::{MINUTES_MAX, REPEATS_MAX, STEP_NAME_MAX, STEPS_MAX};
 use crate::monitor::NotifyOn;
 use crate::monitor::assertion::{self, Op, Source};
 use crate::monitor::certificate::EXPIRY_DAYS;
@@ -193,6 +193,7 @@ pub fn escalation_policy() -> Value {
                 "description": "Who is told, in order; a step whose channels are all gone or disabled is skipped at once",
                 "items": { "type": "object", "required": ["channel_ids"], "additionalProperties": false,
                     "properties": {
+                        "name": { "type": "string", "maxLength": STEP_NAME_MAX, "description": "What the step is called; absent where nobody said" },
                         "after_minutes": whole(0, MINUTES_MAX, 0, "From the beginning, or from that of the round"),
                         "channel_ids": ids("Who is told then; at least one"),
                     } } }),

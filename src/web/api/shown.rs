@@ -264,7 +264,11 @@ pub fn escalation_policy(policy: &EscalationPolicy, channels: &[i64]) -> Value {
     let step = |step: &EscalationStep| {
         let exists = |id: &&i64| channels.contains(id);
         let channel_ids: Vec<&i64> = step.channel_ids.iter().filter(exists).collect();
-        json!({"after_minutes": step.after_minutes, "channel_ids": channel_ids})
+        let mut shown = json!({"after_minutes": step.after_minutes, "channel_ids": channel_ids});
+        if !step.name.is_empty() {
+            shown["name"] = json!(step.name);
+        }
+        shown
     };
     json!({
         "id": policy.id,

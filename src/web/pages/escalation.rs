@@ -1,4 +1,4 @@
-//! Escalation: the list of policies, and the editor with its preview and its test run.
+//! Escalation: the list of policies, and what is done with one: edited, copied, tested, deleted.
 
 use std::collections::BTreeMap;
 
@@ -6,18 +6,19 @@ use actix_web::http::StatusCode;
 use actix_web::web;
 use askama::Template;
 use futures_util::future::try_join_all;
+use serde::Deserialize;
 
 use super::actions::confirm;
-use super::error::{Page, PageError, sentence, show, show_as};
-use super::escalation_form::{Draft, LABELS};
-use super::escalation_preview::{Known, PreviewLine, in_words, preview};
-use super::form::{Form, Input};
+use super::error::{Page, PageError, sentence, show};
+use super::escalation_editor::{Edited, show_editor};
+use super::escalation_form::Draft;
+use super::escalation_preview::{Known, When, in_words};
+use super::form::Input;
 use super::status::Shown;
 use super::text::{millis, plural};
 use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::checker::EngineError;
-use crate::fields::FieldErrors;
 use crate::incident::escalation::EscalationPolicy;
 use crate::incident::message::one_line;
 use crate::notify::Channel;
@@ -27,8 +28,6 @@ use crate::store::{channels, escalation_policies};
 const POLICIES: i64 = 500;
 /// Channels that can be chosen from at most.
 const CHANNELS: i64 = 500;
-/// Monitors that are named as users of a policy.
-const USERS: usize = 20;
 
 /// A policy in the list.
 pub struct PolicyRow {
@@ -77,52 +76,31 @@ pub async fn list(visit: Visit) -> Page {
     })
 }
 
+/// The channels of a policy that alerts do not reach.
 fn failing(policy: &EscalationPolicy, known: &[Known]) -> Vec<String> {
     let used = |channel: &&Known| policy.steps.iter().any(|s| s.channel_ids.contains(&channel.id));
     let failing = known.iter().filter(|channel| channel.is_failing).filter(used);
     failing.map(|channel| channel.name.clone()).collect()
 }
 
-async fn all_channels(visit: &Visit) -> Result<Vec<Channel>, PageError> {
+/// Every channel that can be chosen from.
+pub(super) async fn all_channels(visit: &Visit) -> Result<Vec<Channel>, PageError> {
     let mut reader = visit.state.db.read().await?;
     Ok(channels::list(&mut reader.conn(), &visit.state.sealer, CHANNELS, 0).await?.channels)
 }
 
-fn known(channels: &[Channel]) -> Vec<Known> {
+/// Channels as the editor knows them.
+pub(super) fn known(channels: &[Channel]) -> Vec<Known> {
     let known = |channel: &Channel| Known {
         id: channel.id,
         name: one_line(&channel.settings.name),
         kind: channel.kind().about().name,
         icon: channel.kind().about().icon,
+        ears: channel.kind().ears(),
         is_off: !channel.settings.enabled,
         is_failing: channel.failed_at.is_some(),
     };
     channels.iter().map(known).collect()
-}
-
-/// A step as the editor shows it.
-struct StepCard {
-    /// Its number, from 1.
-    number: usize,
-    wait: String,
-    chosen: Vec<Known>,
-    /// The channels that can be added.
-    others: Vec<Known>,
-}
-
-impl StepCard {
-    /// Its place, from 0, as the fields are named by.
-    fn place(&self) -> usize {
-        self.number - 1
-    }
-
-    fn title(&self) -> String {
-        match (self.number, self.wait.as_str()) {
-            (1, "" | "0") => "As soon as it is confirmed".to_owned(),
-            (1, _) => "First".to_owned(),
-            _ => format!("Step {}", self.number),
-        }
-    }
 }
 
 /// What came of one channel of a test run.
@@ -142,117 +120,30 @@ pub struct TestRun {
     lines: Vec<TestLine>,
 }
 
-#[derive(Template)]
-#[template(path = "pages/escalation_form.html")]
-struct FormPage {
-    shell: Shell,
-    id: Option<i64>,
-    form: Form,
-    steps: Vec<StepCard>,
-    is_last_alone: bool,
-    failing: Vec<String>,
-    preview: Vec<PreviewLine>,
-    run: Option<TestRun>,
-    users: Vec<(i64, String)>,
-    user_count: String,
-    more_users: usize,
-    has_channels: bool,
-    may_edit: bool,
-}
-
-impl FormPage {
-    fn action(&self) -> String {
-        self.id.map_or_else(|| "/escalation/new".to_owned(), |id| format!("/escalation/{id}"))
-    }
-
-    fn title(&self) -> &str {
-        match self.id {
-            Some(_) if self.form.has("name") => self.form.value("name"),
-            Some(_) => "Escalation policy",
-            None => "New escalation policy",
-        }
-    }
-}
-
-/// What an editor page is made from.
-struct Edited {
-    status: StatusCode,
-    id: Option<i64>,
-    draft: Draft,
-    errors: FieldErrors,
-    run: Option<TestRun>,
-}
-
-impl Edited {
-    fn of(id: Option<i64>, draft: Draft) -> Self {
-        Self { status: StatusCode::OK, id, draft, errors: FieldErrors::default(), run: None }
-    }
-}
-
-async fn show_form(visit: &Visit, edited: Edited) -> Page {
-    let Edited { status, id, draft, errors, run } = edited;
-    let known = known(&all_channels(visit).await?);
-    let values = [
-        ("name", draft.name.clone()),
-        ("repeat_every_minutes", draft.repeat_every_minutes.clone()),
-        ("repeat_times", draft.repeat_times.clone()),
-        ("ack_timeout_minutes", draft.ack_timeout_minutes.clone()),
-    ];
-    let posted = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let form = Form::refused(&Input(posted), &errors, &LABELS);
-    let (mut users, mut user_count) = (Vec::new(), 0);
-    if let Some(id) = id {
-        let mut reader = visit.state.db.read().await?;
-        users = escalation_policies::users(&mut reader.conn(), id).await?;
-        user_count = users.len();
-        users.truncate(USERS);
-    }
-    // What cannot be read yet has no outcome to be shown.
-    let policy =
-        EscalationPolicy::read(&Draft { name: "-".to_owned(), ..draft.clone() }.to_json(), None)
-            .ok();
-    let cards: Vec<StepCard> = draft
-        .steps
-        .iter()
-        .enumerate()
-        .map(|(n, step)| {
-            let (chosen, others) =
-                known.iter().cloned().partition(|c| step.channel_ids.contains(&c.id));
-            StepCard { number: n + 1, wait: step.wait.clone(), chosen, others }
-        })
-        .collect();
-    let title = if id.is_some() { draft.name.as_str() } else { "New escalation policy" };
-    let page = FormPage {
-        shell: visit.shell("escalation", &one_line(title)).await?,
-        id,
-        form,
-        is_last_alone: cards.len() == 1,
-        steps: cards,
-        failing: policy.as_ref().map_or_else(Vec::new, |policy| failing(policy, &known)),
-        preview: policy.as_ref().map_or_else(Vec::new, |policy| preview(policy, &known)),
-        run,
-        more_users: user_count - users.len(),
-        users: users.into_iter().map(|(id, name)| (id, one_line(&name))).collect(),
-        user_count: plural(user_count, "monitor"),
-        has_channels: !known.is_empty(),
-        may_edit: visit.who.role.may(Permission::Edit),
-    };
-    show_as(status, &page)
+/// What a new policy begins as.
+#[derive(Deserialize)]
+pub struct Beginning {
+    /// The policy that it is a copy of.
+    from: Option<i64>,
 }
 
 /// `GET /escalation/new`.
-pub async fn new_page(visit: Visit) -> Page {
+pub async fn new_page(visit: Visit, query: web::Query<Beginning>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
+    if let Some(id) = query.from {
+        let draft = stored(&visit, id).await?.copy();
+        return show_editor(&visit, Edited::of(None, draft)).await;
+    }
     let mut reader = visit.state.db.read().await?;
     let defaults = channels::defaults(&mut reader.conn()).await?;
     drop(reader);
-    show_form(&visit, Edited::of(None, Draft::new(defaults))).await
+    show_editor(&visit, Edited::of(None, Draft::new(defaults))).await
 }
 
 /// `GET /escalation/{id}`.
 pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
     let draft = stored(&visit, *id).await?;
-    show_form(&visit, Edited::of(Some(*id), draft)).await
+    show_editor(&visit, Edited::of(Some(*id), draft)).await
 }
 
 async fn find(visit: &Visit, id: i64) -> Result<EscalationPolicy, PageError> {
@@ -261,7 +152,8 @@ async fn find(visit: &Visit, id: i64) -> Result<EscalationPolicy, PageError> {
     found.ok_or_else(|| PageError::no_such("escalation policy"))
 }
 
-async fn stored(visit: &Visit, id: i64) -> Result<Draft, PageError> {
+/// A policy as it is stored.
+pub(super) async fn stored(visit: &Visit, id: i64) -> Result<Draft, PageError> {
     let policy = find(visit, id).await?;
     let mut reader = visit.state.db.read().await?;
     Ok(Draft::of(&policy, &channels::all_ids(&mut reader.conn()).await?))
@@ -286,9 +178,11 @@ async fn save(visit: &Visit, id: Option<i64>, input: &Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let mut draft = Draft::posted(input);
     let button = input.get("press");
+    let when = button.strip_prefix("when:").unwrap_or(input.get("when"));
+    let when = when.parse().unwrap_or(When::Night);
     if !button.is_empty() {
         draft.press(button);
-        return show_form(visit, Edited::of(id, draft)).await;
+        return show_editor(visit, Edited { when, ..Edited::of(id, draft) }).await;
     }
     let map = draft.to_json();
     let engine = &visit.state.engine;
@@ -308,7 +202,7 @@ async fn save(visit: &Visit, id: Option<i64>, input: &Input) -> Page {
         Ok(policy) => Ok(see_other(&format!("/escalation/{}", policy.id))),
         Err(EngineError::Invalid(errors)) => {
             let status = StatusCode::UNPROCESSABLE_ENTITY;
-            show_form(visit, Edited { status, errors, ..Edited::of(id, draft) }).await
+            show_editor(visit, Edited { status, errors, when, ..Edited::of(id, draft) }).await
         }
         Err(error) => Err(PageError::of_engine(error, "escalation policy")),
     }
@@ -332,7 +226,7 @@ pub async fn test(visit: Visit, id: web::Path<i64>) -> Page {
         return show(&run);
     }
     let draft = stored(&visit, *id).await?;
-    show_form(&visit, Edited { run: Some(run), ..Edited::of(Some(*id), draft) }).await
+    show_editor(&visit, Edited { run: Some(run), ..Edited::of(Some(*id), draft) }).await
 }
 
 async fn test_line(visit: &Visit, channel: &Channel) -> Result<TestLine, PageError> {

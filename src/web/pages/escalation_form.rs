@@ -20,6 +20,8 @@ const STEPS_READ: usize = 100;
 /// A step as it is edited: the wait before it instead of the minutes from the beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DraftStep {
+    /// What it is called; empty where nobody said.
+    pub name: String,
     /// Minutes after the step before, as they were typed.
     pub wait: String,
     /// Who is told.
@@ -50,7 +52,11 @@ impl Draft {
     pub fn new(defaults: Vec<i64>) -> Self {
         Self {
             name: String::new(),
-            steps: vec![DraftStep { wait: "0".to_owned(), channel_ids: defaults }],
+            steps: vec![DraftStep {
+                name: String::new(),
+                wait: "0".to_owned(),
+                channel_ids: defaults,
+            }],
             repeat_every_minutes: String::new(),
             repeat_times: String::new(),
             ack_timeout_minutes: String::new(),
@@ -66,7 +72,7 @@ impl Draft {
             before = step.after_minutes;
             let mut channel_ids = step.channel_ids.clone();
             channel_ids.retain(|id| existing.contains(id));
-            steps.push(DraftStep { wait, channel_ids });
+            steps.push(DraftStep { name: step.name.clone(), wait, channel_ids });
         }
         Self {
             name: policy.name.clone(),
@@ -77,18 +83,17 @@ impl Draft {
         }
     }
 
-    /// What was posted. A channel that was chosen but not yet added counts, as who saves means it.
+    /// What was posted.
     pub fn posted(input: &Input) -> Self {
         let step = |n: usize| {
             let mut channel_ids: Vec<i64> = Vec::new();
-            let (listed, chosen) = (format!("channel_{n}"), format!("add_{n}"));
-            for id in input.all(&listed).chain(input.all(&chosen)).filter_map(|id| id.parse().ok())
-            {
+            for id in input.all(&format!("channel_{n}")).filter_map(|id| id.parse().ok()) {
                 if !channel_ids.contains(&id) {
                     channel_ids.push(id);
                 }
             }
-            DraftStep { wait: input.get(&format!("wait_{n}")).to_owned(), channel_ids }
+            let text = |name: &str| input.get(&format!("{name}_{n}")).to_owned();
+            DraftStep { name: text("title"), wait: text("wait"), channel_ids }
         };
         let count = input.get("steps").parse().unwrap_or(0).min(STEPS_READ);
         Self {
@@ -100,37 +105,119 @@ impl Draft {
         }
     }
 
-    /// Does what a button says: `step`, `up:1`, `down:1`, `drop:1`, `add:1`, `remove:1:7`. What it cannot do is nothing.
+    /// Another policy that begins as this one.
+    pub fn copy(self) -> Self {
+        Self { name: format!("Copy of {}", self.name), ..self }
+    }
+
+    /// Does what a button says: `step`; of a step `up:1`, `down:1`, `drop:1`; of a channel in a step `add:1:7`, `remove:1:7`,
+    /// `raise:1:7`, `lower:1:7`, and `put:1:7:0:2`, which takes it to the third place of the first step. What it cannot do is
+    /// nothing.
     pub fn press(&mut self, button: &str) {
         let mut parts = button.split(':');
         let verb = parts.next().unwrap_or_default();
-        let mut number = || parts.next().and_then(|part| part.parse::<i64>().ok());
-        let place = number().and_then(|n| usize::try_from(n).ok()).unwrap_or(usize::MAX);
-        let channel = number();
-        match verb {
-            "step" => {
-                let wait = if self.steps.is_empty() { "0" } else { "5" };
-                self.steps.push(DraftStep { wait: wait.to_owned(), channel_ids: Vec::new() });
+        let numbers: Vec<i64> = parts.map_while(|part| part.parse().ok()).collect();
+        let index = |n: usize| numbers.get(n).and_then(|number| usize::try_from(*number).ok());
+        match (verb, index(0), numbers.get(1)) {
+            ("step", ..) => self.add_step(),
+            ("up", Some(place), _) if place > 0 && place < self.steps.len() => self.swap(place - 1),
+            ("down", Some(place), _) if place.saturating_add(1) < self.steps.len() => {
+                self.swap(place);
             }
-            "up" if place > 0 && place < self.steps.len() => self.swap(place - 1),
-            "down" if place.saturating_add(1) < self.steps.len() => self.swap(place),
-            "drop" if place < self.steps.len() && self.steps.len() > 1 => {
+            ("drop", Some(place), _) if place < self.steps.len() && self.steps.len() > 1 => {
                 self.steps.remove(place);
             }
-            "remove" => {
-                if let Some(step) = self.steps.get_mut(place) {
-                    step.channel_ids.retain(|id| Some(*id) != channel);
+            ("add", Some(place), Some(id)) => self.put(place, *id, usize::MAX),
+            ("remove", Some(place), Some(id)) => self.take(place, *id),
+            ("raise", Some(place), Some(id)) => self.raise(place, *id),
+            ("lower", Some(place), Some(id)) => self.lower(place, *id),
+            ("put", Some(from), Some(id)) => {
+                if let (Some(to), Some(at)) = (index(2), index(3)) {
+                    self.bring(from, *id, to, at);
                 }
             }
             _ => {}
         }
     }
 
+    fn add_step(&mut self) {
+        let wait = if self.steps.is_empty() { "0" } else { "5" };
+        self.steps.push(DraftStep { wait: wait.to_owned(), ..DraftStep::default() });
+    }
+
     /// Two neighbours change places; the waits stay where they are.
     fn swap(&mut self, first: usize) {
         let (before, after) = self.steps.split_at_mut(first + 1);
         if let (Some(one), Some(other)) = (before.last_mut(), after.first_mut()) {
-            std::mem::swap(&mut one.channel_ids, &mut other.channel_ids);
+            std::mem::swap(one, other);
+            std::mem::swap(&mut one.wait, &mut other.wait);
+        }
+    }
+
+    /// Takes a channel out of a step.
+    fn take(&mut self, place: usize, id: i64) {
+        if let Some(step) = self.steps.get_mut(place) {
+            step.channel_ids.retain(|other| *other != id);
+        }
+    }
+
+    /// Puts a channel into a step, which has each once.
+    fn put(&mut self, place: usize, id: i64, at: usize) {
+        if let Some(step) = self.steps.get_mut(place)
+            && !step.channel_ids.contains(&id)
+        {
+            step.channel_ids.insert(at.min(step.channel_ids.len()), id);
+        }
+    }
+
+    /// Brings a channel to another place, unless the step there has it already.
+    fn bring(&mut self, from: usize, id: i64, to: usize, at: usize) {
+        let has = |place: usize| self.steps.get(place).is_some_and(|s| s.channel_ids.contains(&id));
+        if has(from) && to < self.steps.len() && (from == to || !has(to)) {
+            self.take(from, id);
+            self.put(to, id, at);
+        }
+    }
+
+    /// Where a channel is in a step, and the place after the last.
+    fn position(&self, place: usize, id: i64) -> Option<(usize, usize)> {
+        let ids = &self.steps.get(place)?.channel_ids;
+        Some((ids.iter().position(|other| *other == id)?, ids.len()))
+    }
+
+    /// One place up; from the first place to the end of the step before.
+    fn raise(&mut self, place: usize, id: i64) {
+        match self.position(place, id) {
+            Some((0, _)) if place > 0 => self.bring(place, id, place - 1, usize::MAX),
+            Some((at, _)) if at > 0 => self.bring(place, id, place, at - 1),
+            _ => {}
+        }
+    }
+
+    /// One place down; from the last place to the beginning of the next step.
+    fn lower(&mut self, place: usize, id: i64) {
+        match self.position(place, id) {
+            Some((at, count)) if at + 1 < count => self.bring(place, id, place, at + 1),
+            Some(_) => self.bring(place, id, place + 1, 0),
+            None => {}
+        }
+    }
+
+    /// How it differs from what is stored, in words; empty for not at all.
+    pub fn unsaved(&self, stored: Option<&Self>) -> String {
+        let Some(stored) = stored else { return "Not saved yet".to_owned() };
+        if self == stored {
+            return String::new();
+        }
+        let rest_is_equal = Self { steps: Vec::new(), ..self.clone() }
+            == Self { steps: Vec::new(), ..stored.clone() };
+        let is_changed = |n: &usize| self.steps.get(n - 1) != stored.steps.get(n - 1);
+        let changed: Vec<usize> = (1..=self.steps.len()).filter(is_changed).collect();
+        match changed.as_slice() {
+            [n] if rest_is_equal && self.steps.len() == stored.steps.len() => {
+                format!("Unsaved: step {n} changed")
+            }
+            _ => "Unsaved changes".to_owned(),
         }
     }
 
@@ -147,7 +234,7 @@ impl Draft {
                 // The reader of fields says what is wrong with it.
                 Err(_) => json!(step.wait),
             };
-            json!({"after_minutes": after, "channel_ids": step.channel_ids})
+            json!({"name": step.name, "after_minutes": after, "channel_ids": step.channel_ids})
         };
         let steps: Vec<Value> = self.steps.iter().map(step).collect();
         let number = |text: &str| match text.parse::<i64>() {
@@ -181,9 +268,10 @@ mod tests {
             ("wait_0", ""),
             ("channel_0", "1"),
             ("channel_0", "2"),
-            ("add_0", "2"),
+            ("channel_0", "2"),
             ("wait_1", "5"),
-            ("add_1", "3"),
+            ("title_1", " Wake somebody "),
+            ("channel_1", "3"),
             ("wait_2", "10"),
             ("channel_2", "4"),
             ("repeat_every_minutes", "30"),
@@ -196,9 +284,9 @@ mod tests {
         assert_eq!(
             map["steps"],
             json!([
-                {"after_minutes": 0, "channel_ids": [1, 2]},
-                {"after_minutes": 5, "channel_ids": [3]},
-                {"after_minutes": 15, "channel_ids": [4]},
+                {"name": "", "after_minutes": 0, "channel_ids": [1, 2]},
+                {"name": "Wake somebody", "after_minutes": 5, "channel_ids": [3]},
+                {"name": "", "after_minutes": 15, "channel_ids": [4]},
             ])
         );
         assert_eq!(
@@ -207,7 +295,8 @@ mod tests {
         );
         let policy = EscalationPolicy::read(&map, None).unwrap();
         let again = Draft::of(&policy, &[1, 2, 4]);
-        assert_eq!(again.steps[1], DraftStep { wait: "5".to_owned(), channel_ids: vec![] });
+        let (name, wait) = ("Wake somebody".to_owned(), "5".to_owned());
+        assert_eq!(again.steps[1], DraftStep { name, wait, channel_ids: vec![] });
         assert_eq!(again.steps[2].wait, "10");
     }
 
@@ -219,6 +308,26 @@ mod tests {
         let errors = EscalationPolicy::read(&wrong.to_json(), None).unwrap_err();
         assert_eq!(errors.0.keys().collect::<Vec<_>>(), ["repeat_times", "steps"]);
         assert!(errors.0["steps"].starts_with("step 2: after_minutes"), "{errors:?}");
+    }
+
+    #[test]
+    fn a_step_that_moves_takes_its_name_along_and_leaves_its_wait() {
+        let mut moved = draft();
+        moved.press("up:1");
+        let step = |n: usize| (moved.steps[n].name.as_str(), moved.steps[n].wait.as_str());
+        assert_eq!((step(0), step(1)), (("Wake somebody", ""), ("", "5")));
+    }
+
+    #[test]
+    fn says_what_is_not_saved() {
+        let mut other = draft();
+        assert_eq!(other.unsaved(None), "Not saved yet");
+        assert_eq!(other.unsaved(Some(&draft())), "");
+        other.press("add:2:7");
+        assert_eq!(other.unsaved(Some(&draft())), "Unsaved: step 3 changed");
+        other.press("add:1:7");
+        assert_eq!(other.unsaved(Some(&draft())), "Unsaved changes");
+        assert_eq!(draft().copy().name, "Copy of Primary");
     }
 
     #[test]
@@ -234,6 +343,19 @@ mod tests {
             ("remove:0:2", vec![vec![1], vec![3], vec![4]]),
             ("step", vec![vec![1, 2], vec![3], vec![4], vec![]]),
             ("add:1", vec![vec![1, 2], vec![3], vec![4]]),
+            ("add:1:7", vec![vec![1, 2], vec![3, 7], vec![4]]),
+            ("add:1:3", vec![vec![1, 2], vec![3], vec![4]]),
+            ("add:9:3", vec![vec![1, 2], vec![3], vec![4]]),
+            ("raise:0:2", vec![vec![2, 1], vec![3], vec![4]]),
+            ("raise:0:1", vec![vec![1, 2], vec![3], vec![4]]),
+            ("raise:1:3", vec![vec![1, 2, 3], vec![], vec![4]]),
+            ("lower:0:1", vec![vec![2, 1], vec![3], vec![4]]),
+            ("lower:0:2", vec![vec![1], vec![2, 3], vec![4]]),
+            ("lower:2:4", vec![vec![1, 2], vec![3], vec![4]]),
+            ("put:0:1:1:1", vec![vec![2], vec![3, 1], vec![4]]),
+            ("put:0:1:0:1", vec![vec![2, 1], vec![3], vec![4]]),
+            ("put:0:9:1:0", vec![vec![1, 2], vec![3], vec![4]]),
+            ("put:0:1:7:0", vec![vec![1, 2], vec![3], vec![4]]),
             ("up:-1", vec![vec![1, 2], vec![3], vec![4]]),
             ("drop:99", vec![vec![1, 2], vec![3], vec![4]]),
             ("down:18446744073709551615", vec![vec![1, 2], vec![3], vec![4]]),

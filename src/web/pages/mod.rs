@@ -15,6 +15,7 @@ pub mod days;
 pub mod deliveries;
 pub mod error;
 pub mod escalation;
+mod escalation_editor;
 mod escalation_form;
 mod escalation_preview;
 mod escalation_state;

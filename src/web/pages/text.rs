@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeZone};
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeZone, Timelike};
 use chrono_tz::Tz;
 
 use crate::clock::Timestamp;
@@ -201,6 +201,11 @@ impl Viewer {
     /// The day of the viewer's calendar.
     pub fn day(self, at: Timestamp) -> NaiveDate {
         self.local(at).date_naive()
+    }
+
+    /// The wall time, in ms of the day.
+    pub fn ms_of_day(self, at: Timestamp) -> i64 {
+        i64::from(self.local(at).num_seconds_from_midnight()) * 1000
     }
 
     /// When a day of the viewer's calendar begins; where midnight is skipped, an hour later.
