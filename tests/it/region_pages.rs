@@ -146,3 +146,40 @@ async fn regions_are_chosen_in_the_form_and_stand_on_the_page() {
     let whole: Value = own.clone();
     api.admin("PATCH", "/api/v1/monitors/1", Some(whole)).await.data(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_shows_what_is_checked_from_a_region() {
+    let api = Api::start().await;
+    let person = Person::made(&api, "editor@example.com", Role::Editor).await;
+    let url = "http://192.0.2.1/";
+    api.admin("POST", "/api/v1/monitors", Some(json!({"url": url, "name": "here alone"})))
+        .await
+        .data(201);
+    assert!(!person.get("/monitors").await.text.contains("name=\"region\""), "there is one region");
+    api.admin("POST", "/api/v1/probes", Some(json!({"region": "eu, west"}))).await.data(201);
+    let both = json!({"url": url, "name": "from both", "regions": ["local", "eu, west"]});
+    let both = api.admin("POST", "/api/v1/monitors", Some(both)).await.data(201);
+    let there = json!({"url": url, "name": "from there", "regions": ["eu, west"]});
+    api.admin("POST", "/api/v1/monitors", Some(there)).await.data(201);
+    api.admin("POST", "/api/v1/heartbeats", Some(json!({"name": "a job", "period_seconds": 60})))
+        .await
+        .data(201);
+
+    let names = async |query: &str| {
+        let answer = api.admin("GET", &format!("/api/v1/monitors?{query}"), None).await;
+        let listed = answer.data(200).as_array().unwrap().clone();
+        let of = |monitor: &Value| monitor["name"].as_str().unwrap().to_owned();
+        listed.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(names("region=local").await, ["here alone", "from both"]);
+    assert_eq!(names("region=eu,+west").await, ["from both", "from there"]);
+    assert_eq!(names("region=nowhere").await, Vec::<String>::new());
+    let page = person.get("/monitors?region=eu,+west").await;
+    has(&page, &["Region: any", "Region: eu, west", "2 of 4 match", "from both", "from there"]);
+    assert!(!page.text.contains("here alone"));
+
+    let path = format!("/api/v1/monitors/{}", both["id"]);
+    api.admin("PATCH", &path, Some(json!({"regions": ["local"]}))).await.data(200);
+    assert_eq!(names("region=eu,+west").await, ["from there"]);
+    assert_eq!(names("region=local").await, ["here alone", "from both"]);
+}
