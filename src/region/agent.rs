@@ -4,6 +4,7 @@
 mod link;
 mod notebook;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -74,10 +75,7 @@ struct Agent {
 /// # Errors
 /// One line that names what is in the way.
 pub async fn run(config: AgentConfig, stop: CancellationToken) -> Result<(), CliError> {
-    let spool = Spool::open(&config.spool, config.spool_max_bytes).map_err(|error| {
-        let folder = config.spool.display();
-        CliError::Usage(format!("WATCHBELL_PROBE_SPOOL: cannot use the folder {folder}: {error}"))
-    })?;
+    let spool = open_spool(&config)?;
     let failed = |error: anyhow::Error| CliError::Failed(format!("cannot make checks: {error}"));
     let prober = Prober::new(config.egress.clone()).map_err(failed)?;
     if let Some(advice) = prober.icmp_refusal() {
@@ -129,6 +127,19 @@ pub async fn run(config: AgentConfig, stop: CancellationToken) -> Result<(), Cli
         Some(task) => Err(CliError::Failed(format!("the {task} died; the log says why"))),
         None => outcome,
     }
+}
+
+fn open_spool(config: &AgentConfig) -> Result<Spool, CliError> {
+    let folder = config.spool.display();
+    Spool::open(&config.spool, config.spool_max_bytes).map_err(|error| match error.kind() {
+        // One that is about to end lets it go soon: worth another start.
+        io::ErrorKind::WouldBlock => CliError::Failed(format!(
+            "WATCHBELL_PROBE_SPOOL: another process uses the folder {folder}; give each probe its own"
+        )),
+        _ => CliError::Usage(format!(
+            "WATCHBELL_PROBE_SPOOL: cannot use the folder {folder}: {error}"
+        )),
+    })
 }
 
 /// What was found about the network of this region: held verdicts stay `unknown`, and everything is checked afresh when it is back.
