@@ -16,6 +16,8 @@ pub const VERSION: u32 = 1;
 pub const TASKS_MAX: usize = 500;
 /// The most results in one message.
 pub const RESULTS_MAX: usize = 500;
+/// The most bytes of the texts of one result.
+const TEXTS_MAX_BYTES: usize = 256 * 1024;
 /// The longest that a poll may be held, in seconds.
 pub const WAIT_MAX_SECONDS: u32 = 25;
 
@@ -151,6 +153,20 @@ pub struct Found {
     pub result: CheckResult,
 }
 
+impl Found {
+    /// Whether its texts are such as a probe sends: one line each, and not without end.
+    pub fn is_well_formed(&self) -> bool {
+        let CheckResult { error, failed_checks, certificate, .. } = &self.result;
+        let mut texts: Vec<&str> = error.iter().map(|error| error.text.as_str()).collect();
+        texts.extend(failed_checks.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]));
+        if let Some(certificate) = certificate {
+            texts.extend(certificate.texts());
+        }
+        texts.iter().map(|text| text.len()).sum::<usize>() <= TEXTS_MAX_BYTES
+            && !texts.iter().any(|text| text.contains('\0'))
+    }
+}
+
 /// What became of results.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -183,13 +199,13 @@ crate::words! {
         Disabled = "disabled",
         /// Another process has taken over with the same token since.
         Replaced = "replaced",
-        /// The message is of another version, or cannot be read.
+        /// The message is of another version or too long, or cannot be read.
         Message = "message",
         /// A result of another region.
         Region = "region",
         /// A result of a monitor that the probe was not given.
         Monitor = "monitor",
-        /// A result of a check that is yet to begin: a clock that is wrong and was not corrected.
+        /// A result of a check that is yet to begin, or that is older than its monitor: a clock that is wrong and was not corrected.
         Clock = "clock",
     }
 }

@@ -36,7 +36,8 @@ fn a_probe_learns_what_concerns_it_and_nothing_else() {
     let (mut known, mut ids) = ((None, 0), HashSet::new());
     sync(&hub, "eu", &mut known, &mut ids);
     assert_eq!(ids, (1..=1200).filter(|id| id % 3 != 0).collect());
-    assert!(!hub.is_assigned("eu", 3) && hub.is_assigned("us", 3));
+    assert_eq!(hub.assigned_since("eu", 3), None);
+    assert_eq!(hub.assigned_since("us", 3), Some(Timestamp(0)));
     hub.note(&Command::Watch(monitor(1, &["us"])));
     hub.note(&Command::Watch(monitor(3, &["eu"])));
     hub.note(&Command::Watch(monitor(2, &[])));
