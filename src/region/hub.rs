@@ -204,7 +204,7 @@ impl Hub {
             revision: if more { upto } else { inner.revision },
             reset,
             more,
-            watch: changes.iter().filter_map(|(.., m)| m.map(|m| Task::of(m))).collect(),
+            watch: changes.iter().filter_map(|(.., m)| m.map(|m| Task::of(m, region))).collect(),
             forget: changes.iter().filter(|(.., m)| m.is_none()).map(|(_, id, _)| *id).collect(),
         })
     }

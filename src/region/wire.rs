@@ -86,7 +86,8 @@ pub struct Assignments {
     pub forget: Vec<MonitorId>,
 }
 
-/// One monitor, as far as a check needs it: no name, no channels, no other regions.
+/// One monitor, as far as a check needs it: no name, no channels, and of other regions only how many there are, as each has its own
+/// share of the interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its number.
@@ -101,11 +102,11 @@ pub struct Task {
 }
 
 impl Task {
-    /// What a probe must know of `monitor`.
-    pub fn of(monitor: &Monitor) -> Self {
+    /// What the probe of `region` must know of `monitor`.
+    pub fn of(monitor: &Monitor, region: &str) -> Self {
         let mut target = monitor.settings.target.clone();
         if let Some(pace) = target.pace_mut() {
-            pace.regions.clear();
+            pace.regions.iter_mut().filter(|name| *name != region).for_each(String::clear);
             pace.region_quorum = Default::default();
         }
         let headers = match &mut target {

@@ -158,7 +158,7 @@ impl Pages {
         let policy = Policy::of(&monitor.settings.target);
         let (next, _) = step(state, &Event::Checked(&ended.result), &policy, ended.at);
         *state = next;
-        Some(state.clone())
+        Some(state.seen_from(&ended.result.region).into_owned())
     }
 }
 
