@@ -183,3 +183,39 @@ async fn the_list_shows_what_is_checked_from_a_region() {
     assert_eq!(names("region=eu,+west").await, ["from there"]);
     assert_eq!(names("region=local").await, ["here alone", "from both"]);
 }
+
+/// A probe reports a check that began `seconds` after the start.
+async fn report(api: &Api, (region, token): (&str, &str), seconds: i64, is_well: bool) {
+    let result = json!({"region": region, "started_at": START.plus_ms(seconds * 1000).to_rfc3339(),
+        "verdict": if is_well { "up" } else { "down" }, "status_code": if is_well { 200 } else { 503 },
+        "phases": {"dns": null, "connect": 1, "tls": null, "first_byte": 2, "total": 5},
+        "error": (!is_well).then(|| json!({"kind": "status", "text": "status 503"})),
+        "failed_checks": {}, "certificate": null});
+    let body = json!({"version": 1, "instance": "0198c0de-0000-7000-8000-000000000001",
+        "results": [{"monitor_id": 1, "result": result}]});
+    let request = api.request("POST", "/api/probe/v1/results").bearer_auth(token).json(&body);
+    assert_eq!(Api::answer(request).await.json()["accepted"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chart_has_a_curve_for_each_region() {
+    let api = Api::start().await;
+    let person = Person::made(&api, "viewer@example.com", Role::Viewer).await;
+    let mut tokens = Vec::new();
+    for region in ["eu-west", "us-east"] {
+        let made = api.admin("POST", "/api/v1/probes", Some(json!({"region": region}))).await;
+        tokens.push(made.data(201)["token"].as_str().unwrap().to_owned());
+    }
+    let (eu, us) = (("eu-west", &*tokens[0]), ("us-east", &*tokens[1]));
+    let fields = json!({"url": api.silent, "regions": ["us-east", "eu-west"]});
+    api.admin("POST", "/api/v1/monitors", Some(fields)).await.data(201);
+    report(&api, us, 0, true).await;
+    report(&api, us, 10, true).await;
+    assert!(!person.get("/monitors/1").await.text.contains("data-name"), "one region has spoken");
+    report(&api, eu, 10, true).await;
+    report(&api, eu, 20, false).await;
+    let first = "<span data-name=\"us-east\"><svg aria-hidden=\"true\"><path class=\"curve s1\"";
+    let page = person.get("/monitors/1").await;
+    has(&page, &[first, "<path class=\"curve s2\"", "<th class=\"right\">eu-west</th>"]);
+    has(&page, &["data-each=\"5,5\"", "data-each=\",\""]);
+}
