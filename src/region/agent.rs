@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -68,6 +68,8 @@ struct Agent {
     notebook: Arc<Notebook>,
     meter: Arc<Meter>,
     known: Mutex<Known>,
+    /// Told whenever the server has answered.
+    reached: Notify,
 }
 
 /// Runs until `stop`, or until the server refuses the token for good.
@@ -90,6 +92,7 @@ pub async fn run(config: AgentConfig, stop: CancellationToken) -> Result<(), Cli
         notebook: Arc::new(Notebook::new(spool)),
         meter: Arc::default(),
         known: Mutex::default(),
+        reached: Notify::new(),
     });
     let first = tokio::select! {
         () = stop.cancelled() => return Ok(()),
@@ -180,6 +183,10 @@ async fn watch_region(
 struct Pauses(u32);
 
 impl Pauses {
+    fn are_none(&self) -> bool {
+        self.0 == 0
+    }
+
     fn next_ms(&mut self) -> i64 {
         let ms = PAUSE_MS.saturating_mul(1 << self.0.min(10)).min(PAUSE_MAX_MS);
         self.0 += 1;
@@ -217,6 +224,7 @@ impl Agent {
             match self.poll(WAIT_MAX_SECONDS).await {
                 Ok(given) => {
                     pauses = Pauses::default();
+                    self.reached.notify_one();
                     answer = Some(given);
                 }
                 Err(trouble) => {
@@ -316,13 +324,22 @@ impl Agent {
     async fn hand_in(self: Arc<Self>, stop: CancellationToken) {
         let mut pauses = Pauses::default();
         loop {
-            let pause_ms = match self.hand_in_all().await {
+            let handed_in = self.hand_in_all().await;
+            let pause_ms = match &handed_in {
                 Ok(()) => {
                     pauses = Pauses::default();
                     GATHER_MS
                 }
-                // The poll says it, and waits as it deserves.
-                Err(_) => pauses.next_ms(),
+                Err(trouble) => {
+                    // Said once: it may be that the polls are answered, so that nothing else says it.
+                    if pauses.are_none() {
+                        tracing::warn!(
+                            why = trouble.why(),
+                            "results are kept, as they cannot be handed in"
+                        );
+                    }
+                    pauses.next_ms()
+                }
             };
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -331,6 +348,8 @@ impl Agent {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.clock.sleep_until(self.clock.now().plus_ms(pause_ms)) => {}
+                // What was kept must not wait until a long pause is over.
+                () = self.reached.notified(), if handed_in.is_err() => {}
             }
         }
         if self.hand_in_all().await.is_err() {
