@@ -58,6 +58,7 @@ impl World {
     async fn until(&self, id: i64, like: impl Fn(&Value) -> bool) -> Value {
         let path = format!("/monitors/{id}");
         eventually(STAGE, || async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
             let answer = self.server.api(&self.admin, "GET", &path, Value::Null).await;
             let shown = (answer.status == 200).then(|| answer.data(200));
             shown.filter(&like)
