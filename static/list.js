@@ -113,7 +113,7 @@
     event.preventDefault();
     const query = new URL(to.href).searchParams;
     if (!to.matches("[data-toggle], [data-more]")) {
-      for (const field of $$("[name=q], [name=tag], [name=type]", tools)) field.value = query.get(field.name) || "";
+      for (const field of $$("[name=q], [name=tag], [name=type], [name=region]", tools)) field.value = query.get(field.name) || "";
       hidden("status", query.get("status"));
       hidden("sort", query.get("sort"));
     }
