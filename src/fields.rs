@@ -229,7 +229,8 @@ fn unknown_reason(key: &str, known: &BTreeSet<&'static str>) -> String {
     }
 }
 
-fn parse_integer(value: &Value, range: &RangeInclusive<u32>) -> Result<u32, String> {
+/// A whole number within `range`.
+pub fn parse_integer(value: &Value, range: &RangeInclusive<u32>) -> Result<u32, String> {
     let fix = || format!("must be a whole number from {} to {}", range.start(), range.end());
     // A float such as 60.0 is a whole number to JSON's writers in several languages.
     let number = value

@@ -35,7 +35,10 @@
     const median = rows.map((row) => number(row.dataset.ms));
     const slowest = rows.map((row) => number(row.dataset.max));
     const failed = rows.map((row) => Number(row.dataset.failed));
-    const sorted = median.filter((ms) => ms !== null).sort((a, b) => a - b);
+    // The curves of several regions, if there are.
+    const names = [...figure.closest("[data-part]").querySelectorAll("[data-name]")].map((name) => name.dataset.name);
+    const each = names.map((_, n) => rows.map((row) => number(row.dataset.each.split(",")[n])));
+    const sorted = (names.length ? each.flat() : median).filter((ms) => ms !== null).sort((a, b) => a - b);
     const top = Math.max(20, sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.995))] || 0) * 1.15;
     const bands = (plot) => {
       plot.ctx.save();
@@ -79,7 +82,10 @@
       width: figure.clientWidth, height: 212, legend: { show: false }, cursor: { y: false, points: { size: 7 } },
       scales: { x: {}, y: { range: [0, top] } },
       axes: [{ ...axis, size: 26, values: label, grid: { show: false } }, { ...axis, size: 62, values: (_, splits) => splits.map(millis) }],
-      series: [{}, { stroke: css("--accent"), width: 1.5, spanGaps: false }, { stroke: css("--phase-2"), width: 1, spanGaps: false, dash: [3, 3] }],
+      series: [{}, ...(names.length
+        // A short span may have no check of a region: that is no break.
+        ? names.map((_, n) => ({ stroke: css(`--series-${(n % 4) + 1}`), width: 1.5, spanGaps: true, dash: n < 4 ? [] : [4, 3] }))
+        : [{ stroke: css("--accent"), width: 1.5, spanGaps: false }, { stroke: css("--phase-2"), width: 1, spanGaps: false, dash: [3, 3] }])],
       hooks: {
         drawClear: [bands],
         draw: [cut],
@@ -89,7 +95,8 @@
           tip.replaceChildren();
           const bold = document.createElement("b");
           bold.textContent = full.format(at[i] * 1000);
-          const said = median[i] === null ? "" : ` · median ${millis(median[i])} · slowest ${millis(slowest[i])}`;
+          const of = (name, n) => (each[n][i] === null ? "" : ` · ${name} ${millis(each[n][i])}`);
+          const said = names.length ? names.map(of).join("") : median[i] === null ? "" : ` · median ${millis(median[i])} · slowest ${millis(slowest[i])}`;
           tip.append(bold, `${said}${failed[i] ? ` · ${failed[i]} failed` : ""}`);
           place(tip, figure, it.cursor.left + 62);
           tip.style.top = "4px";
@@ -100,7 +107,7 @@
           zoomed = min > at[0] || max < at[at.length - 1] ? { min, max } : null;
         }],
       },
-    }, [at, median, slowest], figure);
+    }, [at, ...(names.length ? each : [median, slowest])], figure);
     if (zoomed && zoomed.max > at[0]) plot.setScale("x", zoomed);
     new ResizeObserver(() => plot.setSize({ width: figure.clientWidth, height: 212 })).observe(figure);
   }

@@ -54,8 +54,9 @@
     tick();
   }
 
+  // What nobody asked for here is polite: it moves no row under somebody who came to the list meanwhile, and the next change tries it again.
   let asking;
-  async function load(url) {
+  async function load(url, isPolite) {
     if (asking) asking.abort();
     const mine = (asking = new AbortController());
     try {
@@ -63,9 +64,11 @@
       if (answer.redirected) return location.assign(url);
       if (!answer.ok) throw new Error(answer.status);
       lastSeen = Date.now();
-      put(await answer.text());
+      const html = await answer.text();
+      if (isPolite && isBusy()) putAround(html);
+      else put(html);
     } catch (error) {
-      if (error.name !== "AbortError") say("The list could not be loaded.", url);
+      if (error.name !== "AbortError" && !isPolite) say("The list could not be loaded.", url);
     }
   }
 
@@ -110,7 +113,7 @@
     event.preventDefault();
     const query = new URL(to.href).searchParams;
     if (!to.matches("[data-toggle], [data-more]")) {
-      for (const field of $$("[name=q], [name=tag], [name=type]", tools)) field.value = query.get(field.name) || "";
+      for (const field of $$("[name=q], [name=tag], [name=type], [name=region]", tools)) field.value = query.get(field.name) || "";
       hidden("status", query.get("status"));
       hidden("sort", query.get("sort"));
     }
@@ -357,25 +360,27 @@
 
   const moved = $("[data-moved]");
   const displaced = new Set();
-  let hovered = false, sorting;
+  let hovered = false, isOpenOld = false, sorting;
   form.addEventListener("pointerenter", () => (hovered = true));
-  form.addEventListener("pointerleave", () => (hovered = false));
+  form.addEventListener("pointerleave", () => {
+    hovered = false;
+    if (isOpenOld) load(location.href, true);
+  });
   const isBusy = () => hovered || form.contains(document.activeElement) || boxes().some((box) => box.checked);
 
   // A row never moves under the pointer or the focus: that is offered. Else the list is put in order after a moment.
   function displace(id) {
     displaced.add(id);
-    if (isBusy()) {
-      const n = displaced.size;
-      moved.firstElementChild.textContent = n === 1 ? "1 row changed place." : `${n} rows changed place.`;
-      moved.hidden = false;
-      return;
-    }
+    if (isBusy()) return offer();
     if (!sorting) sorting = setTimeout(() => {
       sorting = null;
-      if (isBusy()) for (const each of [...displaced]) displace(each);
-      else load(location.href);
+      load(location.href, true);
     }, 1000);
+  }
+  function offer() {
+    const n = displaced.size;
+    moved.firstElementChild.textContent = n === 1 ? "1 row changed place." : `${n} rows changed place.`;
+    moved.hidden = n === 0;
   }
   $("button", moved).addEventListener("click", () => load(location.href));
 
@@ -383,7 +388,8 @@
   let troubled = new Set();
   function ready() {
     displaced.clear();
-    moved.hidden = true;
+    isOpenOld = false;
+    offer();
     troubled = new Set($$("tr.problem", form).map((tr) => tr.id));
     const every = $("[data-every]", form);
     if (every) every.hidden = !$("[data-bulk]");
@@ -460,24 +466,21 @@
     }, 5000);
   }
 
-  // What came or went, or a stream that lost something: the list is loaded anew, unless somebody is at it.
+  // What came or went, or a stream that lost something: the list is loaded anew, or what is around it, if somebody is at it.
   document.addEventListener("watchbell:refresh", (event) => {
     event.preventDefault();
-    if (isBusy()) refreshAround();
-    else load(location.href);
+    load(location.href, true);
   });
-  async function refreshAround() {
-    try {
-      const answer = await fetch(location.href);
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const name of ["open", "chips"]) {
-        const [part, other] = [$(`[data-part=${name}]`), $(`[data-part=${name}]`, fresh)];
-        if (part && other && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(other));
-      }
-      for (const tr of $$("tr.problem", fresh)) if (!document.getElementById(tr.id)) displace(tr.id);
-      tick();
-    } catch {
-      // The next change tries again.
+  // The open incidents stand above the rows: while the pointer is on a row, one more of them would push it away.
+  function putAround(html) {
+    const fresh = new DOMParser().parseFromString(html, "text/html");
+    for (const name of hovered ? ["chips"] : ["open", "chips"]) {
+      const [part, other] = [$(`[data-part=${name}]`), $(`[data-part=${name}]`, fresh)];
+      if (part && other && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(other));
     }
+    isOpenOld = hovered;
+    for (const tr of $$("tr.problem", fresh)) if (!troubled.has(tr.id)) displaced.add(tr.id);
+    offer();
+    tick();
   }
 })();

@@ -209,14 +209,25 @@ impl Ladder {
         self.held = true;
     }
 
-    /// What held it is over; one that was held from the beginning begins now.
-    pub fn let_go(&mut self, now: Timestamp) {
+    /// What held it is over; one that was held from the beginning begins now. Gives whether it does.
+    pub fn let_go(&mut self, now: Timestamp) -> bool {
         self.held = false;
-        if self.stage == Stage::Waiting {
+        let begins = self.stage == Stage::Waiting;
+        if begins {
             self.stage = Stage::Climbing;
             self.round_at = now;
             self.counted_until = now;
         }
+        begins
+    }
+
+    /// As [`Ladder::climb`], of one that begins: its first steps are taken although somebody has acknowledged while it was held.
+    /// Else nobody would ever hear of the outage.
+    pub fn begin(&mut self, now: Timestamp, reachable: &[i64]) -> Vec<Rung> {
+        let acknowledged_at = self.acknowledged_at.take();
+        let rungs = self.climb(now, reachable);
+        self.acknowledged_at = acknowledged_at;
+        rungs
     }
 
     /// Takes every step that is due at `now`; `reachable` are the channels that exist and are enabled.

@@ -42,6 +42,9 @@ crate::words! {
     }
 }
 
+/// The sign of a monitor that is not watched any more.
+pub const STOPPED: &str = "⚪";
+
 /// The longest reason line, in characters.
 pub const REASON_MAX: usize = 300;
 
@@ -233,7 +236,7 @@ impl Message {
     /// A monitor that was down is no longer watched: `why` is `paused` or `deleted`.
     pub fn watching_stopped(monitor: &Monitor, why: &str, downtime_ms: i64) -> Self {
         let lines = vec![format!("Downtime so far: {}", duration(downtime_ms))];
-        Self::new("⚪", monitor, &format!("watching stopped: {why}"), lines)
+        Self::new(STOPPED, monitor, &format!("watching stopped: {why}"), lines)
     }
 
     /// A monitor answers as expected, but slowly.

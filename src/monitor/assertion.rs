@@ -53,9 +53,10 @@ crate::words! {
         Lt = "lt",
         /// It is a number above the value.
         Gt = "gt",
-        /// It is a text with the value in it, or a list with the value among its items.
+        /// It is a text with the value in it, or a list with the value among its items. A number, `true` and `false` are the
+        /// text that they are written as.
         Contains = "contains",
-        /// It is a text in which the value, a regular expression, is found.
+        /// It is a text, as for `contains`, in which the value, a regular expression, is found.
         Matches = "matches",
         /// It is there; with the value `false`: it is not.
         Exists = "exists",

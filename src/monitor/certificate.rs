@@ -42,6 +42,12 @@ pub struct Certificate {
 }
 
 impl Certificate {
+    /// All its texts.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let own = [&self.subject, &self.issuer, &self.fingerprint];
+        own.into_iter().chain(&self.names).map(String::as_str)
+    }
+
     /// The days until it ends, rounded up: 1 on its last day, 0 or less once it has ended.
     pub fn days_left(&self, now: Timestamp) -> i64 {
         -now.since(self.not_after).div_euclid(DAY_MS)

@@ -2,11 +2,35 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use url::Url;
 
 use crate::fields::Fields;
 
 /// The most headers of a request.
 const HEADERS_MAX: usize = 100;
+
+/// What makes a header's value a secret, wherever it stands in the name.
+const SECRET_PARTS: [&str; 17] = [
+    "auth",
+    "bearer",
+    "cookie",
+    "credential",
+    "csrf",
+    "hmac",
+    "jwt",
+    "key",
+    "pass",
+    "pwd",
+    "saml",
+    "secret",
+    "session",
+    "sessid",
+    "signature",
+    "token",
+    "xsrf",
+];
+/// The same, of words that are parts of harmless ones too.
+const SECRET_WORDS: [&str; 7] = ["assertion", "otp", "pin", "psk", "sid", "sig", "totp"];
 
 /// One request header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,19 +45,8 @@ impl Header {
     /// Whether the value is a secret by its name: it is then shown as [`SECRET_MASK`] and dropped on a redirect to another host.
     pub fn is_secret(&self) -> bool {
         let name = self.name.to_ascii_lowercase();
-        [
-            "auth",
-            "cookie",
-            "token",
-            "secret",
-            "key",
-            "password",
-            "credential",
-            "session",
-            "signature",
-        ]
-        .iter()
-        .any(|part| name.contains(part))
+        SECRET_PARTS.iter().any(|part| name.contains(part))
+            || name.split(['-', '_', '.']).any(|word| SECRET_WORDS.contains(&word))
     }
 
     /// The value as people may see it.
@@ -44,6 +57,32 @@ impl Header {
 
 /// What stands in for a secret when it is read back; sent back in a PATCH it keeps the stored value.
 pub const SECRET_MASK: &str = "***";
+
+/// The address as people may see it: without its password.
+pub fn shown_url(url: &Url) -> Url {
+    let mut url = url.clone();
+    if url.password().is_some() {
+        // Fails only for URLs that cannot have a password.
+        let _ = url.set_password(Some(SECRET_MASK));
+    }
+    url
+}
+
+/// The address with its password: one of [`SECRET_MASK`] stands for that of `stored`, for the same user.
+///
+/// # Errors
+/// As what follows on "url": that nothing is stored that the mask could stand for.
+pub(crate) fn unmasked_url(mut url: Url, stored: Option<&Url>) -> Result<Url, String> {
+    if url.password() != Some(SECRET_MASK) {
+        return Ok(url);
+    }
+    let kept = stored.filter(|stored| stored.username() == url.username());
+    let password = kept
+        .and_then(Url::password)
+        .ok_or_else(|| format!("has a password that {}", nothing_stored()))?;
+    let _ = url.set_password(Some(password));
+    Ok(url)
+}
 
 /// Why a mask is refused that stands for nothing.
 pub(crate) fn nothing_stored() -> String {
@@ -125,6 +164,45 @@ mod tests {
             parse_headers(&json!({"Accept": "***"}), &[]),
             Ok(vec![header("Accept", "***")])
         );
+    }
+
+    #[test]
+    fn what_is_secret_by_its_name_is_not_shown() {
+        let shown = |name: &str| header(name, "s3cret").shown().to_owned();
+        for name in [
+            "Authorization",
+            "Cookie",
+            "X-Vault-Token",
+            "x-jwt-assertion",
+            "X-Bearer",
+            "x-vercel-protection-bypass",
+            "X-OTP",
+            "X_PSK",
+            "PHPSESSID",
+            "X-SID",
+            "X-SAML-Response",
+            "X-Amz-Signature",
+            "X-Passphrase",
+        ] {
+            assert_eq!(shown(name), SECRET_MASK, "{name}");
+        }
+        for name in ["Accept", "X-Inside", "X-Spin", "Content-Type", "X-Designer", "X-Opinion"] {
+            assert_eq!(shown(name), "s3cret", "{name}");
+        }
+    }
+
+    #[test]
+    fn the_password_of_an_address_is_masked_and_kept() {
+        let stored = Url::parse("https://ann:p%40ss@a.example/x").unwrap();
+        let shown = shown_url(&stored);
+        assert_eq!(shown.as_str(), "https://ann:***@a.example/x");
+        assert_eq!(unmasked_url(shown.clone(), Some(&stored)), Ok(stored.clone()));
+        let bob = Url::parse("https://bob:***@a.example/x").unwrap();
+        for (url, stored) in [(shown, None), (bob, Some(&stored))] {
+            assert!(unmasked_url(url, stored).unwrap_err().contains("nothing is stored"));
+        }
+        let plain = Url::parse("https://a.example/").unwrap();
+        assert_eq!(shown_url(&plain), plain);
     }
 
     #[test]

@@ -1,14 +1,9 @@
 //! JSONPath (RFC 9535), with limits that keep its cost in proportion to the body that it is asked of. Pure.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
-use regex::Regex;
 use serde_json::Value;
-use serde_json_path::functions::{LogicalType, ValueType};
-use serde_json_path::{JsonPath, function};
+use serde_json_path::JsonPath;
 
-use super::pattern;
+use super::path_pattern;
 
 /// The longest path, in characters.
 const LONGEST: usize = 500;
@@ -39,6 +34,7 @@ impl Path {
                 error.position() + 1
             )
         })?;
+        path_pattern::check(text)?;
         Ok(Self(parsed))
     }
 
@@ -97,16 +93,28 @@ struct Outline {
     /// Pairs of brackets that list several selectors.
     unions: usize,
     commas: usize,
+    /// Whether a list of selectors has `*` or a slice in it: each of them would find all of it again.
+    list_is_wide: bool,
     /// Whether a filter goes over many nodes, and whether it starts at the root.
     filter_is_wide: bool,
     filter_has_root: bool,
 }
 
+/// One pair of brackets that is open.
+#[derive(Debug, Default)]
+struct Bracket {
+    /// Of selectors, not of a function's arguments.
+    of_selectors: bool,
+    /// It has a comma.
+    listed: bool,
+    /// It has a `*` or a slice.
+    is_wide: bool,
+}
+
 impl Outline {
     fn of(text: &str) -> Self {
         let mut outline = Self::default();
-        // For each open bracket: whether it is one of selectors (not of a function's arguments), and has a comma.
-        let mut open: Vec<(bool, bool)> = Vec::new();
+        let mut open: Vec<Bracket> = Vec::new();
         let mut quote = None;
         let mut before = ' ';
         let mut escaped = false;
@@ -120,12 +128,16 @@ impl Outline {
             }
             match c {
                 '\'' | '"' => quote = Some(c),
-                '[' | '(' => open.push((c == '[', false)),
+                '[' | '(' => open.push(Bracket { of_selectors: c == '[', ..Bracket::default() }),
                 ']' | ')' => drop(open.pop()),
                 '?' => outline.filters += 1,
                 '.' if before == '.' => outline.descents += 1,
                 ',' => outline.comma(open.last_mut()),
+                '*' | ':' => open.last_mut().into_iter().for_each(|bracket| bracket.is_wide = true),
                 _ => {}
+            }
+            if let Some(Bracket { of_selectors: true, listed: true, is_wide: true }) = open.last() {
+                outline.list_is_wide = true;
             }
             if outline.filters > 0 {
                 outline.filter_is_wide |= matches!(c, '*' | ':') || (c == '.' && before == '.');
@@ -137,8 +149,8 @@ impl Outline {
         outline
     }
 
-    fn comma(&mut self, bracket: Option<&mut (bool, bool)>) {
-        if let Some((true, listed)) = bracket {
+    fn comma(&mut self, bracket: Option<&mut Bracket>) {
+        if let Some(Bracket { of_selectors: true, listed, .. }) = bracket {
             self.commas += 1;
             self.unions += usize::from(!std::mem::replace(listed, true));
         }
@@ -161,43 +173,14 @@ impl Outline {
         if self.unions > 1 || self.commas > COMMAS_MAX {
             return refuse("lists too many selectors; one pair of brackets may have up to 11");
         }
+        if self.list_is_wide {
+            return refuse("lists `*` or a slice beside other selectors; use it alone");
+        }
         if self.filter_is_wide && self.filter_has_root {
             return refuse("has a filter with `$` beside `*`, `:` or `..`; name the steps");
         }
         Ok(())
     }
-}
-
-thread_local! {
-    /// The patterns that filters used last: they are asked of every node, and reading one takes far longer than matching it.
-    static PATTERNS: RefCell<HashMap<String, Option<Regex>>> = RefCell::new(HashMap::new());
-}
-
-fn is_match(value: &ValueType<'_>, written: &ValueType<'_>, whole: bool) -> LogicalType {
-    // A pattern out of the body would have to be read anew for each node: it matches nothing.
-    let (Some(Value::String(text)), ValueType::Value(Value::String(written))) =
-        (value.as_value(), written)
-    else {
-        return LogicalType::False;
-    };
-    let written = if whole { format!("^(?:{written})$") } else { written.clone() };
-    PATTERNS.with_borrow_mut(|patterns| {
-        if patterns.len() > 64 {
-            patterns.clear();
-        }
-        let pattern = patterns.entry(written).or_insert_with_key(|text| pattern::parse(text).ok());
-        pattern.as_ref().is_some_and(|pattern| pattern.is_match(text)).into()
-    })
-}
-
-#[function(name = "match")]
-fn match_whole(value: ValueType, pattern: ValueType) -> LogicalType {
-    is_match(&value, &pattern, true)
-}
-
-#[function(name = "search")]
-fn search_within(value: ValueType, pattern: ValueType) -> LogicalType {
-    is_match(&value, &pattern, false)
 }
 
 #[cfg(test)]
@@ -234,7 +217,10 @@ mod tests {
             ("$.checks[?match(@.name, 'd.')].name", json!(["db"])),
             ("$.checks[?match(@.name, 'd')].name", json!([])),
             ("$.checks[?search(@.name, '[dm]')].name", json!(["db", "redis", "mail"])),
-            ("$.checks[?search(@.name, '(')].name", json!([])),
+            ("$.checks[?search(@.name, 'ai|db')].name", json!(["db", "mail"])),
+            ("$.checks[?match(@.name, 'd|db')].name", json!(["db"])),
+            ("$.checks[?match(@['name'], \"\\u0064b\")].name", json!(["db"])),
+            ("$.checks[?!search(@.name, 'd[,)\\']?b')].name", json!(["redis", "mail"])),
             ("$.checks[?@.status == $.status].name", json!(["db", "mail"])),
         ] {
             assert_eq!(found(path, &shop), expected, "{path}");
@@ -250,6 +236,25 @@ mod tests {
             ("$.a[?@.b[?@.c]]", "has more than one filter `?`; join the conditions with &&"),
             ("$..a..b", "has more than one `..`; name the steps between"),
             ("$[0,1][0,1]", "lists too many selectors; one pair of brackets may have up to 11"),
+            ("$[0,*]", "lists `*` or a slice beside other selectors; use it alone"),
+            ("$..[*,*]", "lists `*` or a slice beside other selectors; use it alone"),
+            ("$[1:,'a']", "lists `*` or a slice beside other selectors; use it alone"),
+            (
+                "$[?search(@.a, @.b)]",
+                "has a search() without a pattern in quotes; write it as search(@.name, 'db.*')",
+            ),
+            (
+                "$[?match(@.a, $.b)]",
+                "has a match() without a pattern in quotes; write it as match(@.name, 'db.*')",
+            ),
+            (
+                "$[?search(@.name, '(')]",
+                "has a pattern '(' that is not a regular expression: unclosed group",
+            ),
+            (
+                "$[?match(@.name, 'a)|(?:b')]",
+                "has a pattern 'a)|(?:b' that is not a regular expression: unopened group",
+            ),
             ("$.a[?$.b[*] == 1]", "has a filter with `$` beside `*`, `:` or `..`; name the steps"),
         ] {
             assert_eq!(Path::parse(path), Err(reason.to_owned()), "{path}");

@@ -30,6 +30,7 @@ pub mod mend;
 #[cfg(test)]
 mod mend_tests;
 pub mod pace;
+mod path_pattern;
 pub mod pattern;
 mod policy;
 pub mod quorum;

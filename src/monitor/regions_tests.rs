@@ -241,3 +241,18 @@ fn an_outage_that_ends_in_degraded_keeps_its_time() {
     assert_eq!((world.state.status, world.state.since), (status, at), "b still fails");
     assert!(world.facts.contains(&Fact::StatusChanged { status, at }) && at > down_at);
 }
+
+/// Regions that were cut off hand in what they found in any order: the older check may come later.
+#[test]
+fn a_gap_does_not_end_before_it_begins() {
+    let mut world = three();
+    let began = world.now.plus_ms(2 * FRESH_MS);
+    world.now = began.plus_ms(10_000);
+    world.facts.clear();
+    world.report("a", began, Up);
+    assert_eq!(world.facts, [Fact::NotKnown { at: began }]);
+    world.report("b", began.plus_ms(-332), Up);
+    let last = world.facts.last().unwrap();
+    assert_eq!(*last, Fact::StatusChanged { status: Status::Up, at: began });
+    assert_eq!(world.state.unknown_since, None);
+}

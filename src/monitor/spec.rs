@@ -8,12 +8,12 @@ use super::assertion::{Assertion, Source, parse_assertions};
 use super::certificate::{read_expiry_days, usual_expiry_days};
 use super::endpoint::{missing, read_url};
 use super::expect::Expected;
-use super::header::read_headers;
+use super::header::{read_headers, unmasked_url};
 use super::heartbeat_fields::read_heartbeat;
 use super::pace::Pace;
 use super::status_set::StatusSet;
 use super::{DnsSpec, Header, IcmpSpec, Kind, MonitorId, NotifyOn, TcpSpec, TlsSpec, who_is_told};
-use crate::fields::{FieldErrors, Fields, parse_text};
+use crate::fields::{FieldErrors, Fields, parse_integer, parse_text};
 
 /// What people set of a monitor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -233,7 +233,9 @@ const EXAMPLE: &str = "https://example.com/health";
 
 /// All fields of an HTTP monitor; `None` when the URL is wrong, which is then noted as are the others.
 fn read_http(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> Option<HttpSpec> {
-    let url = read_url(fields, current.map(|c| &c.url), EXAMPLE, parse_url);
+    let stored = current.map(|c| &c.url);
+    let parse = |value: &Value| unmasked_url(parse_url(value)?, stored);
+    let url = read_url(fields, stored, EXAMPLE, parse);
     let expected_status = read_expected_status(fields, current);
     Some(HttpSpec {
         method: fields.read(
@@ -284,6 +286,9 @@ pub(crate) fn parse_url(value: &Value) -> Result<Url, String> {
         other => format!("is not an address: {other}"),
     })?;
     match url.scheme() {
+        "http" | "https" if url.host_str().is_some_and(has_empty_label) => {
+            Err("has a host with nothing before or between its dots".to_owned())
+        }
         "http" | "https" if url.host_str().is_some_and(|h| !h.is_empty()) => Ok(url),
         "http" | "https" => Err("has no host".to_owned()),
         // `example.com:8080/x` reads as the scheme `example.com`.
@@ -297,6 +302,11 @@ pub(crate) fn parse_url(value: &Value) -> Result<Url, String> {
             kind => format!("starts with {other}:, which is of the type {kind}, not http"),
         }),
     }
+}
+
+/// Whether a dot has nothing before it: signs that are not seen vanish when a host is read.
+fn has_empty_label(host: &str) -> bool {
+    host.starts_with('.') || host.contains("..")
 }
 
 fn parse_method(value: &Value) -> Result<String, String> {
@@ -316,9 +326,8 @@ fn read_expected_status(fields: &mut Fields<'_>, current: Option<&HttpSpec>) -> 
     }
     if code_given {
         return fields.read("expected_status_code", StatusSet::default(), None, |value| {
-            let fix = "must be a status code from 100 to 599";
-            let code = value.as_u64().filter(|c| (100..=599).contains(c)).ok_or(fix)?;
-            u16::try_from(code).map(StatusSet::exactly).map_err(|_| fix.to_owned())
+            let code = parse_integer(value, &(100..=599))?;
+            u16::try_from(code).map(StatusSet::exactly).map_err(|error| error.to_string())
         });
     }
     fields.read(

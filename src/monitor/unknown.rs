@@ -18,10 +18,12 @@ pub(super) fn enter(state: &mut State, result: &CheckResult, facts: &mut Vec<Fac
     }
 }
 
-/// A check said something about the target: the gap, if there was one, ends with its beginning.
+/// A check said something about the target: the gap, if there was one, ends with its beginning. Never before its own beginning, as of
+/// several regions the one whose check is older may speak later: a gap would be the last that the history has.
 pub(super) fn leave(state: &mut State, result: &CheckResult, facts: &mut Vec<Fact>) {
-    if state.unknown_since.take().is_some() {
-        let known = Fact::StatusChanged { status: state.status, at: result.started_at };
+    if let Some(since) = state.unknown_since.take() {
+        let at = result.started_at.max(since);
+        let known = Fact::StatusChanged { status: state.status, at };
         if !facts.contains(&known) {
             facts.push(known);
         }

@@ -80,8 +80,7 @@ pub fn decide(waiting: &[Waiting], queued: &[Queued], now: Timestamp) -> Vec<Dec
     if is_storm || calmed.len() > STORM {
         plain.extend(calmed.into_iter().flatten());
         plain.sort_unstable_by_key(|one| one.id);
-        let next = last_summary(queued).map(|at| at.plus_ms(SPACING_MS));
-        match next.filter(|next| *next > now) {
+        match summary_due(&plain, queued).filter(|due| *due > now) {
             Some(until) => decisions.push(Decision::Hold { ids: ids(&plain), until }),
             None => together(&plain, &mut decisions),
         }
@@ -89,6 +88,17 @@ pub fn decide(waiting: &[Waiting], queued: &[Queued], now: Timestamp) -> Vec<Dec
         calmed.iter().for_each(|run| together(run, &mut decisions));
     }
     decisions
+}
+
+/// When alerts of a storm that wait are told. One alone waits for others: where a channel answers at once there is never more
+/// than one, and each would be told by itself, however many come.
+fn summary_due(waiting: &[Waiting], queued: &[Queued]) -> Option<Timestamp> {
+    let spaced = last_summary(queued).map(|at| at.plus_ms(SPACING_MS));
+    let alone = match waiting {
+        [one] => Some(one.created_at.plus_ms(SPACING_MS)),
+        _ => None,
+    };
+    spaced.max(alone)
 }
 
 /// One alert alone is told as it is.

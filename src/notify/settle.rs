@@ -9,8 +9,11 @@ use super::{ChannelId, NewDelivery};
 use crate::clock::Timestamp;
 use crate::incident::message::{AlertEvent, one_line};
 use crate::incident::{IncidentId, TimelineKind};
+use crate::monitor::MonitorId;
 use crate::store::outbox::Claimed;
-use crate::store::{self, Conn, Db, channels, deliveries, grouping, outbox, timeline};
+use crate::store::{
+    self, Conn, Db, channels, deliveries, escalation_policies, grouping, monitors, outbox, timeline,
+};
 
 /// What came of a claimed delivery.
 pub(super) struct Outcome {
@@ -196,7 +199,9 @@ impl Settler {
             return Ok(());
         };
         note_failure(conn, row.incident_id, at, name, error).await?;
-        let failed = Failed { channel_id, name, error, since, incident_id: row.incident_id };
+        let incident_id = row.incident_id;
+        let monitor_id = claimed.monitor_id;
+        let failed = Failed { channel_id, name, error, since, incident_id, monitor_id };
         tell_others(conn, claimed, &failed, at).await
     }
 }
@@ -225,9 +230,11 @@ struct Failed<'a> {
     /// Since when.
     since: Timestamp,
     incident_id: Option<IncidentId>,
+    monitor_id: Option<MonitorId>,
 }
 
-/// Queues `channel.failed` to the channels that were told of the same incident, or else to the default ones: once for
+/// Queues `channel.failed` to the channels that were told of the same incident, or else to the others of the monitor, or else to the
+/// default ones: once for
 /// each of them and each time that the channel begins to fail, however many of its deliveries do.
 async fn tell_others(
     conn: &mut Conn<'_>,
@@ -251,7 +258,7 @@ async fn tell_others(
             ),
             event: AlertEvent::ChannelFailed,
             incident_id: failed.incident_id,
-            monitor_id: claimed.monitor_id,
+            monitor_id: failed.monitor_id,
             channel_id,
             alert: alert.clone(),
             created_at: at,
@@ -261,12 +268,34 @@ async fn tell_others(
     Ok(())
 }
 
+/// The enabled channels of a monitor that are its own choice: with a policy those of all its steps.
+async fn monitor_channels(conn: &mut Conn<'_>, id: MonitorId) -> store::Result<Vec<ChannelId>> {
+    let Some(watched) = monitors::by_ids(conn, &[id]).await?.pop() else { return Ok(Vec::new()) };
+    let settings = watched.monitor.settings;
+    let chosen = match settings.escalation_policy_id {
+        Some(id) => {
+            let policy = escalation_policies::get(conn, id).await?;
+            let steps = policy.into_iter().flat_map(|policy| policy.steps);
+            steps.flat_map(|step| step.channel_ids).collect()
+        }
+        None => settings.channel_ids.unwrap_or_default(),
+    };
+    let enabled = channels::enabled(conn).await?.into_iter().map(|(id, _)| id);
+    Ok(enabled.filter(|id| chosen.contains(id)).collect())
+}
+
 async fn others(conn: &mut Conn<'_>, failed: &Failed<'_>) -> store::Result<Vec<ChannelId>> {
     let mut others = match failed.incident_id {
         Some(id) => deliveries::channels_of(conn, id).await?,
         None => Vec::new(),
     };
     others.retain(|id| *id != failed.channel_id);
+    if others.is_empty()
+        && let Some(id) = failed.monitor_id
+    {
+        others = monitor_channels(conn, id).await?;
+        others.retain(|id| *id != failed.channel_id);
+    }
     if others.is_empty() {
         others = channels::defaults(conn).await?;
         others.retain(|id| *id != failed.channel_id);

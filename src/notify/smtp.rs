@@ -158,13 +158,17 @@ impl SmtpSettings {
         for address in to {
             match session.command(Rcpt::new(address.clone(), Vec::new())).await {
                 Ok(_) => {}
-                Err(error) if error.is_permanent() => refused.push((address.clone(), error)),
+                // An answer about this address. Whoever else is taken must not wait for it.
+                Err(error) if error.is_permanent() || error.is_transient() => {
+                    refused.push((address.clone(), error));
+                }
                 Err(error) => return Err(error.into()),
             }
         }
-        if refused.len() == to.len()
-            && let Some((_, error)) = refused.pop()
-        {
+        if refused.len() == to.len() {
+            // What may still be taken later is worth another attempt.
+            let later = refused.iter().position(|(_, error)| error.is_transient());
+            let (_, error) = refused.swap_remove(later.unwrap_or_default());
             return Err(error.into());
         }
         session.command(Data).await?;

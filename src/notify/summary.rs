@@ -1,7 +1,7 @@
 //! The words of a summary: one message that names all of several alerts, or so many messages as its channel's limit asks for. Pure.
 
 use crate::clock::Timestamp;
-use crate::incident::message::{Alert, AlertEvent, Message, duration};
+use crate::incident::message::{Alert, AlertEvent, Message, STOPPED, duration};
 
 /// An alert that is to be told with others.
 #[derive(Debug, Clone, PartialEq)]
@@ -134,33 +134,53 @@ fn shares(lines: &[String], room: usize) -> Vec<usize> {
     shares
 }
 
+/// What a monitor is after all of it, in the order in which it is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Now {
+    Down,
+    Degraded,
+    BackOnline,
+    /// Paused or deleted while it was down: that is no recovery.
+    Stopped,
+    Other,
+}
+
+impl Now {
+    const ALL: [(Self, &str); 5] = [
+        (Self::Down, "down"),
+        (Self::Degraded, "degraded"),
+        (Self::BackOnline, "back online"),
+        (Self::Stopped, "not watched any more"),
+        (Self::Other, "other"),
+    ];
+
+    fn of(entry: &Entry<'_>) -> Self {
+        match entry.last.event {
+            AlertEvent::MonitorDown => Self::Down,
+            AlertEvent::MonitorDegraded => Self::Degraded,
+            AlertEvent::MonitorUp if entry.last.message.sign == STOPPED => Self::Stopped,
+            AlertEvent::MonitorUp => Self::BackOnline,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// `37 down, 5 back online`: what the monitors are after all of it.
 fn tally(entries: &[Entry<'_>]) -> String {
-    let words = [
-        (Some(AlertEvent::MonitorDown), "down"),
-        (Some(AlertEvent::MonitorDegraded), "degraded"),
-        (Some(AlertEvent::MonitorUp), "back online"),
-        (None, "other"),
-    ];
-    let known = |event| words.iter().any(|(word, _)| *word == Some(event));
-    let count = |event: Option<AlertEvent>| {
-        let is_it = |entry: &&Entry<'_>| {
-            event.map_or(!known(entry.last.event), |event| entry.last.event == event)
-        };
-        entries.iter().filter(is_it).count()
-    };
-    let counts = words.iter().map(|(event, word)| (count(*event), word));
-    let told: Vec<String> =
-        counts.filter(|(n, _)| *n > 0).map(|(n, word)| format!("{n} {word}")).collect();
-    told.join(", ")
+    let count = |now: Now| entries.iter().filter(|entry| Now::of(entry) == now).count();
+    let counts = Now::ALL.map(|(now, words)| (count(now), words));
+    let told = counts.iter().filter(|(n, _)| *n > 0).map(|(n, words)| format!("{n} {words}"));
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// The gravest of their signs.
 fn sign(entries: &[Entry<'_>]) -> &'static str {
-    let any = |event| entries.iter().any(|entry| entry.last.event == event);
-    if any(AlertEvent::MonitorDown) {
+    let all = |now| entries.iter().all(|entry| Now::of(entry) == now);
+    if entries.iter().any(|entry| Now::of(entry) == Now::Down) {
         "🔴"
-    } else if entries.iter().all(|entry| entry.last.event == AlertEvent::MonitorUp) {
+    } else if all(Now::Stopped) {
+        STOPPED
+    } else if entries.iter().all(|entry| matches!(Now::of(entry), Now::BackOnline | Now::Stopped)) {
         "🟢"
     } else {
         "🟠"

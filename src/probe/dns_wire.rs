@@ -20,8 +20,8 @@ use crate::monitor::CheckError;
 /// How long an answer is waited for before the question is sent again; then twice as long, and so on.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(4);
-/// How long the answer may come after something that is none.
-const BETTER_ANSWER: Duration = Duration::from_millis(300);
+/// After so many questions, a server that sent only what answers something else does not speak DNS.
+const QUESTIONS: u32 = 2;
 /// The longest datagram that is read, in bytes. We do not offer to take more than 512, but some send it.
 const DATAGRAM_MAX: usize = 4096;
 /// The length of a message's head, in bytes.
@@ -76,30 +76,31 @@ async fn over_udp(
     let socket = UdpSocket::bind(any).await.map_err(unreachable)?;
     // From here on the system drops what comes from anybody else.
     socket.connect(server).await.map_err(unreachable)?;
-    let mut wait = FIRST_WAIT;
+    let (mut wait, mut asked, mut heard_else) = (FIRST_WAIT, 0, false);
     loop {
         socket.send(bytes).await.map_err(unreachable)?;
-        match timeout(wait, datagram(&socket, query)).await {
+        asked += 1;
+        match timeout(wait, datagram(&socket, query, &mut heard_else)).await {
             Ok(answer) => return answer,
+            Err(_) if heard_else && asked >= QUESTIONS => return Err(AskError::Malformed),
             Err(_) => wait = (wait * 2).min(LONGEST_WAIT),
         }
     }
 }
 
-/// Waits for the datagram that answers `query`. What answers something else may be forged, so that the answer has a moment to
-/// come after it; a server that sends nothing better does not speak DNS.
-async fn datagram(socket: &UdpSocket, query: &Message) -> Result<Option<Message>, AskError> {
-    if let Heard::Answer(answer) = next_datagram(socket, query).await? {
-        return Ok(answer.map(|answer| *answer));
-    }
-    let better = async {
-        loop {
-            if let Heard::Answer(answer) = next_datagram(socket, query).await? {
-                return Ok(answer.map(|answer| *answer));
-            }
+/// Waits for the datagram that answers `query`. What answers something else may be forged or late, so that it only counts when
+/// nothing better comes: it is noted in `heard_else`.
+async fn datagram(
+    socket: &UdpSocket,
+    query: &Message,
+    heard_else: &mut bool,
+) -> Result<Option<Message>, AskError> {
+    loop {
+        match next_datagram(socket, query).await? {
+            Heard::Answer(answer) => return Ok(answer.map(|answer| *answer)),
+            Heard::SomethingElse => *heard_else = true,
         }
-    };
-    timeout(BETTER_ANSWER, better).await.unwrap_or(Err(AskError::Malformed))
+    }
 }
 
 /// What one datagram is.

@@ -120,6 +120,10 @@ fn embedded(address: Ipv6Addr) -> Vec<Ipv4Addr> {
     if o[..12] == [0; 12] && u128::from(address) > 1 {
         found.push(v4(12));
     }
+    // IPv4-translated: the prefix of RFC 7915's elder, RFC 2765, section 2.1 (`::ffff:0:a.b.c.d`).
+    if o[..12] == [0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0] {
+        found.push(v4(12));
+    }
     // NAT64: the well-known prefix of RFC 6052, section 2.1.
     if o[..12] == [0, 0x64, 0xff, 0x9b, 0, 0, 0, 0, 0, 0, 0, 0] {
         found.push(v4(12));
@@ -176,7 +180,7 @@ mod tests {
             2001:0:a9fe:a9fe::1 2001:0:808:808:0:0:5601:5601 2001:db8::5efe:a9fe:a9fe
             fe80::5efe:a9fe:a9fe 2001:db8::200:5efe:169.254.169.254
             ::ffff:100.100.100.200 64:ff9b::100.100.100.200 2002:6464:64c8:: ::ffff:168.63.129.16
-            64:ff9b::168.63.129.16 2002:a83f:8110::";
+            64:ff9b::168.63.129.16 2002:a83f:8110:: ::ffff:0:169.254.169.254";
         verdicts(&EgressRules::default(), blocked, false);
     }
 
@@ -206,6 +210,7 @@ mod tests {
             ::ffff:127.0.0.1 ::ffff:10.1.2.3 ::127.0.0.1 ::10.0.0.1 64:ff9b::10.0.0.1
             64:ff9b::127.0.0.1 64:ff9b:1::10.0.0.1 2002:a00:1:: 2002:7f00:1:: 2002:c0a8:101::
             2001:0:a00:1::1 2001:0:808:808:0:0:80ff:fffe 2606:4700::5efe:10.0.0.1
+            ::ffff:0:10.0.0.1
             203.0.113.9 ::ffff:203.0.113.9 2001:db8::1";
         verdicts(&rules, blocked, false);
         let allowed = "172.15.255.255 172.32.0.1 11.0.0.1 100.63.255.255 100.128.0.1 8.8.8.8

@@ -12,6 +12,7 @@ use super::certs;
 use super::egress::EgressRules;
 use super::failure::{failure, of_request, timed_out};
 use super::icmp::{self, Opener};
+use super::long_body::{Answer, LongBodies};
 use super::phases::{ConnectedLayer, Marks};
 use super::plain;
 use super::redirect::{Hop, MAX_HOPS, is_redirect};
@@ -20,8 +21,7 @@ use super::tls::Handshaker;
 use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assertion::Source;
-use crate::monitor::assess::{self, Assessment, BODY_MAX, Observation};
-use crate::monitor::body::Body;
+use crate::monitor::assess::Assessment;
 use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target};
 
 /// What checks say they are.
@@ -29,8 +29,6 @@ const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
 
 /// What a server may send over HTTP/2 before it has been read, in bytes.
 const HTTP_2_WINDOW: u32 = 1 << 18;
-/// The bytes of a byte order mark: of a body that is cut within it nothing can be said yet.
-const BOM: usize = 3;
 
 /// Makes checks. Cheap to clone; it keeps no connection and no state between checks.
 #[derive(Debug, Clone)]
@@ -43,17 +41,7 @@ pub struct Prober {
     lax: Client,
     /// For monitors of TLS alone.
     pub(super) handshaker: Handshaker,
-}
-
-/// The final answer of a check.
-#[derive(Debug)]
-pub struct Answer {
-    /// Its status code.
-    pub status: u16,
-    /// Its headers; of a routine check only those that assertions ask for.
-    pub headers: Vec<Header>,
-    /// The decoded body, up to [`BODY_MAX`].
-    pub body: Vec<u8>,
+    long_bodies: LongBodies,
 }
 
 /// A check with the answer that it judged.
@@ -101,6 +89,7 @@ impl Prober {
             lax: client(&resolver, lax.clone())?,
             handshaker: Handshaker::new(strict, lax),
             icmp: icmp::open_socket,
+            long_bodies: LongBodies::new(),
             resolver,
         })
     }
@@ -138,7 +127,7 @@ impl Prober {
     }
 
     /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
-    /// `timeout_seconds`, keeps at most [`BODY_MAX`] of the body, and leaves no connection behind.
+    /// `timeout_seconds`, keeps at most a mebibyte of the body, and leaves no connection behind.
     pub async fn check_http(
         &self,
         spec: &HttpSpec,
@@ -158,21 +147,17 @@ impl Prober {
         let marks = Marks::start();
         let limit = Duration::from_secs(spec.pace.timeout_seconds.into());
         let fetching = Arc::clone(&marks).watch(self.fetch(spec, &marks, keep));
-        let outcome = tokio::time::timeout(limit, fetching)
+        let outcome = marks
+            .within(limit, fetching)
             .await
-            .unwrap_or_else(|_| Err(timed_out(marks.resolving(), spec.pace.timeout_seconds)));
+            .unwrap_or_else(|| Err(timed_out(marks.resolving(), spec.pace.timeout_seconds)));
         let phases = marks.phases();
-        let assessed = match &outcome {
-            Ok(answer) => assess::assess(
-                spec,
-                &Observation {
-                    status: answer.status,
-                    headers: &answer.headers,
-                    body: &answer.body,
-                    total_ms: phases.total.unwrap_or_default(),
-                },
-            ),
-            Err(error) => Assessment::failed(spec, marks.status(), error.clone()),
+        let (assessed, answer) = match outcome {
+            Ok(answer) => {
+                let total_ms = phases.total.unwrap_or_default();
+                self.long_bodies.assess(spec, answer, total_ms).await
+            }
+            Err(error) => (Assessment::failed(spec, marks.status(), error), None),
         };
         let result = CheckResult {
             region: region.to_owned(),
@@ -184,7 +169,7 @@ impl Prober {
             certificate: certs::first_to_end(&marks.take_certificates()),
             verdict: assessed.verdict,
         };
-        Look { result, answer: outcome.ok() }
+        Look { result, answer }
     }
 
     /// Follows the hops to the final answer and reads it.
@@ -207,8 +192,8 @@ impl Prober {
                     marks.answered(status);
                     let headers = kept_headers(spec, &response, keep);
                     let asked = keep == Keep::All || spec.asks_of_body();
-                    let body = read_body(response, asked, host(&hop.url)).await?;
-                    return Ok(Answer { status, headers, body });
+                    let at = (host(&hop.url), marks);
+                    return self.long_bodies.read(response, headers, asked, at).await;
                 }
             }
         }
@@ -293,36 +278,6 @@ fn kept_headers(spec: &HttpSpec, response: &Response, keep: Keep) -> Vec<Header>
 fn location(response: &Response) -> Option<String> {
     let value = response.headers().get(LOCATION)?;
     Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
-}
-
-/// Reads the decoded body up to [`BODY_MAX`]; what is beyond that is never asked for. Gives it if `is_asked_of` says that it is
-/// looked at, or if it may be a health body; others are read and dropped, so that many at once take no memory.
-async fn read_body(
-    mut response: Response,
-    is_asked_of: bool,
-    host: &str,
-) -> Result<Vec<u8>, CheckError> {
-    let (mut body, mut length, mut is_kept) = (Vec::new(), 0, true);
-    while let Some(chunk) = response.chunk().await.map_err(|error| of_request(&error, host))? {
-        let chunk = chunk.get(..BODY_MAX - length).unwrap_or(&chunk);
-        length += chunk.len();
-        if is_kept {
-            body.extend_from_slice(chunk);
-            is_kept = is_asked_of || may_be_health_body(&body);
-        }
-        if !is_kept {
-            body = Vec::new();
-        }
-        if length == BODY_MAX {
-            break;
-        }
-    }
-    Ok(body)
-}
-
-/// Whether what has come so far may be the beginning of a JSON object.
-fn may_be_health_body(begun: &[u8]) -> bool {
-    begun.trim_ascii_start().len() <= BOM || Body::new(begun).may_be_object()
 }
 
 fn host(url: &Url) -> &str {

@@ -12,6 +12,7 @@ pub mod egress;
 mod failure;
 mod http;
 pub mod icmp;
+mod long_body;
 mod phases;
 mod plain;
 mod race;
@@ -30,7 +31,8 @@ use crate::monitor::{CheckResult, Target};
 
 pub use canary::{Canaries, SystemCanaries};
 pub use egress::EgressRules;
-pub use http::{Answer, Look, Prober, server_client};
+pub use http::{Look, Prober, server_client};
+pub use long_body::Answer;
 pub use resolver::GuardedResolver;
 
 /// Who makes the checks: a [`Prober`], or what stands in for one where nothing may be contacted.

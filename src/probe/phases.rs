@@ -15,6 +15,9 @@ use tower_service::Service;
 
 use crate::monitor::Phases;
 
+/// How often, at most, it is looked whether the time of a check that waits is up.
+const SHORTEST_LOOK: Duration = Duration::from_millis(10);
+
 tokio::task_local! {
     static MARKS: Arc<Marks>;
 }
@@ -36,6 +39,9 @@ struct Times {
     connect: Option<Duration>,
     tls: Option<Duration>,
     first_byte: Option<Duration>,
+    /// How long the check has waited for what is not the target's, and since when it does so now.
+    waited: Duration,
+    waits_since: Option<Instant>,
     /// The status code of the final answer.
     status: Option<u16>,
     /// The certificate of each handshake, in DER.
@@ -54,6 +60,8 @@ impl Marks {
             connect: None,
             tls: None,
             first_byte: None,
+            waited: Duration::ZERO,
+            waits_since: None,
             status: None,
             certificates: Vec::new(),
         };
@@ -105,7 +113,34 @@ impl Marks {
             connect: times.connect.map(whole_ms),
             tls: times.tls.map(whole_ms),
             first_byte: times.first_byte.map(whole_ms),
-            total: Some(whole_ms(self.start.elapsed())),
+            total: Some(whole_ms(self.start.elapsed().saturating_sub(times.waited()))),
+        }
+    }
+
+    /// Waits for something of our own: neither the total nor the time-out counts it.
+    pub(super) async fn not_counting<F: Future>(&self, wait: F) -> F::Output {
+        self.times().waits_since = Some(Instant::now());
+        let output = wait.await;
+        let mut times = self.times();
+        times.waited = times.waited();
+        times.waits_since = None;
+        output
+    }
+
+    /// Runs `check` for up to `limit` of counted time; `None` when it takes longer.
+    pub(super) async fn within<F: Future>(&self, limit: Duration, check: F) -> Option<F::Output> {
+        let mut check = std::pin::pin!(check);
+        loop {
+            let counted = self.start.elapsed().saturating_sub(self.times().waited());
+            // Not less than that: while it waits, its time stands still.
+            let left = limit.saturating_sub(counted).max(SHORTEST_LOOK);
+            if let Ok(output) = tokio::time::timeout(left, &mut check).await {
+                return Some(output);
+            }
+            // Had it not waited, its time would be up now.
+            if self.start.elapsed().saturating_sub(self.times().waited()) >= limit {
+                return None;
+            }
         }
     }
 
@@ -116,6 +151,10 @@ impl Marks {
 }
 
 impl Times {
+    fn waited(&self) -> Duration {
+        self.waited + self.waits_since.map(|since| since.elapsed()).unwrap_or_default()
+    }
+
     /// Ends the phase that runs and adds it to its sum.
     fn end(&mut self, phase: impl FnOnce(&mut Self) -> &mut Option<Duration>) {
         let now = Instant::now();
@@ -238,6 +277,18 @@ mod tests {
         assert!(phases.tls >= Some(20) && phases.total >= phases.tls, "{phases:?}");
         assert!(phases.dns.is_some() && phases.connect.is_some());
         assert_eq!(phases.first_byte, None);
+    }
+
+    #[tokio::test]
+    async fn what_is_waited_for_on_our_side_does_not_count() {
+        let silent = Marks::start();
+        let never = silent.within(Duration::from_millis(20), std::future::pending::<()>());
+        assert_eq!(never.await, None);
+        let held_up = Marks::start();
+        let (limit, longer) = (Duration::from_secs(2), Duration::from_millis(2100));
+        let waiting = held_up.not_counting(tokio::time::sleep(longer));
+        assert_eq!(held_up.within(limit, waiting).await, Some(()));
+        assert!(held_up.phases().total < Some(2000), "{:?}", held_up.phases());
     }
 
     #[tokio::test]

@@ -4,11 +4,12 @@
 mod link;
 mod notebook;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -67,6 +68,8 @@ struct Agent {
     notebook: Arc<Notebook>,
     meter: Arc<Meter>,
     known: Mutex<Known>,
+    /// Told whenever the server has answered.
+    reached: Notify,
 }
 
 /// Runs until `stop`, or until the server refuses the token for good.
@@ -74,10 +77,7 @@ struct Agent {
 /// # Errors
 /// One line that names what is in the way.
 pub async fn run(config: AgentConfig, stop: CancellationToken) -> Result<(), CliError> {
-    let spool = Spool::open(&config.spool, config.spool_max_bytes).map_err(|error| {
-        let folder = config.spool.display();
-        CliError::Usage(format!("WATCHBELL_PROBE_SPOOL: cannot use the folder {folder}: {error}"))
-    })?;
+    let spool = open_spool(&config)?;
     let failed = |error: anyhow::Error| CliError::Failed(format!("cannot make checks: {error}"));
     let prober = Prober::new(config.egress.clone()).map_err(failed)?;
     if let Some(advice) = prober.icmp_refusal() {
@@ -92,6 +92,7 @@ pub async fn run(config: AgentConfig, stop: CancellationToken) -> Result<(), Cli
         notebook: Arc::new(Notebook::new(spool)),
         meter: Arc::default(),
         known: Mutex::default(),
+        reached: Notify::new(),
     });
     let first = tokio::select! {
         () = stop.cancelled() => return Ok(()),
@@ -129,6 +130,19 @@ pub async fn run(config: AgentConfig, stop: CancellationToken) -> Result<(), Cli
         Some(task) => Err(CliError::Failed(format!("the {task} died; the log says why"))),
         None => outcome,
     }
+}
+
+fn open_spool(config: &AgentConfig) -> Result<Spool, CliError> {
+    let folder = config.spool.display();
+    Spool::open(&config.spool, config.spool_max_bytes).map_err(|error| match error.kind() {
+        // One that is about to end lets it go soon: worth another start.
+        io::ErrorKind::WouldBlock => CliError::Failed(format!(
+            "WATCHBELL_PROBE_SPOOL: another process uses the folder {folder}; give each probe its own"
+        )),
+        _ => CliError::Usage(format!(
+            "WATCHBELL_PROBE_SPOOL: cannot use the folder {folder}: {error}"
+        )),
+    })
 }
 
 /// What was found about the network of this region: held verdicts stay `unknown`, and everything is checked afresh when it is back.
@@ -169,6 +183,10 @@ async fn watch_region(
 struct Pauses(u32);
 
 impl Pauses {
+    fn are_none(&self) -> bool {
+        self.0 == 0
+    }
+
     fn next_ms(&mut self) -> i64 {
         let ms = PAUSE_MS.saturating_mul(1 << self.0.min(10)).min(PAUSE_MAX_MS);
         self.0 += 1;
@@ -206,6 +224,7 @@ impl Agent {
             match self.poll(WAIT_MAX_SECONDS).await {
                 Ok(given) => {
                     pauses = Pauses::default();
+                    self.reached.notify_one();
                     answer = Some(given);
                 }
                 Err(trouble) => {
@@ -305,13 +324,22 @@ impl Agent {
     async fn hand_in(self: Arc<Self>, stop: CancellationToken) {
         let mut pauses = Pauses::default();
         loop {
-            let pause_ms = match self.hand_in_all().await {
+            let handed_in = self.hand_in_all().await;
+            let pause_ms = match &handed_in {
                 Ok(()) => {
                     pauses = Pauses::default();
                     GATHER_MS
                 }
-                // The poll says it, and waits as it deserves.
-                Err(_) => pauses.next_ms(),
+                Err(trouble) => {
+                    // Said once: it may be that the polls are answered, so that nothing else says it.
+                    if pauses.are_none() {
+                        tracing::warn!(
+                            why = trouble.why(),
+                            "results are kept, as they cannot be handed in"
+                        );
+                    }
+                    pauses.next_ms()
+                }
             };
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -320,6 +348,8 @@ impl Agent {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.clock.sleep_until(self.clock.now().plus_ms(pause_ms)) => {}
+                // What was kept must not wait until a long pause is over.
+                () = self.reached.notified(), if handed_in.is_err() => {}
             }
         }
         if self.hand_in_all().await.is_err() {

@@ -204,7 +204,7 @@ impl Hub {
             revision: if more { upto } else { inner.revision },
             reset,
             more,
-            watch: changes.iter().filter_map(|(.., m)| m.map(|m| Task::of(m))).collect(),
+            watch: changes.iter().filter_map(|(.., m)| m.map(|m| Task::of(m, region))).collect(),
             forget: changes.iter().filter(|(.., m)| m.is_none()).map(|(_, id, _)| *id).collect(),
         })
     }
@@ -225,10 +225,11 @@ impl Hub {
         }
     }
 
-    /// Whether a monitor is to be checked from `region`.
-    pub fn is_assigned(&self, region: &str, id: MonitorId) -> bool {
+    /// Since when there is a monitor, if it is to be checked from `region`.
+    pub fn assigned_since(&self, region: &str, id: MonitorId) -> Option<Timestamp> {
         let inner = self.inner();
-        inner.monitors.get(&id).is_some_and(|(monitor, _)| is_checked_from(monitor, region))
+        let monitor = inner.monitors.get(&id).map(|(monitor, _)| monitor);
+        monitor.filter(|monitor| is_checked_from(monitor, region)).map(|monitor| monitor.created_at)
     }
 
     /// The monitors that are to be checked from `region`.

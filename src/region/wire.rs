@@ -16,6 +16,8 @@ pub const VERSION: u32 = 1;
 pub const TASKS_MAX: usize = 500;
 /// The most results in one message.
 pub const RESULTS_MAX: usize = 500;
+/// The most bytes of the texts of one result.
+const TEXTS_MAX_BYTES: usize = 256 * 1024;
 /// The longest that a poll may be held, in seconds.
 pub const WAIT_MAX_SECONDS: u32 = 25;
 
@@ -84,7 +86,8 @@ pub struct Assignments {
     pub forget: Vec<MonitorId>,
 }
 
-/// One monitor, as far as a check needs it: no name, no channels, no other regions.
+/// One monitor, as far as a check needs it: no name, no channels, and of other regions only how many there are, as each has its own
+/// share of the interval.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Task {
     /// Its number.
@@ -99,11 +102,11 @@ pub struct Task {
 }
 
 impl Task {
-    /// What a probe must know of `monitor`.
-    pub fn of(monitor: &Monitor) -> Self {
+    /// What the probe of `region` must know of `monitor`.
+    pub fn of(monitor: &Monitor, region: &str) -> Self {
         let mut target = monitor.settings.target.clone();
         if let Some(pace) = target.pace_mut() {
-            pace.regions.clear();
+            pace.regions.iter_mut().filter(|name| *name != region).for_each(String::clear);
             pace.region_quorum = Default::default();
         }
         let headers = match &mut target {
@@ -151,6 +154,20 @@ pub struct Found {
     pub result: CheckResult,
 }
 
+impl Found {
+    /// Whether its texts are such as a probe sends: one line each, and not without end.
+    pub fn is_well_formed(&self) -> bool {
+        let CheckResult { error, failed_checks, certificate, .. } = &self.result;
+        let mut texts: Vec<&str> = error.iter().map(|error| error.text.as_str()).collect();
+        texts.extend(failed_checks.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]));
+        if let Some(certificate) = certificate {
+            texts.extend(certificate.texts());
+        }
+        texts.iter().map(|text| text.len()).sum::<usize>() <= TEXTS_MAX_BYTES
+            && !texts.iter().any(|text| text.contains('\0'))
+    }
+}
+
 /// What became of results.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Receipt {
@@ -183,13 +200,13 @@ crate::words! {
         Disabled = "disabled",
         /// Another process has taken over with the same token since.
         Replaced = "replaced",
-        /// The message is of another version, or cannot be read.
+        /// The message is of another version or too long, or cannot be read.
         Message = "message",
         /// A result of another region.
         Region = "region",
         /// A result of a monitor that the probe was not given.
         Monitor = "monitor",
-        /// A result of a check that is yet to begin: a clock that is wrong and was not corrected.
+        /// A result of a check that is yet to begin, or that is older than its monitor: a clock that is wrong and was not corrected.
         Clock = "clock",
     }
 }

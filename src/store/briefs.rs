@@ -33,6 +33,7 @@ pub async fn briefs(conn: &mut Conn<'_>, filter: &Filter) -> Result<Vec<Brief>> 
     on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
         .bind(filter.kind).bind(filter.status).bind(filter.late_at).bind(filter.confirming)
         .bind(&filter.tag).bind(filter.pattern()).bind(filter.id_list())
+        .bind(filter.region_name()).bind(filter.is_own_region())
         .fetch_all(c).await)
 }
 

@@ -109,6 +109,7 @@ pub async fn insert(
         .bind(settings.escalation_policy_id)
         .fetch_one(c).await)?;
     write_tags(conn, id, &settings.tags).await?;
+    chosen::write_regions(conn, id, settings).await?;
     dependencies::write(conn, id, &settings.depends_on).await?;
     let state = State::new(&Policy::of(&settings.target), now);
     save_states(conn, &[(id, &state)]).await?;
@@ -144,6 +145,7 @@ pub async fn update(conn: &mut Conn<'_>, sealer: &Sealer, monitor: &Monitor) -> 
     )?;
     run!(conn, sqlx::query("DELETE FROM monitor_tags WHERE monitor_id = $1").bind(monitor.id))?;
     write_tags(conn, monitor.id, &settings.tags).await?;
+    chosen::write_regions(conn, monitor.id, settings).await?;
     dependencies::write(conn, monitor.id, &settings.depends_on).await
 }
 
@@ -299,6 +301,8 @@ pub struct Filter {
     pub confirming: bool,
     /// With this tag only.
     pub tag: Option<String>,
+    /// Checked from this region only; whether that is the server's own, from which all are that have no choice.
+    pub region: Option<(String, bool)>,
     /// With this text in name, URL or tags only.
     pub text: Option<String>,
     /// Of these only; `None`: of all.
@@ -307,7 +311,7 @@ pub struct Filter {
     pub attention_first: bool,
 }
 
-/// The conditions of a [`Filter`]. Its parameters are $1 to $7.
+/// The conditions of a [`Filter`]. Its parameters are $1 to $9.
 pub(super) const FILTER: &str = "
     ($1 IS NULL OR m.type = $1)
     AND ($2 IS NULL OR s.status = $2)
@@ -315,13 +319,23 @@ pub(super) const FILTER: &str = "
     AND (NOT $4 OR s.is_confirming)
     AND ($5 IS NULL OR EXISTS (SELECT 1 FROM monitor_tags t WHERE t.monitor_id = m.id AND t.tag = $5))
     AND ($6 IS NULL OR m.search_text LIKE $6 ESCAPE '!')
-    AND ($7 = '' OR $7 LIKE '%,' || m.id || ',%')";
+    AND ($7 = '' OR $7 LIKE '%,' || m.id || ',%')
+    AND ($8 IS NULL OR EXISTS (SELECT 1 FROM monitor_regions r WHERE r.monitor_id = m.id AND r.region = $8)
+        OR ($9 AND m.type <> 'heartbeat' AND NOT EXISTS (SELECT 1 FROM monitor_regions r WHERE r.monitor_id = m.id)))";
 
 impl Filter {
     pub(super) fn pattern(&self) -> Option<String> {
         let text = self.text.as_deref().map(str::trim).filter(|t| !t.is_empty())?;
         let escaped = fold(text).replace('!', "!!").replace('%', "!%").replace('_', "!_");
         Some(format!("%{escaped}%"))
+    }
+
+    pub(super) fn region_name(&self) -> Option<&str> {
+        self.region.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    pub(super) fn is_own_region(&self) -> bool {
+        self.region.as_ref().is_some_and(|(_, is_own)| *is_own)
     }
 
     /// `,1,2,` or nothing for all; one parameter however many ids.
@@ -346,10 +360,11 @@ pub async fn list(
     } else {
         "m.id"
     };
-    let sql = format!("SELECT {COLUMNS} WHERE {FILTER} ORDER BY {order} LIMIT $8 OFFSET $9");
+    let sql = format!("SELECT {COLUMNS} WHERE {FILTER} ORDER BY {order} LIMIT $10 OFFSET $11");
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
         .bind(filter.kind).bind(filter.status).bind(filter.late_at).bind(filter.confirming)
         .bind(&filter.tag).bind(filter.pattern()).bind(filter.id_list())
+        .bind(filter.region_name()).bind(filter.is_own_region())
         .bind(limit).bind(offset).fetch_all(c).await)?;
     Ok(rows.into_iter().map(Row::without_headers).collect())
 }
@@ -362,6 +377,7 @@ pub async fn count(conn: &mut Conn<'_>, filter: &Filter) -> Result<i64> {
     on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(filter.kind).bind(filter.status).bind(filter.late_at).bind(filter.confirming)
         .bind(&filter.tag).bind(filter.pattern()).bind(filter.id_list())
+        .bind(filter.region_name()).bind(filter.is_own_region())
         .fetch_one(c).await)
 }
 

@@ -1,12 +1,14 @@
 //! Reading request bodies: one JSON object, of bounded length, with an error that says what is wrong.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
+use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse};
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -85,20 +87,31 @@ impl Expected {
         if self.is_json { Ok(()) } else { Err(ApiError::UnsupportedMediaType) }
     }
 
-    async fn read(&self, mut payload: Payload) -> Result<Vec<u8>, ApiError> {
+    async fn read(&self, payload: Payload) -> Result<Vec<u8>, ApiError> {
         if self.length.is_some_and(|length| length > BODY_MAX) {
             return Err(ApiError::TooLarge { limit: BODY_MAX });
         }
-        let mut bytes = Vec::new();
-        while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|error| ApiError::NotJson(error.to_string()))?;
-            if bytes.len() + chunk.len() > BODY_MAX {
-                return Err(ApiError::TooLarge { limit: BODY_MAX });
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        Ok(bytes)
+        read_all(payload, BODY_MAX).await
     }
+}
+
+/// Reads a body of at most `limit` bytes.
+///
+/// # Errors
+/// When there are more, or the connection breaks.
+pub async fn read_all<E: Display>(
+    mut payload: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    limit: usize,
+) -> Result<Vec<u8>, ApiError> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| ApiError::NotJson(error.to_string()))?;
+        if bytes.len() + chunk.len() > limit {
+            return Err(ApiError::TooLarge { limit });
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(bytes)
 }
 
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {

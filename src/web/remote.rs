@@ -6,13 +6,15 @@ use futures_util::future::join_all;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
+use super::body::read_all;
 use super::client;
 use super::error::ApiError;
 use super::state::AppState;
 use crate::checker::EngineError;
 use crate::clock::Timestamp;
 use crate::region::wire::{
-    Assignments, Found, Poll, Receipt, Refusal, Results, VERSION, WAIT_MAX_SECONDS, mismatch,
+    Assignments, Found, Poll, RESULTS_MAX, Receipt, Refusal, Results, VERSION, WAIT_MAX_SECONDS,
+    mismatch,
 };
 use crate::region::{Probe, Seen, TOKEN_PREFIX};
 use crate::seal;
@@ -20,28 +22,30 @@ use crate::store::probes;
 
 /// The most bytes of a message: a batch of results with long texts.
 const MESSAGE_MAX: usize = 16 << 20;
-/// A check that begins this much later than now, in ms, was dated by a clock that is wrong.
-const FUTURE_MS: i64 = 30_000;
+/// A check that begins this much later than now, or before there was its monitor, in ms, was dated by a clock that is wrong.
+const OFF_MS: i64 = 30_000;
 
 type State = web::Data<AppState>;
 
 /// The addresses of probes.
 pub fn routes(cfg: &mut web::ServiceConfig) {
-    let limit = web::PayloadConfig::new(MESSAGE_MAX);
     cfg.service(
         web::scope("/api/probe/v1")
-            .app_data(limit)
             .route("/poll", web::post().to(poll))
             .route("/results", web::post().to(results)),
     );
 }
 
 /// `POST /api/probe/v1/poll`: what the probe has to check; held while there is nothing new.
-async fn poll(req: HttpRequest, state: State, body: web::Bytes) -> Result<HttpResponse, ApiError> {
+async fn poll(
+    req: HttpRequest,
+    state: State,
+    body: web::Payload,
+) -> Result<HttpResponse, ApiError> {
     let received = state.clock.now();
     let mut changes = state.hub.changes();
     let mut probe = authenticate(&req, &state).await?;
-    let poll: Poll = read(&state, &probe, &body, |poll: &Poll| poll.version)?;
+    let poll: Poll = read(&state, &probe, body, |poll: &Poll| poll.version).await?;
     greet(&state, &probe, poll.instance)?;
     let seen = Seen {
         version: poll.program.chars().take(50).collect(),
@@ -49,7 +53,7 @@ async fn poll(req: HttpRequest, state: State, body: web::Bytes) -> Result<HttpRe
         clock_ahead_ms: poll.clock.saturating_sub(received.0),
         load: poll.load,
     };
-    if seen.clock_ahead_ms.abs() > FUTURE_MS {
+    if seen.clock_ahead_ms.saturating_abs() > OFF_MS {
         state.hub.note_clock(&probe.name, seen.clock_ahead_ms);
     }
     state.hub.heard(probe.id, received, Some(seen));
@@ -83,11 +87,16 @@ async fn poll(req: HttpRequest, state: State, body: web::Bytes) -> Result<HttpRe
 async fn results(
     req: HttpRequest,
     state: State,
-    body: web::Bytes,
+    body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let probe = authenticate(&req, &state).await?;
-    let message: Results = read(&state, &probe, &body, |message: &Results| message.version)?;
+    let message: Results = read(&state, &probe, body, |message: &Results| message.version).await?;
     greet(&state, &probe, message.instance)?;
+    if message.results.len() > RESULTS_MAX {
+        state.hub.refuse(Refusal::Message, &probe.name);
+        let reason = format!("must be at most {RESULTS_MAX}");
+        return Err(ApiError::field("results", reason));
+    }
     let now = state.clock.now();
     state.hub.heard(probe.id, now, None);
     let recorded = message.results.into_iter().map(|found| record(&state, &probe, found, now));
@@ -114,18 +123,13 @@ enum Unrecorded {
 async fn record(
     state: &State,
     probe: &Probe,
-    Found { monitor_id, result }: Found,
+    found: Found,
     now: Timestamp,
 ) -> Result<(), Unrecorded> {
-    if result.region != probe.region {
-        return Err(Unrecorded::Refused(Refusal::Region));
+    if let Some(refusal) = objection(state, probe, &found, now) {
+        return Err(Unrecorded::Refused(refusal));
     }
-    if !state.hub.is_assigned(&probe.region, monitor_id) {
-        return Err(Unrecorded::Refused(Refusal::Monitor));
-    }
-    if result.started_at.since(now) > FUTURE_MS {
-        return Err(Unrecorded::Refused(Refusal::Clock));
-    }
+    let Found { monitor_id, result } = found;
     let at = result.started_at;
     match state.engine.record_remote(monitor_id, result).await {
         Ok(is_repeated) => {
@@ -136,6 +140,22 @@ async fn record(
         // It was deleted or edited just now.
         Err(_) => Err(Unrecorded::Refused(Refusal::Monitor)),
     }
+}
+
+/// Why a result is not taken, if so.
+fn objection(state: &State, probe: &Probe, found: &Found, now: Timestamp) -> Option<Refusal> {
+    let Found { monitor_id, result } = found;
+    if result.region != probe.region {
+        return Some(Refusal::Region);
+    }
+    let Some(since) = state.hub.assigned_since(&probe.region, *monitor_id) else {
+        return Some(Refusal::Monitor);
+    };
+    let is_early = since.since(result.started_at) > OFF_MS;
+    if is_early || result.started_at.since(now) > OFF_MS {
+        return Some(Refusal::Clock);
+    }
+    (!found.is_well_formed()).then_some(Refusal::Message)
 }
 
 /// The probe whose token is shown.
@@ -173,8 +193,19 @@ fn greet(state: &State, probe: &Probe, instance: Uuid) -> Result<(), ApiError> {
     })
 }
 
-/// Reads a message. Its version is looked at first: another one may have another form.
-fn read<T: DeserializeOwned>(
+/// Reads a message, of a probe that has shown its token: nobody else may make us keep so much. Its version is looked at first: another
+/// one may have another form.
+async fn read<T: DeserializeOwned>(
+    state: &State,
+    probe: &Probe,
+    body: web::Payload,
+    version: impl Fn(&T) -> u32,
+) -> Result<T, ApiError> {
+    let body = read_all(body, MESSAGE_MAX).await?;
+    parse(state, probe, &body, version)
+}
+
+fn parse<T: DeserializeOwned>(
     state: &State,
     probe: &Probe,
     body: &[u8],

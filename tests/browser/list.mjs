@@ -225,13 +225,20 @@ await test("a change shows by itself: row, count, title, icon, words; what is do
 
 await test("rows do not move under the pointer: that is offered", async () => {
   await page.locator(`#m-${shop}`).hover();
-  const before = await page.locator("tr[id]").evaluateAll((rows) => rows.map((row) => row.id));
+  const top = () => page.locator(`#m-${shop}`).evaluate((row) => row.getBoundingClientRect().top);
+  const [before, place] = [await page.locator("tr[id]").evaluateAll((rows) => rows.map((row) => row.id)), await top()];
+  const around = page.waitForResponse((answer) => new URL(answer.url()).pathname === "/monitors");
   await api("POST", `/monitors/${refunds}/check`);
   await sees("1 row changed place.");
+  await (await around).finished();
+  await becomes(() => page.locator(".chip.down b").textContent(), "2");
+  assert.equal(await top(), place, "neither the offer nor a second open incident pushes the row away");
+  assert.equal(await page.locator(".incident").count(), 1);
   const after = await page.locator("tr[id]").evaluateAll((rows) => rows.map((row) => row.id));
   assert.deepEqual(after.filter((id) => before.includes(id)), before.filter((id) => after.includes(id)));
   await page.getByRole("button", { name: "Sort again" }).click();
   await page.waitForFunction(() => document.querySelectorAll("tr[id]:nth-child(-n+3).problem").length === 2);
+  assert.equal(await page.locator(".incident").count(), 2);
 });
 
 await test("a row's own incident is acknowledged by A", async () => {

@@ -1,6 +1,6 @@
 //! Three regions as real processes, each in a network namespace: one is cut off, two fail, all are gone.
 //!
-//! Needs root and `ip`, and takes two minutes, as a probe is lost after 90 s: a step of its own, `scripts/test regions`.
+//! Needs root and `ip`. What waits for a lost probe takes two minutes, as that is after 90 s: a step of its own, `scripts/test regions`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::time::Duration;
@@ -58,6 +58,7 @@ impl World {
     async fn until(&self, id: i64, like: impl Fn(&Value) -> bool) -> Value {
         let path = format!("/monitors/{id}");
         eventually(STAGE, || async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
             let answer = self.server.api(&self.admin, "GET", &path, Value::Null).await;
             let shown = (answer.status == 200).then(|| answer.data(200));
             shown.filter(&like)
@@ -85,7 +86,7 @@ impl World {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs root and ip: scripts/test regions"]
+#[ignore = "needs root and ip: scripts/test netns"]
 async fn one_of_three_regions_alerts_nobody_and_two_make_one_alert() {
     let spaces: Vec<_> = (1..=3).filter_map(|n| Namespace::new(n, 1)).collect();
     let [eu, us, ap] = spaces.as_slice() else {
@@ -122,7 +123,9 @@ async fn one_of_three_regions_alerts_nobody_and_two_make_one_alert() {
     }
     assert_eq!(world.receiver.count(), 0, "below quorum nobody is alerted");
     fails(us, "add");
+    // Each monitor has its own moment: the failure may end only when both have seen it.
     world.until_status(three, "down").await;
+    world.until_status(two, "down").await;
     let told = world.until_told("monitor.down", Some(three)).await;
     assert!(told[0].ends_with("\nRegions: eu, us (2 of 3)"), "{told:?}");
     fails(eu, "del");

@@ -146,3 +146,76 @@ async fn regions_are_chosen_in_the_form_and_stand_on_the_page() {
     let whole: Value = own.clone();
     api.admin("PATCH", "/api/v1/monitors/1", Some(whole)).await.data(200);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_shows_what_is_checked_from_a_region() {
+    let api = Api::start().await;
+    let person = Person::made(&api, "editor@example.com", Role::Editor).await;
+    let url = "http://192.0.2.1/";
+    api.admin("POST", "/api/v1/monitors", Some(json!({"url": url, "name": "here alone"})))
+        .await
+        .data(201);
+    assert!(!person.get("/monitors").await.text.contains("name=\"region\""), "there is one region");
+    api.admin("POST", "/api/v1/probes", Some(json!({"region": "eu, west"}))).await.data(201);
+    let both = json!({"url": url, "name": "from both", "regions": ["local", "eu, west"]});
+    let both = api.admin("POST", "/api/v1/monitors", Some(both)).await.data(201);
+    let there = json!({"url": url, "name": "from there", "regions": ["eu, west"]});
+    api.admin("POST", "/api/v1/monitors", Some(there)).await.data(201);
+    api.admin("POST", "/api/v1/heartbeats", Some(json!({"name": "a job", "period_seconds": 60})))
+        .await
+        .data(201);
+
+    let names = async |query: &str| {
+        let answer = api.admin("GET", &format!("/api/v1/monitors?{query}"), None).await;
+        let listed = answer.data(200).as_array().unwrap().clone();
+        let of = |monitor: &Value| monitor["name"].as_str().unwrap().to_owned();
+        listed.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(names("region=local").await, ["here alone", "from both"]);
+    assert_eq!(names("region=eu,+west").await, ["from both", "from there"]);
+    assert_eq!(names("region=nowhere").await, Vec::<String>::new());
+    let page = person.get("/monitors?region=eu,+west").await;
+    has(&page, &["Region: any", "Region: eu, west", "2 of 4 match", "from both", "from there"]);
+    assert!(!page.text.contains("here alone"));
+
+    let path = format!("/api/v1/monitors/{}", both["id"]);
+    api.admin("PATCH", &path, Some(json!({"regions": ["local"]}))).await.data(200);
+    assert_eq!(names("region=eu,+west").await, ["from there"]);
+    assert_eq!(names("region=local").await, ["here alone", "from both"]);
+}
+
+/// A probe reports a check that began `seconds` after the start.
+async fn report(api: &Api, (region, token): (&str, &str), seconds: i64, is_well: bool) {
+    let result = json!({"region": region, "started_at": START.plus_ms(seconds * 1000).to_rfc3339(),
+        "verdict": if is_well { "up" } else { "down" }, "status_code": if is_well { 200 } else { 503 },
+        "phases": {"dns": null, "connect": 1, "tls": null, "first_byte": 2, "total": 5},
+        "error": (!is_well).then(|| json!({"kind": "status", "text": "status 503"})),
+        "failed_checks": {}, "certificate": null});
+    let body = json!({"version": 1, "instance": "0198c0de-0000-7000-8000-000000000001",
+        "results": [{"monitor_id": 1, "result": result}]});
+    let request = api.request("POST", "/api/probe/v1/results").bearer_auth(token).json(&body);
+    assert_eq!(Api::answer(request).await.json()["accepted"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_chart_has_a_curve_for_each_region() {
+    let api = Api::start().await;
+    let person = Person::made(&api, "viewer@example.com", Role::Viewer).await;
+    let mut tokens = Vec::new();
+    for region in ["eu-west", "us-east"] {
+        let made = api.admin("POST", "/api/v1/probes", Some(json!({"region": region}))).await;
+        tokens.push(made.data(201)["token"].as_str().unwrap().to_owned());
+    }
+    let (eu, us) = (("eu-west", &*tokens[0]), ("us-east", &*tokens[1]));
+    let fields = json!({"url": api.silent, "regions": ["us-east", "eu-west"]});
+    api.admin("POST", "/api/v1/monitors", Some(fields)).await.data(201);
+    report(&api, us, 0, true).await;
+    report(&api, us, 10, true).await;
+    assert!(!person.get("/monitors/1").await.text.contains("data-name"), "one region has spoken");
+    report(&api, eu, 10, true).await;
+    report(&api, eu, 20, false).await;
+    let first = "<span data-name=\"us-east\"><svg aria-hidden=\"true\"><path class=\"curve s1\"";
+    let page = person.get("/monitors/1").await;
+    has(&page, &[first, "<path class=\"curve s2\"", "<th class=\"right\">eu-west</th>"]);
+    has(&page, &["data-each=\"5,5\"", "data-each=\",\""]);
+}

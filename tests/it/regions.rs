@@ -15,15 +15,15 @@ use crate::support::stub::Stub;
 use crate::support::{CAP, eventually};
 
 /// A probe by hand.
-struct Probe {
-    id: i64,
-    region: String,
-    token: String,
-    instance: Uuid,
+pub struct Probe {
+    pub id: i64,
+    pub region: String,
+    pub token: String,
+    pub instance: Uuid,
 }
 
 impl Probe {
-    async fn make(app: &TestApp, region: &str) -> Self {
+    pub async fn make(app: &TestApp, region: &str) -> Self {
         let made = app.make("/probes", json!({"region": region})).await;
         assert_eq!(made["name"], region);
         let token = made["token"].as_str().unwrap().to_owned();
@@ -34,22 +34,22 @@ impl Probe {
         probe
     }
 
-    fn request(&self, app: &TestApp, what: &str, body: &Value) -> RequestBuilder {
+    pub fn request(&self, app: &TestApp, what: &str, body: &Value) -> RequestBuilder {
         app.request("POST", &format!("/api/probe/v1/{what}")).bearer_auth(&self.token).json(body)
     }
 
-    fn poll_body(&self, app: &TestApp, wait_seconds: u32) -> Value {
+    pub fn poll_body(&self, app: &TestApp, wait_seconds: u32) -> Value {
         json!({"version": 1, "instance": self.instance, "program": "test", "epoch": null,
             "revision": 0, "clock": app.now().0, "latency_ms": 3, "wait_seconds": wait_seconds,
             "load": {"monitors": 0, "in_flight": 0, "waiting": 0, "spooled": 0, "dropped": 0,
                 "lateness_p99_ms": 0}})
     }
 
-    async fn poll(&self, app: &TestApp, wait_seconds: u32) -> Answer {
+    pub async fn poll(&self, app: &TestApp, wait_seconds: u32) -> Answer {
         Api::answer(self.request(app, "poll", &self.poll_body(app, wait_seconds))).await
     }
 
-    fn found(&self, id: i64, at: Timestamp, verdict: &str) -> Value {
+    pub fn found(&self, id: i64, at: Timestamp, verdict: &str) -> Value {
         let is_down = verdict == "down";
         json!({"monitor_id": id, "result": {
             "region": self.region, "started_at": at.to_rfc3339(), "verdict": verdict,
@@ -59,13 +59,13 @@ impl Probe {
             "failed_checks": {}, "certificate": null}})
     }
 
-    async fn send(&self, app: &TestApp, results: Vec<Value>) -> Answer {
+    pub async fn send(&self, app: &TestApp, results: Vec<Value>) -> Answer {
         let body = json!({"version": 1, "instance": self.instance, "results": results});
         Api::answer(self.request(app, "results", &body)).await
     }
 
     /// Reports a check that begins now; gives how many were accepted and refused.
-    async fn report(&self, app: &TestApp, id: i64, verdict: &str) -> (u64, u64) {
+    pub async fn report(&self, app: &TestApp, id: i64, verdict: &str) -> (u64, u64) {
         let answer = self.send(app, vec![self.found(id, app.now(), verdict)]).await;
         assert_eq!(answer.status, 200, "{}", answer.text);
         let receipt = answer.json();
@@ -74,17 +74,17 @@ impl Probe {
 }
 
 /// A server with two probes, a receiver, and a monitor that is checked by these two and the server.
-struct World {
-    app: TestApp,
-    eu: Probe,
-    us: Probe,
-    target: Stub,
-    receiver: Stub,
-    id: i64,
+pub struct World {
+    pub app: TestApp,
+    pub eu: Probe,
+    pub us: Probe,
+    pub target: Stub,
+    pub receiver: Stub,
+    pub id: i64,
 }
 
 impl World {
-    async fn start(fields: Value) -> Self {
+    pub async fn start(fields: Value) -> Self {
         let app = spawn_app().await;
         let (target, receiver) = (Stub::start().await, Stub::start().await);
         app.webhook(&receiver).await;
@@ -100,35 +100,35 @@ impl World {
     }
 
     /// All three are well.
-    async fn well(&self) {
+    pub async fn well(&self) {
         self.eu.report(&self.app, self.id, "up").await;
         self.us.report(&self.app, self.id, "up").await;
         self.status(Status::Up).await;
     }
 
-    async fn status(&self, status: Status) {
+    pub async fn status(&self, status: Status) {
         self.app.until(self.id, |watched| watched.state.status == status).await;
     }
 
     /// The same check again a second later from both probes.
-    async fn both(&self, eu: &str, us: &str) {
+    pub async fn both(&self, eu: &str, us: &str) {
         self.app.advance(1);
         assert_eq!(self.eu.report(&self.app, self.id, eu).await, (1, 0));
         assert_eq!(self.us.report(&self.app, self.id, us).await, (1, 0));
     }
 
-    fn told(&self) -> Vec<Value> {
+    pub fn told(&self) -> Vec<Value> {
         self.receiver.requests().iter().map(|request| request.json()).collect()
     }
 
-    async fn metric(&self, name: &str) -> u64 {
+    pub async fn metric(&self, name: &str) -> u64 {
         let request = self.app.request("GET", "/metrics").bearer_auth(self.viewer().await);
         let text = request.send().await.unwrap().text().await.unwrap();
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         line.rsplit(' ').next().unwrap().parse().unwrap()
     }
 
-    async fn viewer(&self) -> String {
+    pub async fn viewer(&self) -> String {
         let made = self.app.make("/tokens", json!({"name": Uuid::new_v4().to_string()})).await;
         made["token"].as_str().unwrap().to_owned()
     }

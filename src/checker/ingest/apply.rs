@@ -50,7 +50,8 @@ impl Group<'_> {
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
         // Results that came while it was open count once it is known how long it was.
         if let (Some(since), None) = (unknown_since, watched.state.unknown_since) {
-            self.came_late(id, since, result.started_at);
+            let at = result.started_at;
+            self.came_late(id, since.min(at), since.max(at));
         }
         let state =
             self.known.by_id.get(&id).map(|watched| watched.state.seen_from(&result.region));

@@ -42,6 +42,12 @@ impl Group<'_> {
         Ok(self.channels.clone().unwrap_or_default())
     }
 
+    /// The numbers of the enabled channels.
+    async fn reachable(&mut self, conn: &mut Conn<'_>) -> Result<Vec<i64>> {
+        let enabled = self.enabled_channels(conn).await?;
+        Ok(enabled.into_iter().map(|(id, _)| id).collect())
+    }
+
     /// The enabled channels that a monitor tells at once: with a policy those of its first step that has some.
     pub(super) async fn channels_of(
         &mut self,
@@ -49,12 +55,11 @@ impl Group<'_> {
         monitor: &Monitor,
         policy: Option<&EscalationPolicy>,
     ) -> Result<Vec<i64>> {
-        let enabled = self.enabled_channels(conn).await?;
         if let Some(policy) = policy {
-            let reachable: Vec<i64> = enabled.iter().map(|(id, _)| *id).collect();
-            return Ok(policy.first_channels(&reachable));
+            return Ok(policy.first_channels(&self.reachable(conn).await?));
         }
         let chosen = monitor.settings.channel_ids.as_deref();
+        let enabled = self.enabled_channels(conn).await?;
         Ok(enabled
             .iter()
             .filter(|(id, is_default)| chosen.map_or(*is_default, |ids| ids.contains(id)))
@@ -107,7 +112,8 @@ impl Group<'_> {
             incidents::update(conn, &incident).await?;
         } else {
             self.account_for_windows(conn, &monitor, &mut ladder).await?;
-            self.take_steps(conn, &monitor, &incident, &mut ladder, None).await?;
+            let rungs = ladder.climb(self.now, &self.reachable(conn).await?);
+            self.take_steps(conn, &monitor, &incident, rungs, None).await?;
         }
         self.save_ladder(conn, id, &ladder).await?;
         self.tell_pages(incident.monitor_id);
@@ -148,8 +154,17 @@ impl Group<'_> {
     ) -> Result<()> {
         let Some(mut ladder) = ladders::get(conn, incident.id).await? else { return Ok(()) };
         self.account_for_windows(conn, monitor, &mut ladder).await?;
-        ladder.let_go(self.now);
-        self.take_steps(conn, monitor, incident, &mut ladder, check).await?;
+        let begins = ladder.let_go(self.now);
+        let reachable = self.reachable(conn).await?;
+        let rungs = if begins {
+            ladder.begin(self.now, &reachable)
+        } else {
+            ladder.climb(self.now, &reachable)
+        };
+        self.take_steps(conn, monitor, incident, rungs, check).await?;
+        if let Some(by) = incident.acknowledged_by.as_deref().filter(|_| begins) {
+            self.tell_of_acknowledgement(conn, incident, by).await?;
+        }
         self.save_ladder(conn, incident.id, &ladder).await
     }
 
@@ -174,12 +189,9 @@ impl Group<'_> {
         conn: &mut Conn<'_>,
         monitor: &Monitor,
         incident: &Incident,
-        ladder: &mut Ladder,
+        rungs: Vec<Rung>,
         check: Option<&CheckResult>,
     ) -> Result<()> {
-        let enabled = self.enabled_channels(conn).await?;
-        let reachable: Vec<i64> = enabled.into_iter().map(|(id, _)| id).collect();
-        let rungs = ladder.climb(self.now, &reachable);
         if rungs.is_empty() {
             return Ok(());
         }

@@ -34,6 +34,19 @@ fn begun(policy: EscalationPolicy) -> Ladder {
     ladder
 }
 
+#[test]
+fn one_that_was_acknowledged_while_it_was_held_begins_and_then_stands_still() {
+    let mut ladder = Ladder::new(policy(&[(0, &[1]), (10, &[2])], None), START);
+    ladder.acknowledge(minute(1));
+    assert!(ladder.let_go(minute(5)));
+    let told: Vec<i64> =
+        ladder.begin(minute(5), &ALL).into_iter().flat_map(|rung| rung.channel_ids).collect();
+    assert_eq!(told, [1]);
+    assert!(!ladder.let_go(minute(6)), "it has begun");
+    assert_eq!(told_at(&mut ladder, &[6, 30, 300], &ALL), Vec::<String>::new());
+    assert!(ladder.is_acknowledged());
+}
+
 /// Climbs at the minutes given, and tells who was told at each: `round.step: channels`.
 fn told_at(ladder: &mut Ladder, minutes: &[i64], reachable: &[i64]) -> Vec<String> {
     let words = |rung: &Rung| {

@@ -99,6 +99,26 @@ fn up_to_ten_alerts_in_half_a_minute_are_told_one_by_one_and_at_once() {
 }
 
 #[test]
+fn a_storm_that_comes_one_by_one_to_a_channel_that_answers_at_once_is_told_together_too() {
+    let mut channel = Channel::default();
+    for n in 0..150 {
+        let at = n * 160;
+        channel.pass(at);
+        channel.queue(at, n, Down);
+        channel.look(at);
+    }
+    channel.pass(i64::MAX);
+    assert_eq!(channel.waiting, []);
+    let lengths: Vec<usize> = channel.messages.iter().map(|(_, ids)| ids.len()).collect();
+    assert!(lengths[..10].iter().all(|length| *length == 1), "{lengths:?}");
+    assert!(lengths.len() <= 13, "{lengths:?}");
+    for (at, ids) in &channel.messages {
+        let waited = ids.iter().map(|id| at - channel.alert(*id).created_at.0).max();
+        assert!(waited <= Some(SPACING_MS), "{waited:?}");
+    }
+}
+
+#[test]
 fn what_fails_in_one_moment_is_one_message() {
     let mut channel = Channel::default();
     for n in 0..1000 {

@@ -48,6 +48,25 @@ fn a_few_are_told_with_their_reasons() {
 }
 
 #[test]
+fn monitors_that_were_paused_or_deleted_are_not_back_online() {
+    let stopped = |id| {
+        let mut stopped = member(id, id, "shop", AlertEvent::MonitorUp);
+        stopped.alert.message.sign = STOPPED.to_owned();
+        stopped.alert.message.subject = format!("shop {id}");
+        stopped
+    };
+    let first_line = |members: &[Member]| {
+        let text = parts(members, 4000)[0].alert.message.text();
+        text.lines().next().unwrap().to_owned()
+    };
+    let mut members: Vec<Member> = (1..=3).map(stopped).collect();
+    assert_eq!(first_line(&members), "⚪ *3 alerts* at once: 3 not watched any more");
+    members.push(member(4, 4, "blog", AlertEvent::MonitorUp));
+    let words = "🟢 *4 alerts* at once: 1 back online, 3 not watched any more";
+    assert_eq!(first_line(&members), words);
+}
+
+#[test]
 fn a_monitor_that_flaps_says_what_it_is_now() {
     let events = [AlertEvent::MonitorUp, AlertEvent::MonitorDown, AlertEvent::MonitorUp];
     let members: Vec<Member> =

@@ -24,6 +24,15 @@ pub(super) enum Trouble {
     Refused(String),
 }
 
+impl Trouble {
+    /// What is in the way.
+    pub(super) fn why(&self) -> &str {
+        match self {
+            Self::Away(why) | Self::Disabled(why) | Self::Refused(why) => why,
+        }
+    }
+}
+
 pub(super) struct Link {
     http: Client,
     server: Url,

@@ -134,10 +134,7 @@ impl Notebook {
 
     /// The oldest results, at most `most`.
     pub(super) fn read(&self, most: usize) -> Option<Batch> {
-        self.pages().spool.read(most).unwrap_or_else(|error| {
-            tracing::error!(%error, "the spool cannot be read");
-            None
-        })
+        self.pages().spool.read(most)
     }
 
     /// The server has what `batch` holds.
@@ -149,18 +146,19 @@ impl Notebook {
 impl Pages {
     fn take(&mut self, ended: &Ended) -> Option<State> {
         let found = Found { monitor_id: ended.id, result: ended.result.clone() };
-        if let Err(error) = self.spool.add(&found) {
-            if !std::mem::replace(&mut self.has_failed, true) {
-                tracing::error!(%error, "results cannot be kept: the spool cannot be written");
+        match self.spool.add(&found) {
+            Ok(()) => self.has_failed = false,
+            Err(_) if self.has_failed => {}
+            Err(error) => {
+                self.has_failed = true;
+                tracing::error!(%error, "the spool cannot be written; the newest results are held in memory");
             }
-            return None;
         }
-        self.has_failed = false;
         let (monitor, state) = self.states.get_mut(&ended.id)?;
         let policy = Policy::of(&monitor.settings.target);
         let (next, _) = step(state, &Event::Checked(&ended.result), &policy, ended.at);
         *state = next;
-        Some(state.clone())
+        Some(state.seen_from(&ended.result.region).into_owned())
     }
 }
 

@@ -36,7 +36,8 @@ fn a_probe_learns_what_concerns_it_and_nothing_else() {
     let (mut known, mut ids) = ((None, 0), HashSet::new());
     sync(&hub, "eu", &mut known, &mut ids);
     assert_eq!(ids, (1..=1200).filter(|id| id % 3 != 0).collect());
-    assert!(!hub.is_assigned("eu", 3) && hub.is_assigned("us", 3));
+    assert_eq!(hub.assigned_since("eu", 3), None);
+    assert_eq!(hub.assigned_since("us", 3), Some(Timestamp(0)));
     hub.note(&Command::Watch(monitor(1, &["us"])));
     hub.note(&Command::Watch(monitor(3, &["eu"])));
     hub.note(&Command::Watch(monitor(2, &[])));
@@ -50,7 +51,7 @@ fn a_probe_learns_what_concerns_it_and_nothing_else() {
 #[test]
 fn a_task_has_the_headers_and_neither_name_nor_other_regions() {
     let hub = Hub::new("local");
-    hub.note(&Command::Watch(monitor(1, &["eu", "us"])));
+    hub.note(&Command::Watch(monitor(1, &["us", "eu"])));
     let answer = hub.assignments("eu", None, 0).unwrap();
     let text = serde_json::to_string(&answer.watch).unwrap();
     assert!(
@@ -58,7 +59,8 @@ fn a_task_has_the_headers_and_neither_name_nor_other_regions() {
     );
     let back: Vec<Task> = serde_json::from_str(&text).unwrap();
     let monitor = back.into_iter().next().unwrap().into_monitor();
-    assert_eq!(monitor.settings.target.pace().unwrap().regions, Vec::<String>::new());
+    let pace = monitor.settings.target.pace().unwrap();
+    assert_eq!(pace.regions, ["", "eu"], "its place among the regions, which says when it looks");
     let crate::monitor::Target::Http(spec) = &monitor.settings.target else { panic!() };
     assert_eq!(spec.headers[0].value, "Bearer secret");
 }

@@ -3,13 +3,31 @@
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use crate::monitor::MonitorId;
+use crate::monitor::{MonitorId, Settings};
 use crate::notify::ChannelId;
-use crate::store::{Conn, Result, on, placeholders};
+use crate::store::{Conn, Result, on, placeholders, run};
 
 /// All tags in use, by name.
 pub async fn tags(conn: &mut Conn<'_>) -> Result<Vec<String>> {
     on!(conn, c => sqlx::query_scalar("SELECT DISTINCT tag FROM monitor_tags ORDER BY tag").fetch_all(c).await)
+}
+
+/// Notes which regions a monitor is checked from, in the place of those before.
+pub(super) async fn write_regions(
+    conn: &mut Conn<'_>,
+    id: MonitorId,
+    settings: &Settings,
+) -> Result<()> {
+    run!(conn, sqlx::query("DELETE FROM monitor_regions WHERE monitor_id = $1").bind(id))?;
+    for region in settings.target.pace().map_or(&[][..], |pace| &pace.regions) {
+        run!(
+            conn,
+            sqlx::query("INSERT INTO monitor_regions (monitor_id, region) VALUES ($1, $2)")
+                .bind(id)
+                .bind(region)
+        )?;
+    }
+    Ok(())
 }
 
 /// Which monitors have any of these tags: pairs of tag and monitor.

@@ -51,6 +51,7 @@ pub async fn list(state: State, req: HttpRequest, mut query: Query) -> Answer {
     let mut filter = Filter {
         status: query.word("status"),
         tag: query.text("tag"),
+        region: query.text("region").map(|region| (region.clone(), region == state.region)),
         text: query.text("q"),
         ..Filter::default()
     };

@@ -18,7 +18,7 @@ pub fn table() -> Table {
     use Answer::{Created, Json, List, Nothing, One};
     let mut t = Table::default();
     t.at("/monitors", |l| l
-        .get(READ, monitors::list, doc("List monitors", List("Monitor")).query(&["type", "status", "tag", "q"]))
+        .get(READ, monitors::list, doc("List monitors", List("Monitor")).query(&["type", "status", "tag", "region", "q"]))
         .post(EDIT, monitors::create, doc("Make a monitor", Created("Monitor")).body("MonitorFields")));
     t.at("/heartbeats", |l| l
         .get(READ, monitors::list, doc("List heartbeats", List("Heartbeat")).query(&["status", "tag", "q"]))

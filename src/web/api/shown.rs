@@ -7,6 +7,7 @@ use crate::incident::Incident;
 use crate::incident::escalation::{EscalationPolicy, EscalationStep};
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::message::{self, cause_word};
+use crate::monitor::header::shown_url;
 use crate::monitor::state::Policy;
 use crate::monitor::{CheckResult, Header, Phases, RegionState, Settings, Status, Target};
 use crate::store::history::Ping;
@@ -85,6 +86,7 @@ impl Beside {
             shown.insert("certificate".to_owned(), json!(certificate.map(|c| c.shown(self.now))));
         }
         if let Target::Http(spec) = &watched.monitor.settings.target {
+            shown.insert("url".to_owned(), json!(shown_url(&spec.url)));
             shown.insert("headers".to_owned(), headers(&spec.headers));
         }
         shown

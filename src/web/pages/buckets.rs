@@ -22,17 +22,26 @@ pub struct Bucket {
     pub failed: usize,
     /// How many checks there were.
     pub checks: usize,
+    /// The middle time of each curve, where there are several.
+    pub each: Vec<Option<u32>>,
+}
+
+/// The middle one of the times of the successful checks, and the longest.
+fn middle_and_longest<'a>(points: impl Iterator<Item = &'a Point>) -> (Option<u32>, Option<u32>) {
+    let mut times: Vec<u32> = points.filter(|p| !p.failed).filter_map(|p| p.ms).collect();
+    times.sort_unstable();
+    (times.get(times.len() / 2).copied(), times.last().copied())
 }
 
 impl Bucket {
-    fn of(at: Timestamp, points: &[Point]) -> Self {
-        let mut times: Vec<u32> =
-            points.iter().filter(|p| !p.failed).filter_map(|p| p.ms).collect();
-        times.sort_unstable();
+    fn of(at: Timestamp, points: &[Point], curves: usize) -> Self {
+        let (median, slowest) = middle_and_longest(points.iter());
+        let own = |n: usize| middle_and_longest(points.iter().filter(|p| p.series == n)).0;
         Self {
             at,
-            median: times.get(times.len() / 2).copied(),
-            slowest: times.last().copied(),
+            median,
+            slowest,
+            each: (0..curves).map(own).collect(),
             failed: points.iter().filter(|p| p.failed).count(),
             checks: points.len(),
         }
@@ -53,6 +62,18 @@ impl Bucket {
         self.slowest.map_or_else(|| "–".to_owned(), |ms| millis(ms.into()))
     }
 
+    /// The middle time of each curve in words.
+    pub fn each_words(&self) -> Vec<String> {
+        let words = |ms: &Option<u32>| ms.map_or_else(|| "–".to_owned(), |ms| millis(ms.into()));
+        self.each.iter().map(words).collect()
+    }
+
+    /// The middle time of each curve for the script, with commas between.
+    pub fn each_ms(&self) -> String {
+        let number = |ms: &Option<u32>| ms.map_or_else(String::new, |ms| ms.to_string());
+        self.each.iter().map(number).collect::<Vec<_>>().join(",")
+    }
+
     /// The middle time for the script; empty for none.
     pub fn median_ms(&self) -> String {
         self.median.map_or_else(String::new, |ms| ms.to_string())
@@ -65,14 +86,15 @@ impl Bucket {
 }
 
 /// Puts `points` (oldest first) into spans of equal length that are a round number of seconds. Spans without checks are left out.
-pub fn buckets(points: &[Point]) -> Vec<Bucket> {
+/// Of several `curves` each has its own middle.
+pub fn buckets(points: &[Point], curves: usize) -> Vec<Bucket> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let length = last.at.since(first.at).max(1);
     let step = round_step(length / BUCKETS_MAX + 1);
     let begin = |point: &Point| Timestamp(point.at.0.div_euclid(step) * step);
     points
         .chunk_by(|a, b| begin(a) == begin(b))
-        .filter_map(|chunk| Some(Bucket::of(begin(chunk.first()?), chunk)))
+        .filter_map(|chunk| Some(Bucket::of(begin(chunk.first()?), chunk, curves)))
         .collect()
 }
 
@@ -89,6 +111,7 @@ pub fn of_rollups(rollups: &[Rollup], grain: Grain, per: i64) -> Vec<Bucket> {
             slowest: latency.percentile(1.0),
             failed: sum(|rollup| rollup.failed).unwrap_or_default(),
             checks: sum(|rollup| rollup.checks).unwrap_or_default(),
+            each: Vec::new(),
         })
     };
     rollups.chunk_by(|a, b| place(a) == place(b)).filter_map(bucket).collect()
@@ -114,13 +137,13 @@ mod tests {
     use super::*;
 
     fn point(seconds: i64, ms: u32, failed: bool) -> Point {
-        Point { at: Timestamp(seconds * 1000), ms: Some(ms), failed }
+        Point { at: Timestamp(seconds * 1000), ms: Some(ms), failed, series: 0 }
     }
 
     #[test]
     fn three_hours_are_in_steps_of_two_minutes() {
         let points: Vec<Point> = (0..360).map(|i| point(i * 30, 100 + i as u32, false)).collect();
-        let buckets = buckets(&points);
+        let buckets = buckets(&points, 0);
         assert_eq!(buckets.len(), 90);
         assert_eq!(buckets[1].at, Timestamp(120_000));
         assert_eq!((buckets[0].median, buckets[0].slowest), (Some(102), Some(103)));
@@ -130,10 +153,10 @@ mod tests {
     #[test]
     fn failures_are_counted_and_have_no_time() {
         let points = [point(0, 10, true), point(1, 20, true), point(600, 5, false)];
-        let buckets = buckets(&points);
+        let buckets = buckets(&points, 0);
         let told: Vec<_> = buckets.iter().map(|b| (b.failed, b.median)).collect();
         assert_eq!(told, [(2, None), (0, Some(5))]);
-        assert_eq!(super::buckets(&[]), []);
+        assert_eq!(super::buckets(&[], 0), []);
         assert!(round_step(90 * 86_400_000 / 120) >= 64_800_000);
     }
 

@@ -122,7 +122,8 @@ async fn all_that_match(
     query: &ListQuery,
 ) -> Result<Vec<MonitorId>, PageError> {
     let windows = open_windows(conn, visit.viewer).await?;
-    let entries = entries(conn, &filter(query), &windows, visit.viewer).await?;
+    let entries =
+        entries(conn, &filter(query, &visit.state.region), &windows, visit.viewer).await?;
     let state = query.state();
     let fits = entries.iter().filter(|entry| state.is_none_or(|state| entry.state == state));
     Ok(fits.map(|entry| entry.id).collect())

@@ -1,6 +1,7 @@
 //! Charts as SVG: response times, phases of a check. They need no script, and no inline style:
 //! what must fit any width is placed by percent. Pure.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::buckets::{Bucket, buckets, merged, of_rollups};
@@ -18,6 +19,25 @@ pub struct Point {
     pub ms: Option<u32>,
     /// Whether it failed.
     pub failed: bool,
+    /// Of which curve it is, from 0.
+    pub series: usize,
+}
+
+/// One of several curves.
+#[derive(Debug, Clone)]
+pub struct Series {
+    /// What it is of.
+    pub name: String,
+    /// How it is drawn.
+    pub class: String,
+}
+
+impl Series {
+    /// The colours repeat after four, dashed.
+    fn of(n: usize, name: &str) -> Self {
+        let dashed = if n < 4 { "" } else { " dashed" };
+        Self { name: name.to_owned(), class: format!("curve s{}{dashed}", n % 4 + 1) }
+    }
 }
 
 /// A chart of response times with the words around it.
@@ -35,6 +55,8 @@ pub struct ResponseChart {
     pub over: Html,
     /// The same as a table.
     pub rows: Vec<Bucket>,
+    /// The curves, where there are several.
+    pub series: Vec<Series>,
 }
 
 const WIDE: f64 = 1000.0;
@@ -44,8 +66,8 @@ const DAY_MS: i64 = 86_400_000;
 /// Points that the curve is drawn by at most; of more, the middle of each span.
 const CURVE_MAX: usize = 600;
 
-/// Draws `points` (oldest first); `None` when there are fewer than two.
-pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart> {
+/// Draws `points` (oldest first), a curve for each of `names`; `None` when there are fewer than two points.
+pub fn response_chart(points: &[Point], names: &[String], viewer: Viewer) -> Option<ResponseChart> {
     let (first, last) = (points.first()?.at, points.last()?.at);
     let length = last.since(first);
     if length <= 0 {
@@ -63,12 +85,17 @@ pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart>
         // Writing to a String cannot fail; so below.
         let _ = write!(svg, "<path class=\"grid\" d=\"M0 {y:.1}H{WIDE}\"/>");
     }
-    let rows = buckets(points);
     bands(&mut svg, points, x_of);
-    if points.len() > CURVE_MAX {
-        curve(&mut svg, &medians(&rows, first), top, x_of);
-    } else {
-        curve(&mut svg, points, top, x_of);
+    let series: Vec<Series> = match names {
+        [] | [_] => Vec::new(),
+        many => many.iter().enumerate().map(|(n, name)| Series::of(n, name)).collect(),
+    };
+    for (n, each) in series.iter().enumerate() {
+        let own: Vec<Point> = points.iter().filter(|p| p.series == n).copied().collect();
+        curve(&mut svg, &drawn(&own, first), top, x_of, &each.class);
+    }
+    if series.is_empty() {
+        curve(&mut svg, &drawn(points, first), top, x_of, "curve");
     }
     svg.push_str("</svg>");
     Some(ResponseChart {
@@ -77,7 +104,8 @@ pub fn response_chart(points: &[Point], viewer: Viewer) -> Option<ResponseChart>
         x: (0..=4).map(|n| axis_words(first.plus_ms(length * n / 4), length, viewer)).collect(),
         summary: summary(&times, points, length),
         over: over(points, top, x_of),
-        rows,
+        rows: buckets(points, series.len()),
+        series,
     })
 }
 
@@ -86,12 +114,21 @@ fn axis_words(at: Timestamp, length: i64, viewer: Viewer) -> String {
     if length > 2 * DAY_MS { viewer.date(at) } else { viewer.hour(at) }
 }
 
+/// What a curve goes through.
+fn drawn(points: &[Point], first: Timestamp) -> Cow<'_, [Point]> {
+    match points.len() {
+        ..=CURVE_MAX => Cow::Borrowed(points),
+        _ => Cow::Owned(medians(&buckets(points, 0), first)),
+    }
+}
+
 /// The middle times of spans as points; one that has none breaks the curve.
 fn medians(rows: &[Bucket], first: Timestamp) -> Vec<Point> {
     let point = |row: &Bucket| Point {
         at: row.at.max(first),
         ms: row.median,
         failed: row.median.is_none(),
+        series: 0,
     };
     rows.iter().map(point).collect()
 }
@@ -105,10 +142,14 @@ pub fn long_chart(
 ) -> Option<ResponseChart> {
     let rows = of_rollups(rollups, grain, per);
     // A span counts as an outage when most of it was: shorter ones are in the table.
-    let point =
-        |row: &Bucket| Point { at: row.at, ms: row.median, failed: row.failed * 2 > row.checks };
+    let point = |row: &Bucket| Point {
+        at: row.at,
+        ms: row.median,
+        failed: row.failed * 2 > row.checks,
+        series: 0,
+    };
     let points: Vec<Point> = rows.iter().map(point).collect();
-    let chart = response_chart(&points, viewer)?;
+    let chart = response_chart(&points, &[], viewer)?;
     let latency = merged(rollups);
     let failed: usize = rows.iter().map(|row| row.failed).sum();
     let checks: usize = rows.iter().map(|row| row.checks).sum();
@@ -206,7 +247,13 @@ fn band(svg: &mut String, from: f64, to: f64) {
     );
 }
 
-fn curve(svg: &mut String, points: &[Point], top: u32, x_of: impl Fn(Timestamp) -> f64) {
+fn curve(
+    svg: &mut String,
+    points: &[Point],
+    top: u32,
+    x_of: impl Fn(Timestamp) -> f64,
+    class: &str,
+) {
     let mut path = String::new();
     let mut pen_down = false;
     for point in points {
@@ -219,7 +266,7 @@ fn curve(svg: &mut String, points: &[Point], top: u32, x_of: impl Fn(Timestamp) 
         let _ = write!(path, "{verb}{:.1} {y:.1}", x_of(point.at));
         pen_down = true;
     }
-    let _ = write!(svg, "<path class=\"curve\" d=\"{path}\"/>");
+    let _ = write!(svg, "<path class=\"{class}\" d=\"{path}\"/>");
 }
 
 fn summary(sorted: &[u32], points: &[Point], length: i64) -> String {
@@ -277,70 +324,4 @@ pub fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn viewer(now: i64) -> Viewer {
-        Viewer::new(Timestamp(now), None)
-    }
-
-    fn point(at: i64, ms: u32, failed: bool) -> Point {
-        Point { at: Timestamp(at), ms: Some(ms), failed }
-    }
-
-    #[test]
-    fn one_spike_does_not_flatten_the_chart() {
-        let mut points: Vec<Point> = (0..999).map(|i| point(i * 1000, 100, false)).collect();
-        points.push(point(999_000, 60_000, false));
-        let chart = response_chart(&points, viewer(1_000_000)).unwrap();
-        assert_eq!(chart.y[0], "120 ms");
-        assert!(chart.summary.contains("slowest 1 min"), "{}", chart.summary);
-        assert!(chart.over.0.contains(">↑ 1 min</text>"), "{}", chart.over);
-    }
-
-    #[test]
-    fn failures_are_bands_and_break_the_curve() {
-        let points = [
-            point(0, 100, false),
-            point(1000, 50, true),
-            point(2000, 50, true),
-            point(3000, 90, false),
-            point(4000, 1, true),
-        ];
-        let chart = response_chart(&points, viewer(5000)).unwrap();
-        assert_eq!(chart.svg.0.matches("class=\"band\"").count(), 2);
-        assert_eq!(chart.svg.0.matches('M').count(), 5 + 2 + 2, "grid, edges, two strokes");
-        assert!(response_chart(&points[..1], viewer(5000)).is_none());
-    }
-
-    #[test]
-    fn phases_name_what_is_known_and_the_rest() {
-        let phases = Phases {
-            dns: Some(6),
-            connect: Some(22),
-            tls: None,
-            first_byte: Some(117),
-            total: Some(150),
-        };
-        let svg = phase_bar(&phases, 150).0;
-        assert!(svg.contains("DNS 6 ms, Connect 22 ms, Waiting 117 ms, Download 5 ms"), "{svg}");
-    }
-
-    #[test]
-    fn a_long_chart_tells_of_every_check() {
-        let day = |slot, ms: u32, failed| {
-            let mut rollup = Rollup { slot, checks: 100, failed, ..Rollup::default() };
-            rollup.latency.add(ms);
-            rollup
-        };
-        let rollups: Vec<Rollup> =
-            (0..90).map(|n| day(n, 100, if n == 40 { 80 } else { 0 })).collect();
-        let now = 90 * 86_400_000;
-        let chart = long_chart(&rollups, Grain::Day, 1, viewer(now)).unwrap();
-        assert!(chart.summary.starts_with("In 90 days: median"), "{}", chart.summary);
-        assert!(chart.summary.ends_with("80 of 9,000 checks failed."), "{}", chart.summary);
-        assert_eq!((chart.rows.len(), chart.x[0].as_str()), (90, "1 Jan"));
-        assert_eq!(chart.svg.0.matches("class=\"band\"").count(), 1);
-        assert!(long_chart(&rollups[..1], Grain::Day, 1, viewer(now)).is_none());
-    }
-}
+mod tests;

@@ -17,7 +17,8 @@ use super::suggest;
 use super::text::Html;
 use super::visit::Visit;
 use crate::fields::FieldErrors;
-use crate::monitor::header::SECRET_MASK;
+use crate::monitor::header::{SECRET_MASK, unmasked_url};
+use crate::monitor::spec::parse_url;
 use crate::monitor::{Kind, Settings, Target};
 use crate::notify::ChannelType;
 use crate::store::{Conn, escalation_policies, monitors};
@@ -168,6 +169,13 @@ pub async fn fields(
     let mut map = monitor_fields::fields(conn, input, kind).await?;
     let Ok(from) = input.get("from").parse() else { return Ok(map) };
     let Target::Http(spec) = settings_of(visit, conn, from).await?.target else { return Ok(map) };
+    if let Some(url) = map.get_mut("url") {
+        let whole = parse_url(url).and_then(|given| unmasked_url(given, Some(&spec.url)));
+        // What is wrong with it is said when the fields are read.
+        if let Ok(whole) = whole {
+            *url = json!(whole.as_str());
+        }
+    }
     if let Some(headers) = map.get_mut("headers").and_then(Value::as_object_mut) {
         for (name, value) in headers.iter_mut().filter(|(_, value)| *value == SECRET_MASK) {
             let stored = spec.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name));

@@ -6,6 +6,7 @@ use super::form::{Form, Input, Shape};
 use super::monitor_form::INTERVALS;
 use crate::incident::message::short_url;
 use crate::monitor::endpoint::Endpoint;
+use crate::monitor::header::shown_url;
 use crate::monitor::{DnsSpec, IcmpSpec, Kind, Pace, RecordKind, Target, TcpSpec, TlsSpec};
 
 /// What people call a kind, and what is done to watch one, for the choice on top of the form.
@@ -145,7 +146,7 @@ pub fn kind_of_pasted(text: &str) -> Kind {
 /// What is watched and how, for the head of a page: `db.internal:5432` and `TCP`.
 pub fn what_and_how(target: &Target) -> (String, String) {
     match target {
-        Target::Http(spec) => (spec.url.to_string(), spec.method.clone()),
+        Target::Http(spec) => (shown_url(&spec.url).to_string(), spec.method.clone()),
         Target::Heartbeat(_) => (String::new(), String::new()),
         Target::Tcp(spec) => (short_url(&spec.url), "TCP".to_owned()),
         Target::Tls(spec) => (short_url(&spec.url), "TLS handshake".to_owned()),

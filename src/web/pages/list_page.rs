@@ -124,6 +124,8 @@ pub(super) struct ListPage {
     pub(super) open: Vec<OpenIncident>,
     pub(super) chips: Vec<Chip>,
     pub(super) tags: Vec<String>,
+    /// Those to choose from; none without a probe.
+    pub(super) regions: Vec<String>,
     pub(super) channels: Vec<(i64, String)>,
     pub(super) parts: Vec<Part>,
     pub(super) matching: usize,
@@ -204,6 +206,7 @@ impl ListPage {
         self.query.with(|q| match name {
             "tag" => q.tag.clear(),
             "type" => q.kind.clear(),
+            "region" => q.region.clear(),
             _ => q.status.clear(),
         })
     }
@@ -218,6 +221,9 @@ impl ListPage {
         }
         if let Ok(kind) = kind {
             filters.push((format!("Type: {kind}"), self.without("type")));
+        }
+        if !query.region.is_empty() {
+            filters.push((format!("Region: {}", query.region), self.without("region")));
         }
         if let Some(state) = query.state() {
             filters.push((state.word().to_owned(), self.without("status")));

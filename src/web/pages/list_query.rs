@@ -86,6 +86,8 @@ pub struct ListQuery {
     pub tag: String,
     /// A kind's name, or empty.
     pub kind: String,
+    /// A region, or empty.
+    pub region: String,
     /// Words to find.
     pub q: String,
     /// The order.
@@ -113,6 +115,7 @@ impl ListQuery {
                 "status" => read.status = value,
                 "tag" => read.tag = value,
                 "type" => read.kind = value,
+                "region" => read.region = value,
                 "q" => read.q = value,
                 "sort" => read.sort = value.parse().ok(),
                 "view" => read.view = value.parse().ok(),
@@ -129,7 +132,8 @@ impl ListQuery {
 
     /// Whether it asks for a part of the monitors only.
     pub fn is_filtered(&self) -> bool {
-        ![&self.status, &self.tag, &self.kind, &self.q].iter().all(|value| value.is_empty())
+        let Self { status, tag, kind, region, q, .. } = self;
+        ![status, tag, kind, region, q].iter().all(|value| value.is_empty())
     }
 
     /// The address of the same list.
@@ -157,6 +161,7 @@ impl ListQuery {
             pair("status", &self.status);
             pair("tag", &self.tag);
             pair("type", &self.kind);
+            pair("region", &self.region);
             pair("q", &self.q);
             pair("sort", self.sort.map_or("", |sort| sort.as_str()));
             pair("show", &self.show.map_or_else(String::new, |show| show.to_string()));
@@ -176,8 +181,13 @@ impl ListQuery {
 
     /// What was asked for in words, for when nothing fits.
     pub fn words(&self) -> String {
-        let named =
-            [("", &self.q), ("tag:", &self.tag), ("type:", &self.kind), ("status:", &self.status)];
+        let named = [
+            ("", &self.q),
+            ("tag:", &self.tag),
+            ("type:", &self.kind),
+            ("region:", &self.region),
+            ("status:", &self.status),
+        ];
         let words = named.iter().filter(|(_, value)| !value.is_empty());
         words.map(|(name, value)| format!("{name}{value}")).collect::<Vec<_>>().join(" + ")
     }
@@ -230,7 +240,7 @@ mod tests {
     fn an_address_is_read_and_written_back_as_it_was() {
         for address in [
             "/monitors",
-            "/monitors?status=down&tag=tier-1&type=http&q=pay%26x&sort=name&show=100&view=flat&density=comfortable",
+            "/monitors?status=down&tag=tier-1&type=http&region=eu-west&q=pay%26x&sort=name&show=100&view=flat&density=comfortable",
             "/monitors?view=group&open=tag%3AEdge+%26+DNS&fold=tag%3A",
         ] {
             let query = address.split_once('?').map_or("", |(_, query)| query);

@@ -171,7 +171,8 @@ async fn checked_page(
         let rollups: Vec<Rollup> = stored.into_iter().map(|(_, rollup)| rollup).collect();
         long_chart(&rollups, grain, per, viewer)
     } else {
-        response_chart(&points(&charted), viewer)
+        let names = seen_from(&charted, pace);
+        response_chart(&points(&charted, &names), &names, viewer)
     };
     let latency = rollups::latency_since(conn, id, day, viewer.now).await?;
     let failed_only = query.checks == "failed";
@@ -205,8 +206,23 @@ async fn checked_page(
     })
 }
 
-fn points(results: &[StoredResult]) -> Vec<Point> {
+/// The regions that `results` are of: those of the monitor first, then those it had.
+fn seen_from(results: &[StoredResult], pace: &Pace) -> Vec<String> {
+    let mut seen: Vec<&str> = Vec::new();
+    for StoredResult { result, .. } in results {
+        if !seen.contains(&result.region.as_str()) {
+            seen.push(&result.region);
+        }
+    }
+    let place = |name: &str| pace.regions.iter().position(|own| own == name);
+    seen.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
+    seen.into_iter().map(str::to_owned).collect()
+}
+
+/// What is drawn of `results`; the curves are those of `names`.
+fn points(results: &[StoredResult], names: &[String]) -> Vec<Point> {
     let point = |stored: &StoredResult| Point {
+        series: names.iter().position(|name| *name == stored.result.region).unwrap_or(0),
         at: stored.result.started_at,
         ms: stored.result.phases.total,
         failed: stored.result.error.is_some(),

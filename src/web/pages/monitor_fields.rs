@@ -9,6 +9,7 @@ use super::heartbeat_form;
 use super::kinds;
 use super::text::Viewer;
 use crate::monitor::certificate::EXPIRY_DAYS;
+use crate::monitor::header::shown_url;
 use crate::monitor::{Header, HttpSpec, Kind, RecordKind, Settings, Target};
 use crate::store::{Conn, channels};
 
@@ -85,7 +86,7 @@ pub fn form_of(settings: &Settings, viewer: Viewer) -> Form {
 
 fn http_form(spec: &HttpSpec) -> Form {
     let form = Form::of([
-        ("url", spec.url.to_string()),
+        ("url", shown_url(&spec.url).to_string()),
         ("method", spec.method.clone()),
         ("headers", header_lines(&spec.headers)),
         ("body", spec.body.clone().unwrap_or_default()),

@@ -25,7 +25,7 @@ use crate::incident::maintenance::MaintenanceWindow;
 use crate::monitor::{Kind, MonitorId, Status};
 use crate::store::briefs::{self, Brief};
 use crate::store::monitors::{self, Filter, Watched};
-use crate::store::{self, Conn, channels, incidents, windows};
+use crate::store::{self, Conn, channels, incidents, probes, windows};
 
 /// Rows that are read at most to bring what is wrong into the order of its changes.
 const ORDERED: usize = 400;
@@ -51,7 +51,7 @@ pub async fn list(visit: Visit, req: HttpRequest) -> Page {
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
     let open_windows = open_windows(conn, viewer).await?;
-    let every = entries(conn, &filter(&query), &open_windows, viewer).await?;
+    let every = entries(conn, &filter(&query, &visit.state.region), &open_windows, viewer).await?;
     let chips = chips(&every, &query);
     let mut entries = every;
     if let Some(state) = query.state() {
@@ -59,6 +59,10 @@ pub async fn list(visit: Visit, req: HttpRequest) -> Page {
     }
     order(conn, &mut entries, query.sort).await?;
     let tags = monitors::tags(conn).await?;
+    let mut regions = probes::regions(conn).await?;
+    if !regions.is_empty() {
+        regions.insert(0, visit.state.region.clone());
+    }
     let view = view(&query, &liking, &tags);
     let wish = Wish {
         view,
@@ -75,6 +79,7 @@ pub async fn list(visit: Visit, req: HttpRequest) -> Page {
         open,
         chips,
         tags,
+        regions,
         channels: channels::enabled_names(conn).await?,
         parts,
         matching: entries.len(),
@@ -124,12 +129,13 @@ fn view(query: &ListQuery, liking: &Liking, tags: &[String]) -> View {
     }
 }
 
-/// What the monitors must be like, but for their state, which the chips count.
-pub fn filter(query: &ListQuery) -> Filter {
+/// What the monitors must be like, but for their state, which the chips count. `own` is the server's region.
+pub fn filter(query: &ListQuery, own: &str) -> Filter {
     let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
     Filter {
         kind: query.kind.parse::<Kind>().ok(),
         tag: text(&query.tag),
+        region: text(&query.region).map(|region| (region, query.region == own)),
         text: text(&query.q),
         ..Filter::default()
     }

@@ -18,12 +18,15 @@ pub struct Mail {
     pub text: String,
 }
 
+/// Whom a refusal is for, if not for everybody, and its line.
+type Refusal = (Option<String>, String);
+
 /// The server.
 pub struct Sink {
     address: std::net::SocketAddr,
     mails: Arc<Mutex<Vec<Mail>>>,
     /// What a recipient is answered with, if not 250.
-    refusal: Arc<Mutex<Option<String>>>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
 }
 
 impl Sink {
@@ -49,12 +52,12 @@ impl Sink {
 
     /// From now on every recipient is refused with this line, such as `451 later`.
     pub fn refuse(&self, line: &str) {
-        *self.refusal.lock().unwrap() = Some(line.to_owned());
+        *self.refusal.lock().unwrap() = Some((None, line.to_owned()));
     }
 
-    /// From now on every recipient is taken.
-    pub fn accept(&self) {
-        *self.refusal.lock().unwrap() = None;
+    /// From now on this recipient is refused with this line, and the others are taken.
+    pub fn refuse_only(&self, address: &str, line: &str) {
+        *self.refusal.lock().unwrap() = Some((Some(address.to_owned()), line.to_owned()));
     }
 
     /// Waits until `n` mails came and gives them.
@@ -71,7 +74,7 @@ impl Sink {
 async fn serve(
     stream: TcpStream,
     mails: Arc<Mutex<Vec<Mail>>>,
-    refusal: Arc<Mutex<Option<String>>>,
+    refusal: Arc<Mutex<Option<Refusal>>>,
 ) -> Option<()> {
     let mut stream = BufReader::new(stream);
     let mut mail = Mail::default();
@@ -80,13 +83,18 @@ async fn serve(
         let line = line(&mut stream).await?;
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         let reply = match verb.as_str() {
-            "RCPT" => match refusal.lock().unwrap().clone() {
-                Some(refusal) => refusal,
-                None => {
-                    mail.to.push(line[8..].trim().trim_matches(['<', '>']).to_owned());
-                    "250 ok".to_owned()
+            "RCPT" => {
+                let to = line[8..].trim().trim_matches(['<', '>']);
+                match &*refusal.lock().unwrap() {
+                    Some((only, said)) if only.as_ref().is_none_or(|only| only == to) => {
+                        said.clone()
+                    }
+                    _ => {
+                        mail.to.push(to.to_owned());
+                        "250 ok".to_owned()
+                    }
                 }
-            },
+            }
             "DATA" => {
                 say(&mut stream, "354 go on").await?;
                 mail.text = data(&mut stream).await?;

@@ -1,0 +1,59 @@
+//! What a probe may send that no probe of ours does: too much, without end, of another time.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use serde_json::{Value, json};
+
+use crate::regions::{Probe, World};
+use crate::support::api::Api;
+use crate::support::app::spawn_app;
+
+/// A result with these fields in the place of its own.
+fn with(mut found: Value, fields: Value) -> Value {
+    found["result"].as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    found
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_old_too_long_or_too_much_is_refused() {
+    let world = World::start(json!({})).await;
+    let (app, eu, id) = (&world.app, &world.eu, world.id);
+    let found = |ms: i64| eu.found(id, app.now().plus_ms(ms), "up");
+    for wrong in [
+        with(found(0), json!({"started_at": "1970-01-01T00:00:00.000+00:00"})),
+        with(found(0), json!({"started_at": "9999-12-31T23:59:59.999+00:00"})),
+        found(-3_600_000),
+        with(found(1), json!({"error": {"kind": "status", "text": "x".repeat(300_000)}})),
+        with(found(2), json!({"error": {"kind": "status", "text": "a\u{0}b"}})),
+        with(found(3), json!({"failed_checks": {"a\u{0}": "b"}})),
+    ] {
+        let receipt = eu.send(app, vec![wrong.clone()]).await.json();
+        assert_eq!((&receipt["accepted"], &receipt["refused"]), (&json!(0), &json!(1)), "{wrong}");
+    }
+    assert!(world.metric("watchbell_probe_refused_total{reason=\"clock\"}").await >= 3);
+    let many = (0..501).map(found).collect();
+    assert_eq!(eu.send(app, many).await.wrong_fields(), ["results"]);
+    let most = (0..500).map(found).collect();
+    assert_eq!(eu.send(app, most).await.json()["accepted"], 500);
+    world.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_is_kept_only_of_who_has_shown_a_token() {
+    let app = spawn_app().await;
+    let probe = Probe::make(&app, "eu-west").await;
+    let send = |token: &str| {
+        let request = app.request("POST", "/api/probe/v1/results").bearer_auth(token);
+        // It never ends: whoever waits for all of it before looking at the token waits for ever.
+        let endless = futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+        Api::answer(request.body(reqwest::Body::wrap_stream(endless)))
+    };
+    send("wbp_forged").await.problem(401);
+    let long = app.request("POST", "/api/probe/v1/results").bearer_auth(&probe.token);
+    Api::answer(long.body(vec![b' '; 17 << 20])).await.problem(413);
+    let mut extremes = probe.poll_body(&app, 0);
+    extremes["clock"] = json!(i64::MIN);
+    extremes["latency_ms"] = json!(i64::MAX);
+    assert_eq!(Api::answer(probe.request(&app, "poll", &extremes)).await.status, 200);
+    app.get("/probes").await;
+    app.stop().await;
+}
