@@ -155,6 +155,12 @@ pub fn hash_token(token: &str) -> [u8; 32] {
     Sha256::digest(token.as_bytes()).into()
 }
 
+/// Whether a receiver can verify what is signed with `secret`: not if it begins as `whsec_` and no key in Base64 follows.
+pub fn has_signing_key(secret: &str) -> bool {
+    let coded = secret.strip_prefix("whsec_").map(|coded| STANDARD.decode(coded));
+    coded.is_none_or(|key| key.is_ok_and(|key| !key.is_empty()))
+}
+
 /// The `webhook-signature` of Standard Webhooks: `v1,` and the base64 of the HMAC-SHA256 of `id.timestamp.body`.
 ///
 /// `whsec_` and base64 is the key in their form; any other secret is used as its bytes.
@@ -253,6 +259,16 @@ mod tests {
             br#"{"test": 2432232314}"#,
         );
         assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_read_is_none() {
+        for secret in ["whsec_AQID", "whsec_AQI=", "any text", "wh sec"] {
+            assert!(has_signing_key(secret), "{secret}");
+        }
+        for secret in ["whsec_", "whsec_!!!", "whsec_QQ", "whsec_-_8="] {
+            assert!(!has_signing_key(secret), "{secret}");
+        }
     }
 
     #[test]

@@ -143,7 +143,9 @@ fn read_end(
         (_, false, _) => {
             let kept = current.map(|window| window.ends_at);
             let ends_at = fields.read("ends_at", kept.unwrap_or(stand_in), kept, parse_time);
-            if ends_at <= starts_at {
+            // One that was ended before it began covers no time, and may be sent back as it was read.
+            let is_kept = current.is_some_and(|w| (w.starts_at, w.ends_at) == (starts_at, ends_at));
+            if ends_at <= starts_at && !is_kept {
                 fields.wrong("ends_at", "must be after starts_at");
             }
             ends_at

@@ -83,7 +83,7 @@ pub fn retry_after_in(kind: ChannelType, body: &str) -> Option<i64> {
 /// How a mail server took a message, by its reply code (RFC 5321).
 pub fn smtp_answer(code: u16) -> Answer {
     match code {
-        200..=399 => Answer::Accepted,
+        200..=299 => Answer::Accepted,
         // Our own credentials (RFC 4954): whoever runs Watchbell may be changing them right now.
         530 | 534 | 535 | 538 => Answer::Refused,
         500..=599 => Answer::RefusedForGood,

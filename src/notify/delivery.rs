@@ -70,3 +70,15 @@ pub struct Delivery {
     #[serde(skip)]
     pub latency_ms: Option<i64>,
 }
+
+impl Delivery {
+    /// Why it cannot be sent again, when it cannot.
+    pub fn why_not_again(&self) -> String {
+        match self.state {
+            DeliveryState::Failed => "the outage that it tells of is over, and whoever heard of it now would never hear that; \
+                use the channel's test instead"
+                .to_owned(),
+            other => format!("only a failed delivery can be retried; this one is {other}"),
+        }
+    }
+}

@@ -163,17 +163,22 @@ pub async fn latest(conn: &mut Conn<'_>) -> Result<Vec<Latest>> {
          LEFT JOIN deliveries d ON d.id = x.last_id").fetch_all(c).await)
 }
 
-/// Queues a failed delivery again, due at once and with the schedule from its beginning. Whether it was a failed one.
+/// Queues a failed delivery again, due at once and with the schedule from its beginning. Not one of an outage that is over: nothing
+/// would end the alarm. Gives whether it was queued.
 pub async fn retry(conn: &mut Conn<'_>, id: i64, now: Timestamp) -> Result<bool> {
     let changed = run!(
         conn,
         sqlx::query(
             "UPDATE deliveries SET state = 'pending', attempts = 0, first_attempt_at = NULL,
                 next_attempt_at = $2, summary_id = NULL
-             WHERE id = $1 AND state = 'failed'"
+             WHERE id = $1 AND state = 'failed'
+                AND NOT (event IN ($3, $4) AND EXISTS (SELECT 1 FROM incidents
+                    WHERE incidents.id = deliveries.incident_id AND resolved_at IS NOT NULL))"
         )
         .bind(id)
         .bind(now)
+        .bind(AlertEvent::MonitorDown)
+        .bind(AlertEvent::IncidentReminder)
     )?;
     Ok(changed > 0)
 }

@@ -1,6 +1,8 @@
 //! Escalation: who is told when, by the real server with receivers that record what came.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod held;
+
 use serde_json::{Value, json};
 use watchbell::monitor::Status;
 

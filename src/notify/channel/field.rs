@@ -9,6 +9,7 @@ use crate::fields::{Fields, parse_text};
 use crate::monitor::Header;
 use crate::monitor::header::{SECRET_MASK, nothing_stored, parse_headers};
 use crate::monitor::spec::parse_url;
+use crate::seal;
 
 const RECIPIENTS_MAX: usize = 50;
 
@@ -21,6 +22,8 @@ pub enum Shape {
     Token,
     /// Any text of at most so many characters.
     Text(usize),
+    /// What messages are signed with: `whsec_` and the key in Base64, or any other text.
+    SigningSecret,
     /// A positive whole number.
     Number,
     /// A chat on Telegram: a number, or a public name with `@`.
@@ -183,6 +186,7 @@ impl Field {
             Shape::Url => json!(parse_url(value)?),
             Shape::Token => json!(parse_token(value)?),
             Shape::Text(max) => json!(parse_text(value, max)?),
+            Shape::SigningSecret => json!(parse_signing_secret(value)?),
             Shape::Number => json!(parse_number(value)?),
             Shape::Chat => json!(parse_chat(value)?),
             Shape::Topic => json!(parse_topic(value)?),
@@ -243,6 +247,16 @@ fn headers_of(stored: Option<&Value>) -> Vec<Header> {
 
 fn shown_headers(headers: &[Header]) -> Map<String, Value> {
     headers.iter().map(|h| (h.name.clone(), json!(h.shown()))).collect()
+}
+
+/// A `whsec_…` whose key cannot be read would sign what no receiver can verify, and an empty key what anybody can forge.
+fn parse_signing_secret(value: &Value) -> Result<String, String> {
+    let text = parse_text(value, 1000)?;
+    if seal::has_signing_key(&text) {
+        return Ok(text);
+    }
+    Err("has no key after whsec_: give it in Base64, with its + and / and the = at the end"
+        .to_owned())
 }
 
 fn parse_token(value: &Value) -> Result<String, String> {

@@ -57,7 +57,7 @@ impl Kind for Config {
                 .folded()
                 .default("POST")
                 .help("POST, PUT or PATCH."),
-            Field::optional("secret", "Secret", Shape::Text(1000))
+            Field::optional("secret", "Secret", Shape::SigningSecret)
                 .secret()
                 .folded()
                 .example("whsec_…")

@@ -28,9 +28,7 @@ pub async fn retry(state: State, Id(id): Id, body: MaybeObject) -> Answer {
     let delivery = deliveries::get(&mut tx.conn(), id).await?;
     let delivery = delivery.ok_or_else(|| ApiError::no_such("delivery"))?;
     if !queued {
-        let detail =
-            format!("only a failed delivery can be retried; this one is {}", delivery.state);
-        return Err(ApiError::Conflict(detail));
+        return Err(ApiError::Conflict(delivery.why_not_again()));
     }
     tx.commit().await?;
     state.outbox.wake().wake();

@@ -222,11 +222,12 @@ pub async fn retry(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let mut tx = visit.state.db.begin().await?;
     let queued = deliveries::retry(&mut tx.conn(), *id, visit.viewer.now).await?;
-    tx.commit().await?;
     if !queued {
-        let reason = "only a failed delivery can be sent again".to_owned();
-        return Err(ApiError::Conflict(reason).into());
+        let delivery = deliveries::get(&mut tx.conn(), *id).await?;
+        let delivery = delivery.ok_or_else(|| PageError::no_such("delivery"))?;
+        return Err(ApiError::Conflict(delivery.why_not_again()).into());
     }
+    tx.commit().await?;
     visit.state.outbox.wake().wake();
     Ok(see_other(&format!("/deliveries/{id}")))
 }
