@@ -76,7 +76,7 @@ impl Delivery {
     pub fn why_not_again(&self) -> String {
         match self.state {
             DeliveryState::Failed => "the outage that it tells of is over, and whoever heard of it now would never hear that; \
-                use the channel's test instead"
+                send the channel a test instead"
                 .to_owned(),
             other => format!("only a failed delivery can be retried; this one is {other}"),
         }
