@@ -3,7 +3,7 @@
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::path_pattern;
+use super::path_pattern::{self, outside_quotes};
 
 /// The longest path, in characters.
 const LONGEST: usize = 500;
@@ -115,19 +115,9 @@ impl Outline {
     fn of(text: &str) -> Self {
         let mut outline = Self::default();
         let mut open: Vec<Bracket> = Vec::new();
-        let mut quote = None;
         let mut before = ' ';
-        let mut escaped = false;
-        for c in text.chars() {
-            if let Some(mark) = quote {
-                if c == mark && !escaped {
-                    quote = None;
-                }
-                escaped = c == '\\' && !escaped;
-                continue;
-            }
+        for (_, c) in outside_quotes(text) {
             match c {
-                '\'' | '"' => quote = Some(c),
                 '[' | '(' => open.push(Bracket { of_selectors: c == '[', ..Bracket::default() }),
                 ']' | ')' => drop(open.pop()),
                 '?' => outline.filters += 1,

@@ -70,6 +70,23 @@ pub(super) fn check(path: &str) -> Result<(), String> {
     Ok(())
 }
 
+/// The characters of a path that stand outside of its string literals, with their places in bytes. Of each literal the first quote
+/// is among them.
+pub(super) fn outside_quotes(path: &str) -> impl Iterator<Item = (usize, char)> {
+    let (mut quote, mut escaped) = (None, false);
+    path.char_indices().filter(move |(_, c)| {
+        let Some(mark) = quote else {
+            quote = matches!(c, '\'' | '"').then_some(*c);
+            return true;
+        };
+        if *c == mark && !escaped {
+            quote = None;
+        }
+        escaped = *c == '\\' && !escaped;
+        false
+    })
+}
+
 /// A call of one of the two functions in a path.
 struct Call<'a> {
     name: &'static str,
@@ -81,17 +98,8 @@ fn calls(path: &str) -> Vec<Call<'_>> {
     let mut found = Vec::new();
     // For each open bracket: the call that it belongs to, and where the latest argument of that begins.
     let mut open: Vec<Option<(&'static str, usize, usize)>> = Vec::new();
-    let (mut quote, mut escaped) = (None, false);
-    for (at, c) in path.char_indices() {
-        if let Some(mark) = quote {
-            if c == mark && !escaped {
-                quote = None;
-            }
-            escaped = c == '\\' && !escaped;
-            continue;
-        }
+    for (at, c) in outside_quotes(path) {
         match c {
-            '\'' | '"' => quote = Some(c),
             '[' => open.push(None),
             '(' => open.push(name_before(path, at).map(|name| (name, 0, at + 1))),
             ',' => {

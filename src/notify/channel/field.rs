@@ -7,7 +7,7 @@ use super::template::Template;
 use super::{Method, webhook};
 use crate::fields::{Fields, parse_text};
 use crate::monitor::Header;
-use crate::monitor::header::{SECRET_MASK, nothing_stored, parse_headers};
+use crate::monitor::header::{self, SECRET_MASK, nothing_stored, parse_headers};
 use crate::monitor::spec::parse_url;
 use crate::seal;
 
@@ -230,15 +230,11 @@ pub fn read(
 
 /// An address without the secrets that may be in it: a password, and the path of a chat's webhook.
 fn shown_url(text: &str) -> String {
-    let Ok(mut url) = Url::parse(text) else { return SECRET_MASK.to_owned() };
+    let Ok(url) = Url::parse(text) else { return SECRET_MASK.to_owned() };
     if webhook::native_form(&url).is_some() {
         return format!("{}://{}/{SECRET_MASK}", url.scheme(), url.host_str().unwrap_or_default());
     }
-    if url.password().is_some() {
-        // Fails only for URLs that cannot have a password, and this one has.
-        let _ = url.set_password(Some(SECRET_MASK));
-    }
-    url.to_string()
+    header::shown_url(&url).to_string()
 }
 
 fn headers_of(stored: Option<&Value>) -> Vec<Header> {
