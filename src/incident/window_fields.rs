@@ -34,7 +34,9 @@ impl MaintenanceWindow {
             .optional_ids("monitor_ids", current.map(|window| Some(window.monitor_ids.clone())))
             .unwrap_or_default();
         let tags = fields.tags("tags", current.map(|window| window.tags.clone()));
-        if monitor_ids.is_empty() && tags.is_empty() {
+        // Its monitors may have been deleted since: it can be edited for all that, and named anew.
+        let names_any = current.is_none() || fields.given("monitor_ids") || fields.given("tags");
+        if names_any && monitor_ids.is_empty() && tags.is_empty() {
             fields.wrong("monitor_ids", "covers nothing: give monitor_ids or tags");
         }
         let old = current.and_then(|window| window.repeats.as_ref());
@@ -211,5 +213,7 @@ mod tests {
         let longer = read(json!({"duration_minutes": 20}), Some(&current)).unwrap();
         assert_eq!(longer.ends_at, NOW.plus_seconds(1200));
         assert_eq!(read(json!({"tags": null}), Some(&current)).unwrap_err(), ["monitor_ids"]);
+        let bare = MaintenanceWindow { tags: Vec::new(), ..current };
+        assert_eq!(read(json!({"name": "b"}), Some(&bare)).unwrap().name, "b");
     }
 }

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::attempt::{Answer, Attempt, Outgoing};
 use super::classify::smtp_answer;
-use super::smtp::{Sent, SmtpError, SmtpSettings};
+use super::smtp::{Sent, SmtpError, SmtpSettings, with_ascii_domain};
 use crate::incident::message::{AlertEvent, one_line};
 
 /// The same words as the plain text, for readers of HTML.
@@ -38,12 +38,10 @@ pub async fn send(
             "no mail server is set: set one under Settings, Mail, or start Watchbell with WATCHBELL_SMTP_URL",
         );
     };
-    let addresses: Vec<Address> = to.iter().filter_map(|address| address.parse().ok()).collect();
-    let message = match build(&settings.from, &addresses, outgoing) {
-        Ok(message) => message.formatted(),
-        Err(reason) => return Attempt::hopeless(&reason),
-    };
-    match settings.send(&addresses, &message, limit).await {
+    let addresses = to.iter().filter_map(|address| address.parse().ok());
+    let addresses: Vec<Address> = addresses.map(with_ascii_domain).collect();
+    let write = |to: &[Address]| Ok(build(&settings.from, to, outgoing)?.formatted());
+    match settings.send(&addresses, write, limit).await {
         Ok(sent) => accepted(&sent),
         Err(error) => refused(&error),
     }
@@ -63,7 +61,9 @@ fn refused(error: &SmtpError) -> Attempt {
     let unanswered = Attempt::unanswered(&error.to_string());
     let code = match error {
         SmtpError::Session(error) => error.status().map(u16::from),
-        SmtpError::NoUtf8 => return Attempt::hopeless(&error.to_string()),
+        SmtpError::NoUtf8 | SmtpError::Unwritten(_) => {
+            return Attempt::hopeless(&error.to_string());
+        }
         SmtpError::NoTls => None,
     };
     match code {

@@ -120,18 +120,28 @@ impl SmtpSettings {
             .build_rustls()
     }
 
-    /// Sends one message to all of `to`. Addresses that the server will not take do not keep it from the others.
+    /// Sends one message, as `write` writes it to those whom the server can reach, to all of `to`. Addresses that the server will
+    /// not take do not keep it from the others.
     ///
     /// # Errors
     /// When nobody got it, or when a repeat may reach somebody who was put off.
     pub(super) async fn send(
         &self,
         to: &[Address],
-        message: &[u8],
+        write: impl Fn(&[Address]) -> Result<Vec<u8>, String>,
         limit: Duration,
     ) -> Result<Sent, SmtpError> {
         let mut session = self.connect(limit).await?;
-        let sent = self.transfer(&mut session, to, message).await?;
+        let utf8 = session.server_info().supports_feature(Extension::SmtpUtfEight);
+        let reachable = |address: &Address| utf8 || is_ascii(address);
+        let (to, foreign): (Vec<_>, Vec<_>) = to.iter().cloned().partition(reachable);
+        if to.is_empty() || !reachable(&self.from.email) {
+            return Err(SmtpError::NoUtf8);
+        }
+        let message = write(&to).map_err(SmtpError::Unwritten)?;
+        let mut sent = self.transfer(&mut session, &to, &message).await?;
+        sent.refused
+            .extend(foreign.iter().map(|to| format!("{to} refused: {}", SmtpError::NoUtf8)));
         // The mail is on its way: a server that is slow to say goodbye must not make it look undelivered.
         let _ = tokio::time::timeout(GOODBYE, session.quit()).await;
         Ok(sent)
@@ -144,15 +154,8 @@ impl SmtpSettings {
         message: &[u8],
     ) -> Result<Sent, SmtpError> {
         let from = &self.from.email;
-        let mut everybody = to.iter().chain([from]);
-        let international = everybody.any(|address| !address.to_string().is_ascii());
-        let mut options = Vec::new();
-        if international {
-            if !session.server_info().supports_feature(Extension::SmtpUtfEight) {
-                return Err(SmtpError::NoUtf8);
-            }
-            options.push(MailParameter::SmtpUtfEight);
-        }
+        let international = !to.iter().chain([from]).all(is_ascii);
+        let options = international.then_some(MailParameter::SmtpUtfEight).into_iter().collect();
         session.command(Mail::new(Some(from.clone()), options)).await?;
         let mut refused = Vec::new();
         for address in to {
@@ -197,9 +200,22 @@ pub(super) enum SmtpError {
         "the mail server offers no STARTTLS, and without it neither credentials nor (with ?tls=required) mail are sent"
     )]
     NoTls,
-    /// An address is not ASCII.
+    /// The message could not be written.
+    #[error("{0}")]
+    Unwritten(String),
+    /// Neither address is ASCII.
     #[error("the mail server does not take addresses with other than ASCII letters (SMTPUTF8)")]
     NoUtf8,
+}
+
+/// An address with its domain in the ASCII form (RFC 5891) that every mail server takes.
+pub(super) fn with_ascii_domain(address: Address) -> Address {
+    let domain = Host::parse(address.domain()).ok().map(|host| host.to_string());
+    domain.and_then(|domain| Address::new(address.user(), domain).ok()).unwrap_or(address)
+}
+
+fn is_ascii(address: &Address) -> bool {
+    AsRef::<str>::as_ref(address).is_ascii()
 }
 
 /// The host as it is connected to: an IPv6 address without its brackets.
@@ -245,7 +261,9 @@ fn is_local(host: &str) -> bool {
 fn parse_from(from: Option<&str>) -> Result<Mailbox, String> {
     let fix = "write an address, such as Watchbell <watchbell@example.com>";
     let from = from.ok_or_else(|| format!("WATCHBELL_SMTP_FROM is missing: {fix}"))?;
-    from.parse().map_err(|_| format!("WATCHBELL_SMTP_FROM is not an address: {fix}"))
+    let from: Mailbox =
+        from.parse().map_err(|_| format!("WATCHBELL_SMTP_FROM is not an address: {fix}"))?;
+    Ok(Mailbox { email: with_ascii_domain(from.email), ..from })
 }
 
 #[cfg(test)]

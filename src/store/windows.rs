@@ -102,6 +102,21 @@ pub async fn update(conn: &mut Conn<'_>, window: &MaintenanceWindow) -> Result<(
     Ok(())
 }
 
+/// Takes a monitor that is deleted out of the windows that are open or still to come. One that named only this monitor stays,
+/// covering nothing; those that are over keep what they covered.
+pub async fn forget_monitor(conn: &mut Conn<'_>, id: MonitorId, now: Timestamp) -> Result<()> {
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
+        "SELECT * FROM maintenance_windows WHERE ends_at > $1 OR cron IS NOT NULL")
+        .bind(now).fetch_all(c).await)?;
+    for mut window in read_all(rows)? {
+        if window.monitor_ids.contains(&id) {
+            window.monitor_ids.retain(|named| *named != id);
+            update(conn, &window).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Keeps the times that a repeating window was open.
 pub async fn add_past(conn: &mut Conn<'_>, id: i64, spans: &[Span]) -> Result<()> {
     for (starts_at, ends_at) in spans {

@@ -81,10 +81,17 @@ async fn a_window_outlives_its_monitors() {
     let made = api.admin("POST", "/api/v1/maintenance-windows", Some(fields)).await.data(201);
     api.admin("DELETE", &format!("/api/v1/monitors/{gone}"), None).await;
     let path = format!("/api/v1/maintenance-windows/{}", made["id"]);
+    let left = api.admin("GET", &path, None).await.data(200);
+    assert_eq!(left["monitor_ids"], json!([kept]));
     let renamed = api.admin("PATCH", &path, Some(json!({"name": "v3"}))).await.data(200);
     assert_eq!((&renamed["name"], &renamed["monitor_ids"]), (&json!("v3"), &json!([kept])));
     let unknown = api.admin("PATCH", &path, Some(json!({"monitor_ids": [kept, gone]}))).await;
     assert_eq!(unknown.wrong_fields(), ["monitor_ids"], "named anew, it is a mistake");
+    api.admin("DELETE", &format!("/api/v1/monitors/{kept}"), None).await;
+    let empty = api.admin("GET", &path, None).await.data(200);
+    assert_eq!(empty["monitor_ids"], json!([]), "it goes with the monitor");
+    let longer = api.admin("PATCH", &path, Some(json!({"duration_minutes": 20}))).await;
+    assert_eq!(longer.data(200)["monitor_ids"], json!([]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use crate::monitor::state::Event;
 use crate::monitor::{Kind, MonitorId, Settings};
 use crate::store::history::StatusChange;
 use crate::store::{
-    Conn, Result, channels, escalation_policies, incidents, monitors, probes, timeline,
+    Conn, Result, channels, escalation_policies, incidents, monitors, probes, timeline, windows,
 };
 
 impl Group<'_> {
@@ -190,6 +190,7 @@ impl Group<'_> {
         self.event(conn, id, &Event::Deleted, None).await?;
         let dependants = self.drop_dependency(conn, id).await?;
         self.known.forget(id);
+        windows::forget_monitor(conn, id, self.now).await?;
         monitors::delete(conn, id).await?;
         for dependant in dependants {
             self.hold_may_end(conn, dependant, false).await?;

@@ -196,16 +196,21 @@ pub fn card(out: &mut String, c: char) {
 
 /// A character that cannot make a mention of an `@`: what follows one at the beginning of a word is broken off.
 pub fn calm(out: &mut String, c: char) {
-    let begins_word = out.chars().next_back().is_none_or(|before| !before.is_alphanumeric());
+    let breaks = c == '@' && ends_no_word(out);
     out.push(c);
-    if c == '@' && begins_word {
+    if breaks {
         out.push(BREAK);
     }
 }
 
+/// Whether what follows begins a word.
+fn ends_no_word(text: &str) -> bool {
+    text.chars().next_back().is_none_or(|before| !before.is_alphanumeric())
+}
+
 /// Google Chat: it knows no escape, and `<` begins links and mentions.
 pub fn google(out: &mut String, c: char) {
-    out.push(c);
+    unstyled(out, c);
     if c == '<' {
         out.push(BREAK);
     }
@@ -217,6 +222,16 @@ pub fn slack(out: &mut String, c: char) {
         '&' => out.push_str("&amp;"),
         '<' => out.push_str("&lt;"),
         '>' => out.push_str("&gt;"),
+        _ => unstyled(out, c),
+    }
+}
+
+/// A character that begins neither italics, struck text nor code, nor ends the bold text that it stands in, where the markup has
+/// no escape for it: styles begin before a word and end behind one, so `snake_case` stays as it is.
+fn unstyled(out: &mut String, c: char) {
+    match c {
+        '*' => out.extend([BREAK, c, BREAK]),
+        '_' | '~' | '`' if ends_no_word(out) => out.extend([c, BREAK]),
         _ => out.push(c),
     }
 }
@@ -336,6 +351,19 @@ mod tests {
         assert_eq!(text, "🔴 <b>a&lt;b</b> is DOWN\nc d");
         assert_eq!(Markup::plain(5).line("hello"), "hell…");
         assert_eq!(Markup::plain(6).line("hello"), "hello");
+    }
+
+    #[test]
+    fn stars_and_ticks_style_nothing_where_there_is_no_escape() {
+        for escape in [slack, google] {
+            let line = |text| Markup { escape, ..Markup::plain(100) }.line(text);
+            let seen = line("*b* _i_ ~s~ `c` ```x");
+            assert_eq!(seen.replace(BREAK, ""), "*b* _i_ ~s~ `c` ```x");
+            for style in [" *", "b*", " _i", " ~s", " `c", "``"] {
+                assert!(!seen.contains(style), "{style} in {seen:?}");
+            }
+            assert_eq!(line("snake_case ops@a.example"), "snake_case ops@a.example");
+        }
     }
 
     #[test]

@@ -154,6 +154,29 @@ async fn one_address_that_is_refused_does_not_keep_the_mail_from_the_others() {
 }
 
 #[tokio::test]
+async fn an_address_that_the_server_cannot_write_to_does_not_keep_the_mail_from_the_others() {
+    let mut server = MailServer::start(&[]).await;
+    let to = ["jürgen@b.example", "c@bücher.example"];
+    let attempt = server.send("", &to).await;
+    assert_eq!(attempt.answer, Answer::Accepted, "{attempt:?}");
+    let note = attempt.note.unwrap();
+    assert!(note.starts_with("jürgen@b.example refused:") && note.contains("SMTPUTF8"), "{note}");
+    let heard = server.session().await;
+    assert!(heard.iter().any(|line| line == "RCPT TO:<c@xn--bcher-kva.example>"), "{heard:?}");
+    assert!(heard.iter().all(|line| line.is_ascii()), "{heard:?}");
+    let attempt = server.send("", &to[..1]).await;
+    assert_eq!(attempt.answer, Answer::RefusedForGood, "nobody else is there: {attempt:?}");
+
+    let script: Script = &[("EHLO", "250-mail.example\r\n250 SMTPUTF8")];
+    let mut server = MailServer::start(script).await;
+    assert_eq!(server.send("", &to).await.note, None);
+    let heard = server.session().await;
+    for line in ["MAIL FROM:<w@example.com> SMTPUTF8", "RCPT TO:<jürgen@b.example>"] {
+        assert!(heard.iter().any(|heard| heard == line), "{line} in {heard:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_said_in_clear_where_tls_is_required() {
     let mut server = MailServer::start(&[]).await;
     let attempt = server.send("?tls=required", &["a@b.example"]).await;
