@@ -8,8 +8,10 @@ use tracing_subscriber::fmt;
 use crate::config::LogFormat;
 
 /// What is in the log unless `RUST_LOG` says: our own lines of level info and everybody's warnings. The HTTP parser calls it an
-/// error when a client does not speak HTTP; that is the client's, and any port scanner would fill the log with it.
-const USUAL: &str = "warn,watchbell=info,actix_http::h1::dispatcher=off";
+/// error when a client does not speak HTTP; that is the client's, and any port scanner would fill the log with it. The HTTP client
+/// warns at each check of a monitor with an odd method or header; that is the monitor's.
+const USUAL: &str =
+    "warn,watchbell=info,actix_http::h1::dispatcher=off,hyper=off,hyper_util::client=off";
 
 /// Starts the log. `RUST_LOG` chooses what is in it.
 pub fn start(format: LogFormat) {

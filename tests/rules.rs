@@ -230,11 +230,12 @@ fn files_are_short_and_say_what_they_are() {
     none(wrong);
 }
 
-/// What the migrations of one database make: each table with its columns, and the indexes.
+/// What the migrations of one database make: each table with its columns, the indexes, and the views.
 #[derive(Debug, Default, PartialEq)]
 struct Schema {
     tables: BTreeMap<String, BTreeSet<String>>,
     indexes: BTreeSet<String>,
+    views: BTreeSet<String>,
 }
 
 impl Schema {
@@ -247,6 +248,9 @@ impl Schema {
                     let (_, inside) = statement.split_once('(').unwrap();
                     let columns = inside.lines().filter_map(column).map(str::to_owned).collect();
                     self.tables.insert((*name).to_owned(), columns);
+                }
+                ["CREATE", "VIEW", ..] => {
+                    self.views.insert(words.join(" "));
                 }
                 ["CREATE", "INDEX", name, ..] | ["CREATE", "UNIQUE", "INDEX", name, ..] => {
                     self.indexes.insert((*name).to_owned());

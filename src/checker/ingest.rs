@@ -6,41 +6,37 @@
 mod apply;
 mod depend;
 mod edit;
+mod effects;
 mod escalate;
 mod incoming;
 mod known;
 mod late;
 mod probes;
 mod region;
+mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 use serde_json::{Map, Value};
-use tokio::sync::{Notify, broadcast, mpsc};
 
+pub use self::effects::{Effects, Outlets};
 pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
 pub use self::probes::{LostProbe, ProbeNews};
 pub use self::region::RegionNews;
-use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
 use crate::fields::FieldErrors;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
 use crate::incident::{Incident, IncidentId};
-use crate::live::LiveEvent;
 use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
-use crate::notify::outbox::Wake;
-use crate::region::hub::Hub;
 use crate::seal::Sealer;
-use crate::store::history::{NewPing, StatusChange};
+use crate::store::history::{self, NewPing, StatusChange};
 use crate::store::monitors::{self, Watched};
 use crate::store::results::NewResult;
-use crate::store::writer::Batch;
-use crate::store::{Conn, Result};
+use crate::store::writer::{Batch, Written};
+use crate::store::{Conn, Held, Result};
 
 /// One piece of work for the writer.
 #[derive(Debug, Clone)]
@@ -162,33 +158,6 @@ pub enum Reply {
     Incident(Box<Incident>),
 }
 
-/// What is to be done once a group is durable.
-#[derive(Debug, Default)]
-pub struct Effects {
-    known: Known,
-    commands: Vec<Command>,
-    live: Vec<LiveEvent>,
-    has_deliveries: bool,
-    earliest_deadline: Option<Timestamp>,
-}
-
-/// Where effects go.
-#[derive(Clone)]
-pub struct Outlets {
-    /// The checker.
-    pub commands: mpsc::UnboundedSender<Command>,
-    /// What probes are told to check.
-    pub hub: Hub,
-    /// The pages that are open.
-    pub live: broadcast::Sender<LiveEvent>,
-    /// The sender of alerts.
-    pub sender: Wake,
-    /// The watcher of deadlines.
-    pub watch: Arc<Notify>,
-    /// When the watcher looks next, in epoch ms.
-    pub watch_wakes_at: Arc<AtomicI64>,
-}
-
 /// The longest that a check may take, with room: a window that ended so long ago covers no check that ends now.
 const CHECK_MAX_MS: i64 = 180_000;
 
@@ -198,12 +167,14 @@ pub struct Ingest {
     sealer: Sealer,
     outlets: Outlets,
     known: Known,
+    /// How many pings may wait to be filed; at the start nobody knows.
+    new_pings: usize,
 }
 
 impl Ingest {
     /// A batch that stamps with `clock` and sends its effects to `outlets`.
     pub fn new(clock: SharedClock, sealer: Sealer, outlets: Outlets) -> Self {
-        Self { clock, sealer, outlets, known: Known::default() }
+        Self { clock, sealer, outlets, known: Known::default(), new_pings: signal::NEW_PINGS_MAX }
     }
 }
 
@@ -212,11 +183,7 @@ impl Batch for Ingest {
     type Reply = Reply;
     type Effects = Effects;
 
-    async fn apply(
-        &mut self,
-        conn: &mut Conn<'_>,
-        items: &[Work],
-    ) -> Result<(Vec<Reply>, Effects)> {
+    async fn apply(&mut self, conn: &mut Conn<'_>, items: &[Work]) -> Result<Written<Self>> {
         // Given back by `committed`. After a failure what the group has made of it is not true, and all is read anew.
         let known = std::mem::take(&mut self.known);
         let now = self.clock.now();
@@ -228,27 +195,24 @@ impl Batch for Ingest {
             replies.push(group.work(conn, item).await?);
         }
         let effects = group.flush(conn).await?;
+        if self.new_pings >= signal::NEW_PINGS_MAX {
+            history::file_pings(conn).await?;
+            self.new_pings = 0;
+        }
         Ok((replies, effects))
     }
 
+    async fn write_at_once(
+        &mut self,
+        held: &mut Held,
+        items: &[Work],
+    ) -> Option<Result<Written<Self>>> {
+        self.write_quiet_pings(held, items).await
+    }
+
     fn committed(&mut self, effects: Effects) {
-        self.known = effects.known;
-        for command in effects.commands {
-            self.outlets.hub.note(&command);
-            // The checker is gone only when the server stops.
-            let _ = self.outlets.commands.send(command);
-        }
-        for event in effects.live {
-            // Nobody has a page open.
-            let _ = self.outlets.live.send(event);
-        }
-        if effects.has_deliveries {
-            self.outlets.sender.wake();
-        }
-        let wakes_at = self.outlets.watch_wakes_at.load(Ordering::Acquire);
-        if effects.earliest_deadline.is_some_and(|at| at.0 < wakes_at) {
-            self.outlets.watch.notify_one();
-        }
+        self.new_pings += effects.new_pings;
+        self.known = self.outlets.carry_out(effects);
     }
 }
 
@@ -312,7 +276,12 @@ impl<'a> Group<'a> {
         for watched in monitors::by_uuids(conn, &uuids).await? {
             known.put(watched);
         }
-        Ok(Self {
+        Ok(Self::new((sealer, own_region), known, now))
+    }
+
+    /// A group that has read nothing yet but what is `known`.
+    fn new((sealer, own_region): (&'a Sealer, &'a str), known: Known, now: Timestamp) -> Self {
+        Self {
             sealer,
             own_region,
             now,
@@ -326,7 +295,7 @@ impl<'a> Group<'a> {
             late: BTreeMap::new(),
             deliveries: Vec::new(),
             effects: Effects::default(),
-        })
+        }
     }
 
     async fn need_windows(&mut self, conn: &mut Conn<'_>) -> Result<()> {

@@ -35,7 +35,8 @@ impl MaintenanceWindow {
             .unwrap_or_default();
         let tags = fields.tags("tags", current.map(|window| window.tags.clone()));
         // Its monitors may have been deleted since: it can be edited for all that, and named anew.
-        let names_any = current.is_none() || fields.given("monitor_ids") || fields.given("tags");
+        let mut named = |field| fields.raw(field).is_some();
+        let names_any = current.is_none() || named("monitor_ids") || named("tags");
         if names_any && monitor_ids.is_empty() && tags.is_empty() {
             fields.wrong("monitor_ids", "covers nothing: give monitor_ids or tags");
         }

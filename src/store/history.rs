@@ -5,14 +5,20 @@ use std::collections::HashMap;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{Conn, Result, batches, on, placeholders, rows_of, run};
+use super::{
+    Conn, Error, Held, Result, batches, filled_up, monitors, on, placeholders, rows_of, run,
+};
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
 use crate::monitor::heartbeat::SignalKind;
+use crate::monitor::state::State;
 use crate::monitor::{MonitorId, Status};
 
 /// SQLite takes at most 32,766 binds a statement; this keeps far below with any of our rows.
 pub(super) const ROWS_A_STATEMENT: usize = 500;
+
+/// How many pings one statement takes.
+const PINGS_AT_ONCE: usize = 256;
 
 /// A ping as it is stored, without its body.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -52,35 +58,104 @@ pub struct NewPing {
     pub body: Option<Vec<u8>>,
 }
 
+/// The columns of a ping, in the order that [`bind_pings`] binds them.
+const PING_COLUMNS: &str = "monitor_id, n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body, body_bytes, note";
+
+/// The statement that stores so many pings.
+fn insert_pings_sql(conn: &Conn<'_>, count: usize) -> String {
+    let table = match conn {
+        Conn::Sqlite(_) => "new_pings",
+        Conn::Postgres(_) => "pings",
+    };
+    format!("INSERT INTO {table} ({PING_COLUMNS}) {}", rows_of(conn, count, 13))
+}
+
+/// Binds pings to a statement of [`insert_pings_sql`].
+macro_rules! bind_pings {
+    ($query:expr, $pings:expr) => {{
+        let mut query = $query;
+        for NewPing { monitor_id, ping, body } in $pings {
+            query = query
+                .bind(*monitor_id)
+                .bind(ping.n)
+                .bind(ping.at)
+                .bind(ping.kind)
+                .bind(&ping.method)
+                .bind(&ping.remote_addr)
+                .bind(&ping.user_agent)
+                .bind(ping.rid)
+                .bind(ping.exit_status)
+                .bind(ping.duration_ms)
+                .bind(body)
+                .bind(ping.body_bytes)
+                .bind(&ping.note);
+        }
+        query
+    }};
+}
+
 /// Stores pings.
 pub async fn insert_pings(conn: &mut Conn<'_>, pings: &[NewPing]) -> Result<()> {
     for chunk in batches(conn, pings) {
-        let sql = format!(
-            "INSERT INTO pings (monitor_id, n, at, kind, method, remote_addr, user_agent, rid, exit_status,
-                 duration_ms, body, body_bytes, note) {}",
-            rows_of(conn, chunk.len(), 13)
-        );
-        run!(conn, {
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for NewPing { monitor_id, ping, body } in chunk {
-                query = query
-                    .bind(*monitor_id)
-                    .bind(ping.n)
-                    .bind(ping.at)
-                    .bind(ping.kind)
-                    .bind(&ping.method)
-                    .bind(&ping.remote_addr)
-                    .bind(&ping.user_agent)
-                    .bind(ping.rid)
-                    .bind(ping.exit_status)
-                    .bind(ping.duration_ms)
-                    .bind(body)
-                    .bind(ping.body_bytes)
-                    .bind(&ping.note);
-            }
-            query
-        })?;
+        let sql = insert_pings_sql(conn, chunk.len());
+        run!(conn, bind_pings!(sqlx::query(AssertSqlSafe(sql)), chunk))?;
     }
+    Ok(())
+}
+
+/// Writes pings and the states that they led to, as a transaction of their own. On SQLite this is one trip to the connection's
+/// thread, where each statement, the beginning and the end are one.
+///
+/// # Errors
+/// When nothing was written.
+pub async fn write_pings(
+    held: &mut Held,
+    states: &[(MonitorId, &State)],
+    pings: &[NewPing],
+) -> Result<()> {
+    if let (Held::Sqlite(connection), true) = (&mut *held, pings.len() <= PINGS_AT_ONCE) {
+        let connection = &mut **connection;
+        let conn = Conn::Sqlite(connection);
+        let sql = format!(
+            "BEGIN IMMEDIATE; {}; {}; COMMIT",
+            monitors::save_states_sql(&conn, states.len()),
+            insert_pings_sql(&conn, pings.len())
+        );
+        let mut query = monitors::bind_states!(sqlx::query(AssertSqlSafe(sql)), states);
+        // The rows that fill up the first statement must not take the binds of the second.
+        for _ in 0..filled_up(states.len()) * monitors::STATE_COLUMNS {
+            query = query.bind(None::<i64>);
+        }
+        let written = bind_pings!(query, pings).execute(&mut *connection).await;
+        if written.is_err() {
+            // Whether it had begun is not known; without a transaction this is an error, which says nothing new.
+            let _ = sqlx::query("ROLLBACK").execute(connection).await;
+        }
+        return written.map(drop).map_err(Error::from);
+    }
+    let mut tx = held.begin().await?;
+    monitors::save_states(&mut tx.conn(), states).await?;
+    insert_pings(&mut tx.conn(), pings).await?;
+    tx.commit().await
+}
+
+/// Whether there are pings to file. Only SQLite has any.
+pub async fn has_new_pings(conn: &mut Conn<'_>) -> Result<bool> {
+    let Conn::Sqlite(_) = conn else { return Ok(false) };
+    on!(conn, c => sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM new_pings)").fetch_one(c).await)
+}
+
+/// Files the new pings among those of their monitors.
+///
+/// One of a number that is there already would be a fault of ours; it must not keep the others from their place for ever.
+pub async fn file_pings(conn: &mut Conn<'_>) -> Result<()> {
+    let Conn::Sqlite(_) = conn else { return Ok(()) };
+    let file = format!(
+        "INSERT INTO pings ({PING_COLUMNS}) SELECT {PING_COLUMNS} FROM new_pings
+         WHERE true ORDER BY monitor_id, n ON CONFLICT DO NOTHING"
+    );
+    run!(conn, sqlx::query(AssertSqlSafe(file)))?;
+    run!(conn, sqlx::query("DELETE FROM new_pings"))?;
     Ok(())
 }
 
@@ -93,7 +168,7 @@ pub async fn pings(
 ) -> Result<Vec<Ping>> {
     on!(conn, c => sqlx::query_as(
         "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
-         FROM pings WHERE monitor_id = $1 ORDER BY n DESC LIMIT $2 OFFSET $3")
+         FROM all_pings WHERE monitor_id = $1 ORDER BY n DESC LIMIT $2 OFFSET $3")
         .bind(monitor_id).bind(limit).bind(offset).fetch_all(c).await)
 }
 
@@ -106,7 +181,7 @@ pub async fn pings_of_kind(
 ) -> Result<Vec<Ping>> {
     on!(conn, c => sqlx::query_as(
         "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
-         FROM pings WHERE monitor_id = $1 AND kind = $2 ORDER BY n DESC LIMIT $3")
+         FROM all_pings WHERE monitor_id = $1 AND kind = $2 ORDER BY n DESC LIMIT $3")
         .bind(monitor_id).bind(kind).bind(limit).fetch_all(c).await)
 }
 
@@ -118,13 +193,13 @@ pub async fn timed_runs(
 ) -> Result<Vec<Ping>> {
     on!(conn, c => sqlx::query_as(
         "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
-         FROM pings WHERE monitor_id = $1 AND duration_ms IS NOT NULL ORDER BY n DESC LIMIT $2")
+         FROM all_pings WHERE monitor_id = $1 AND duration_ms IS NOT NULL ORDER BY n DESC LIMIT $2")
         .bind(monitor_id).bind(limit).fetch_all(c).await)
 }
 
 /// How many pings are kept of a heartbeat.
 pub async fn count_pings(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<i64> {
-    on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM pings WHERE monitor_id = $1")
+    on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM all_pings WHERE monitor_id = $1")
         .bind(monitor_id).fetch_one(c).await)
 }
 
@@ -135,7 +210,7 @@ pub async fn ping_body(
     n: i64,
 ) -> Result<Option<Vec<u8>>> {
     let body: Option<Option<Vec<u8>>> = on!(conn, c => sqlx::query_scalar(
-        "SELECT body FROM pings WHERE monitor_id = $1 AND n = $2")
+        "SELECT body FROM all_pings WHERE monitor_id = $1 AND n = $2")
         .bind(monitor_id).bind(n).fetch_optional(c).await)?;
     Ok(body.map(Option::unwrap_or_default))
 }

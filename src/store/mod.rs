@@ -294,7 +294,7 @@ pub(crate) fn rows_of(conn: &Conn<'_>, rows: usize, columns: usize) -> String {
     match conn {
         Conn::Sqlite(_) => {
             let row = format!("({})", vec!["?"; columns].join(", "));
-            let rows = vec![row; rows.next_power_of_two()].join(", ");
+            let rows = vec![row; rows + filled_up(rows)].join(", ");
             format!("SELECT * FROM (VALUES {rows}) WHERE column1 IS NOT NULL")
         }
         Conn::Postgres(_) => {
@@ -302,6 +302,11 @@ pub(crate) fn rows_of(conn: &Conn<'_>, rows: usize, columns: usize) -> String {
             format!("VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
         }
     }
+}
+
+/// How many rows without binds [`rows_of`] adds on SQLite.
+pub(crate) fn filled_up(rows: usize) -> usize {
+    rows.next_power_of_two() - rows
 }
 
 /// Cuts rows into multi-row statements: for SQLite each as long as [`rows_of`] can fill up, for PostgreSQL of a few fixed lengths,

@@ -260,30 +260,43 @@ pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Moni
     })
 }
 
+/// How many binds a state has.
+pub(super) const STATE_COLUMNS: usize = 6;
+
+/// The statement that writes so many states.
+pub(super) fn save_states_sql(conn: &Conn<'_>, count: usize) -> String {
+    format!(
+        "INSERT INTO monitor_states (monitor_id, status, is_confirming, due_at, deadline_at, state) {}
+         ON CONFLICT (monitor_id) DO UPDATE SET status = excluded.status,
+             is_confirming = excluded.is_confirming, due_at = excluded.due_at,
+             deadline_at = excluded.deadline_at, state = excluded.state",
+        super::rows_of(conn, count, STATE_COLUMNS)
+    )
+}
+
+/// Binds states to a statement of [`save_states_sql`].
+macro_rules! bind_states {
+    ($query:expr, $states:expr) => {{
+        let mut query = $query;
+        for (id, state) in $states {
+            query = query
+                .bind(*id)
+                .bind(state.status)
+                .bind(state.is_confirming())
+                .bind(state.beat.due_at)
+                .bind(state.armed_deadline())
+                .bind(sqlx::types::Json(*state));
+        }
+        query
+    }};
+}
+pub(super) use bind_states;
+
 /// Writes what is known of some monitors now.
 pub async fn save_states(conn: &mut Conn<'_>, states: &[(MonitorId, &State)]) -> Result<()> {
-    const COLUMNS: usize = 6;
     for chunk in super::batches(conn, states) {
-        let sql = format!(
-            "INSERT INTO monitor_states (monitor_id, status, is_confirming, due_at, deadline_at, state) {}
-             ON CONFLICT (monitor_id) DO UPDATE SET status = excluded.status,
-                 is_confirming = excluded.is_confirming, due_at = excluded.due_at,
-                 deadline_at = excluded.deadline_at, state = excluded.state",
-            super::rows_of(conn, chunk.len(), COLUMNS)
-        );
-        run!(conn, {
-            let mut query = sqlx::query(AssertSqlSafe(sql));
-            for (id, state) in chunk {
-                query = query
-                    .bind(*id)
-                    .bind(state.status)
-                    .bind(state.is_confirming())
-                    .bind(state.beat.due_at)
-                    .bind(state.armed_deadline())
-                    .bind(Json(*state));
-            }
-            query
-        })?;
+        let sql = save_states_sql(conn, chunk.len());
+        run!(conn, bind_states!(sqlx::query(AssertSqlSafe(sql)), chunk))?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ const CROWD: usize = 16;
 const COMPANY: Duration = Duration::from_millis(1);
 
 /// What a [`Writer`] does with a group.
-pub trait Batch: Send + 'static {
+pub trait Batch: Sized + Send + 'static {
     /// One piece of work.
     type Item: Send + Sync + 'static;
     /// What its producer gets.
@@ -38,11 +38,23 @@ pub trait Batch: Send + 'static {
         &mut self,
         conn: &mut Conn<'_>,
         items: &[Self::Item],
-    ) -> impl Future<Output = Result<(Vec<Self::Reply>, Self::Effects)>> + Send;
+    ) -> impl Future<Output = Result<Written<Self>>> + Send;
+
+    /// Writes a group that is quickly written, in a transaction of its own; `None` when it is not such a group, and nothing was done.
+    fn write_at_once(
+        &mut self,
+        _held: &mut Held,
+        _items: &[Self::Item],
+    ) -> impl Future<Output = Option<Result<Written<Self>>>> + Send {
+        std::future::ready(None)
+    }
 
     /// Carries out the effects of a group that is durable now.
     fn committed(&mut self, effects: Self::Effects);
 }
+
+/// What a group came to: a reply for each item, in order, and what is to be done once it is durable.
+pub type Written<B> = (Vec<<B as Batch>::Reply>, <B as Batch>::Effects);
 
 struct Waiting<B: Batch> {
     item: B::Item,
@@ -212,9 +224,15 @@ impl Turn<'_> {
             Some(held) => held,
             None => self.db.hold().await?,
         };
-        let mut tx = held.begin().await?;
-        let (replies, effects) = batch.apply(&mut tx.conn(), items).await?;
-        tx.commit().await?;
+        let (replies, effects) = match batch.write_at_once(&mut held, items).await {
+            Some(done) => done?,
+            None => {
+                let mut tx = held.begin().await?;
+                let done = batch.apply(&mut tx.conn(), items).await?;
+                tx.commit().await?;
+                done
+            }
+        };
         batch.committed(effects);
         self.held = Some(held);
         Ok(replies)

@@ -1,22 +1,19 @@
-//! Checks, pings and deadlines: `step`, then `plan`, then the rows that follow.
+//! Checks and deadlines: `step`, then `plan`, then the rows that follow.
 
 use super::depend::Before;
-use super::incoming::counted_kind;
-use super::{Group, IncomingPing, Reply, late, probes};
+use super::{Group, Reply, late, probes};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
 use crate::incident::escalation::EscalationPolicy;
 use crate::incident::message::{self, Alert, AlertCheck, AlertIncident, AlertMonitor};
 use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
 use crate::live::LiveEvent;
-use crate::monitor::heartbeat::{Signal, SignalKind};
-use crate::monitor::state::{Event, Fact, Policy, step};
+use crate::monitor::state::{Event, Fact, Policy, State, step};
 use crate::monitor::{Cause, CheckResult, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::report::roller;
 use crate::store::deliveries;
-use crate::store::history::{self, NewPing, Ping, StatusChange};
-use crate::store::monitors::Watched;
+use crate::store::history::{self, StatusChange};
 use crate::store::results::NewResult;
 use crate::store::{Conn, Result, incidents, ladders, monitors, results, timeline};
 
@@ -58,45 +55,6 @@ impl Group<'_> {
         Ok(state.map_or(Reply::NotFound, |state| Reply::State(Box::new(state.into_owned()))))
     }
 
-    pub(super) async fn pinged(
-        &mut self,
-        conn: &mut Conn<'_>,
-        incoming: &IncomingPing,
-    ) -> Result<Reply> {
-        let Some(&id) = self.known.by_uuid.get(&incoming.uuid) else { return Ok(Reply::NotFound) };
-        let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
-        let kind = counted_kind(&watched.monitor, incoming);
-        let signal =
-            Signal { kind, rid: incoming.rid, exit_status: incoming.exit_status, at: self.now };
-        let ends_run = matches!(kind, SignalKind::Success | SignalKind::Fail);
-        let run = watched.state.beat.run_ended_by(incoming.rid).filter(|_| ends_run);
-        // The clock may have been set back meanwhile.
-        let lasted_ms = run.map(|run| self.now.since(run.started_at).max(0));
-        let duration_ms = lasted_ms.or(incoming.duration_ms);
-        self.event(conn, id, &Event::Signalled(&signal), None).await?;
-        let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(Reply::NotFound) };
-        watched.state.beat.pings += 1;
-        let n = watched.state.beat.pings;
-        self.pings.push(NewPing {
-            monitor_id: id,
-            ping: Ping {
-                n,
-                at: self.now,
-                kind,
-                method: incoming.method.clone(),
-                remote_addr: incoming.remote_addr.clone(),
-                user_agent: incoming.user_agent.clone(),
-                rid: incoming.rid,
-                exit_status: incoming.exit_status,
-                duration_ms,
-                body_bytes: incoming.body_bytes,
-                note: incoming.note.map(str::to_owned),
-            },
-            body: incoming.body.clone(),
-        });
-        Ok(Reply::Ping(n))
-    }
-
     pub(super) async fn deadline(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
         self.event(conn, id, &Event::DeadlinePassed, None).await?;
         Ok(Reply::Done)
@@ -133,20 +91,7 @@ impl Group<'_> {
         event: &Event<'_>,
         check: Option<&CheckResult>,
     ) -> Result<()> {
-        let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(()) };
-        let policy = Policy::of(&watched.monitor.settings.target);
-        let before = Before::of(&watched.state);
-        let (next, facts) = step(&watched.state, event, &policy, self.now);
-        // The due time is watched too: from then on pages show that it is late.
-        let deadline =
-            next.armed_deadline().map(|at| next.beat.due_at.map_or(at, |due| due.min(at)));
-        watched.state = next;
-        self.dirty.insert(id);
-        self.effects.live.push(LiveEvent::MonitorChanged(id));
-        if let Some(at) = deadline {
-            let earliest = self.effects.earliest_deadline.get_or_insert(at);
-            *earliest = at.min(*earliest);
-        }
+        let Some((before, facts)) = self.advance(id, event) else { return Ok(()) };
         for fact in &facts {
             let (at, status) = match fact {
                 Fact::StatusChanged { status, at } => (*at, Some(*status)),
@@ -160,7 +105,36 @@ impl Group<'_> {
         if !facts.iter().all(is_history) {
             self.follow(conn, id, &facts, check).await?;
         }
-        self.follow_dependencies(conn, id, before).await
+        self.follow_dependencies(conn, id, Before::of(&before)).await
+    }
+
+    /// Takes a monitor into the state that follows from an event; gives the state before and what happened.
+    pub(super) fn advance(
+        &mut self,
+        id: MonitorId,
+        event: &Event<'_>,
+    ) -> Option<(State, Vec<Fact>)> {
+        let watched = self.known.by_id.get_mut(&id)?;
+        let policy = Policy::of(&watched.monitor.settings.target);
+        let (next, facts) = step(&watched.state, event, &policy, self.now);
+        // The due time is watched too: from then on pages show that it is late.
+        let deadline =
+            next.armed_deadline().map(|at| next.beat.due_at.map_or(at, |due| due.min(at)));
+        let before = std::mem::replace(&mut watched.state, next);
+        self.dirty.insert(id);
+        self.effects.live.push(LiveEvent::MonitorChanged(id));
+        if let Some(at) = deadline {
+            let earliest = self.effects.earliest_deadline.get_or_insert(at);
+            *earliest = at.min(*earliest);
+        }
+        Some((before, facts))
+    }
+
+    /// Puts a monitor back into a state.
+    pub(super) fn set_state(&mut self, id: MonitorId, state: State) {
+        if let Some(watched) = self.known.by_id.get_mut(&id) {
+            watched.state = state;
+        }
     }
 
     async fn follow(
@@ -372,19 +346,27 @@ impl Group<'_> {
         self.results.retain(|r| loaded.contains_key(&r.monitor_id));
         self.pings.retain(|p| loaded.contains_key(&p.monitor_id));
         self.changes.retain(|(id, _)| loaded.contains_key(id));
-        let states: Vec<_> = self
-            .dirty
-            .iter()
-            .filter_map(|id| loaded.get(id).map(|Watched { state, .. }| (*id, state)))
-            .collect();
-        monitors::save_states(conn, &states).await?;
+        monitors::save_states(conn, &self.states()).await?;
         history::insert_status_changes(conn, &self.changes).await?;
         self.note_what_came_late(conn).await?;
         results::insert(conn, &self.results).await?;
         self.mend_history(conn).await?;
         history::insert_pings(conn, &self.pings).await?;
         self.flush_deliveries(conn).await?;
+        Ok(self.into_effects())
+    }
+
+    /// The states that the group has changed.
+    pub(super) fn states(&self) -> Vec<(MonitorId, &State)> {
+        let loaded = &self.known.by_id;
+        let state_of = |id: &MonitorId| loaded.get(id).map(|watched| (*id, &watched.state));
+        self.dirty.iter().filter_map(state_of).collect()
+    }
+
+    /// What is to be done now that all is written.
+    pub(super) fn into_effects(mut self) -> super::Effects {
+        self.effects.new_pings = self.pings.len();
         self.effects.known = self.known;
-        Ok(self.effects)
+        self.effects
     }
 }

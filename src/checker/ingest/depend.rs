@@ -154,6 +154,18 @@ impl Group<'_> {
         Ok(())
     }
 
+    /// Whether [`Group::follow_dependencies`] has nothing to do for a monitor that was in the state `before`.
+    pub(super) fn lets_nobody_go(&self, id: MonitorId, before: &State) -> bool {
+        let is_well = |state: &State| !is_in_trouble(state);
+        let stays_well =
+            || is_well(before) && self.known.by_id.get(&id).is_some_and(|now| is_well(&now.state));
+        match &self.known.dependencies {
+            Some(all) if all.is_empty() => true,
+            Some(_) => stays_well() && !self.known.awaiting.contains_key(&id),
+            None => false,
+        }
+    }
+
     async fn look_at_parents(
         &mut self,
         conn: &mut Conn<'_>,

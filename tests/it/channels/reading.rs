@@ -88,7 +88,7 @@ pub fn read(kind: ChannelType, json: &Value) -> Result<Option<Read>, String> {
             if text.match_indices('<').any(|(at, _)| !text[at + 1..].starts_with('\u{200b}')) {
                 return Err(format!("a link or a mention: {text}"));
             }
-            Read::Whole(calm(&unbold(&text, "*")))
+            Read::Whole(unstyled(&text)?)
         }
         Ntfy | Gotify | Pushover => Read::Parts(text(&json["title"])?, text(&json["message"])?),
         Opsgenie if json.get("alias").is_none() => Read::Whole(text(&json["note"])?),
@@ -129,7 +129,21 @@ fn mrkdwn(text: &str) -> Result<String, String> {
     if text.contains(['<', '>']) {
         return Err(format!("a link or a mention: {text}"));
     }
-    Ok(unbold(&entities(text, &["&amp;", "&lt;", "&gt;"])?, "*"))
+    unstyled(&entities(text, &["&amp;", "&lt;", "&gt;"])?)
+}
+
+/// The text of a markup without escapes, in which the subject is bold and nothing else has a style.
+fn unstyled(text: &str) -> Result<String, String> {
+    let text = unbold(text, "*");
+    let stars = text.matches('*').count();
+    let begins = |style: &str| {
+        text.contains(&format!(" {style}")) && !text.contains(&format!(" {style}\u{200b}"))
+    };
+    if stars != text.matches("\u{200b}*\u{200b}").count() || ["_", "~", "`"].into_iter().any(begins)
+    {
+        return Err(format!("a style of somebody else: {text}"));
+    }
+    Ok(calm(&text))
 }
 
 fn entities(text: &str, known: &[&str]) -> Result<String, String> {

@@ -50,8 +50,60 @@ async fn a_ping_keeps_every_field_and_any_bytes() {
         assert_eq!(read!(db, c => history::ping_body(c, id, 1)), Some(body));
         assert_eq!(read!(db, c => history::ping_body(c, id, 2)), Some(Vec::new()));
         assert_eq!(read!(db, c => history::ping_body(c, id, 3)), None);
-        let twice = write!(db, c => history::insert_pings(c, &[ping(id, 2)]));
-        assert!(matches!(twice, Err(Error::Unique)), "a number is given once: {twice:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pings_are_read_alike_before_and_after_they_are_filed() {
+    on_each(async |db| {
+        let jobs = [add(db, &heartbeat("a")).await, add(db, &heartbeat("b")).await];
+        let [a, b] = [jobs[0].monitor.id, jobs[1].monitor.id];
+        let rows: Vec<_> = (1..=40).flat_map(|n| [ping(a, n), ping(b, n)]).collect();
+        let late: Vec<_> = (41..=44).flat_map(|n| [ping(a, n), ping(b, n)]).collect();
+        write!(db, c => history::insert_pings(c, &rows)).unwrap();
+        write!(db, c => history::file_pings(c)).unwrap();
+        write!(db, c => history::insert_pings(c, &late)).unwrap();
+        let seen = async || {
+            let numbers = read!(db, c => history::pings(c, b, 5, 2)).into_iter().map(|ping| ping.n);
+            (numbers.collect::<Vec<_>>(), read!(db, c => history::count_pings(c, a)))
+        };
+        let before = seen().await;
+        assert_eq!(before, (vec![42, 41, 40, 39, 38], 44));
+        for _ in 0..2 {
+            write!(db, c => history::file_pings(c)).unwrap();
+            assert!(!read!(db, c => history::has_new_pings(c)));
+            assert_eq!(seen().await, before);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn pings_and_their_states_are_written_at_once_or_not_at_all() {
+    on_each(async |db| {
+        let job = add(db, &heartbeat("job")).await;
+        let id = job.monitor.id;
+        for (from, count) in [(1, 1), (2, 3), (5, 300)] {
+            let mut state = job.state.clone();
+            state.beat.pings = from + count - 1;
+            let rows: Vec<_> = (from..from + count).map(|n| ping(id, n)).collect();
+            let mut held = db.hold().await.unwrap();
+            history::write_pings(&mut held, &[(id, &state)], &rows).await.unwrap();
+        }
+        assert_eq!(read!(db, c => history::count_pings(c, id)), 304);
+        let kept = read!(db, c => monitors::by_ids(c, &[id]));
+        assert_eq!(kept[0].state.beat.pings, 304);
+
+        let mut held = db.hold().await.unwrap();
+        let gone = history::write_pings(&mut held, &[(id, &job.state)], &[ping(id + 1, 1)]).await;
+        assert!(matches!(gone, Err(Error::Reference)), "{gone:?}");
+        // The connection is as good as before.
+        history::write_pings(&mut held, &[], &[ping(id, 305)]).await.unwrap();
+        drop(held);
+        let kept = read!(db, c => monitors::by_ids(c, &[id]));
+        assert_eq!(kept[0].state.beat.pings, 304, "nothing of it was written");
+        assert_eq!(read!(db, c => history::count_pings(c, id)), 305);
     })
     .await;
 }
@@ -87,6 +139,7 @@ async fn old_pings_go_in_batches_and_their_numbers_stay() {
         let id = add(db, &heartbeat("job")).await.monitor.id;
         let rows: Vec<_> = (1..=1200).map(|n| ping(id, n)).collect();
         write!(db, c => history::insert_pings(c, &rows)).unwrap();
+        write!(db, c => history::file_pings(c)).unwrap();
         let mut pruned = Vec::new();
         for _ in 0..3 {
             pruned.push(write!(db, c => history::prune_pings(c, id, 100, 1000)).unwrap());
