@@ -226,7 +226,10 @@ async fn the_chart_has_a_curve_for_each_region() {
     let phases = person.get("/monitors/1?range=1h&series=phase").await;
     has(&phases, &["<path class=\"curve phase-4\"", "<th class=\"right\">Waiting</th>"]);
     has(&phases, &["Waiting <tspan>2 ms</tspan>", "Download <tspan>2 ms</tspan>"]);
-    has(&phases, &["<a href=\"?range=1h\">Regions</a>", "<a href=\"?range=24h&#38;series=phase\">"]);
+    has(
+        &phases,
+        &["<a href=\"?range=1h\">Regions</a>", "<a href=\"?range=24h&#38;series=phase\">"],
+    );
     has(&phases, &["1 of 4 checks failed"]);
     let week = person.get("/monitors/1?range=7d&series=phase").await;
     assert!(!week.text.contains(">Phases</a>"), "a roll-up is of all regions and of whole checks");

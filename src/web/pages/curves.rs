@@ -45,11 +45,7 @@ impl Curve {
 
 /// What is drawn of one check.
 pub fn point(result: &CheckResult) -> Point {
-    Point {
-        at: result.started_at,
-        ms: result.phases.total,
-        failed: result.error.is_some(),
-    }
+    Point { at: result.started_at, ms: result.phases.total, failed: result.error.is_some() }
 }
 
 /// A curve for each region that `results` (oldest first) are of, those of the monitor first, then those that it had; none when there
