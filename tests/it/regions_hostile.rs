@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use uuid::Uuid;
+use watchbell::monitor::Status;
 
 use crate::support::api::Api;
 use crate::support::app::spawn_app;
@@ -101,5 +102,38 @@ async fn what_is_forged_replayed_or_not_its_own_is_refused_and_counted() {
         assert!(world.metric(&name).await >= least, "{reason}");
     }
     app.api("GET", "/probes", Value::Null).await.data(200);
+    world.app.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_asked_before_an_edit_says_nothing_of_the_time_after_it() {
+    let world = World::start(json!({"regions": ["eu-west", "us-east"], "region_quorum": 1})).await;
+    let (app, id) = (&world.app, world.id);
+    world.both("up", "up").await;
+    let path = format!("/monitors/{id}");
+    app.advance(1);
+    app.patch(&path, json!({"name": "other", "check_interval_seconds": 30})).await;
+    let known = |ms: i64, verdict: &str, settings_at: i64| {
+        let mut found = world.eu.found(id, app.now().plus_ms(ms), verdict);
+        found["settings_at"] = json!(settings_at);
+        found
+    };
+    let renamed_at = app.now().0;
+    let renamed = vec![known(0, "up", renamed_at - 1)];
+    assert_eq!(world.eu.send(app, renamed).await.json()["accepted"], 1, "it asks the same");
+
+    app.advance(1);
+    app.patch(&path, json!({"expected_status": "503"})).await;
+    app.advance(1);
+    // The probe was away: it went on by what it knew. What it found before the edit was right then.
+    let old = vec![known(-1500, "up", renamed_at), known(0, "down", renamed_at)];
+    let receipt = world.eu.send(app, old).await.json();
+    assert_eq!((&receipt["accepted"], &receipt["refused"]), (&json!(1), &json!(1)));
+    assert_eq!(world.metric("watchbell_probe_refused_total{reason=\"settings\"}").await, 1);
+    assert_eq!(app.watched(id).await.state.status, Status::Up, "no false alarm");
+    let new = vec![known(100, "down", app.now().0)];
+    assert_eq!(world.eu.send(app, new).await.json()["accepted"], 1);
+    world.status(Status::Down).await;
+    world.receiver.wait_for(1).await;
     world.app.stop().await;
 }

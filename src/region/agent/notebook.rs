@@ -10,7 +10,7 @@ use crate::checker::record::{Ended, Records};
 use crate::checker::run::Command;
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
-use crate::monitor::{Monitor, MonitorId, RegionState};
+use crate::monitor::{CheckResult, Monitor, MonitorId, RegionState};
 use crate::region::spool::{Batch, Spool};
 use crate::region::wire::{Assignments, Found};
 
@@ -106,6 +106,14 @@ struct Page {
     own: RegionState,
 }
 
+impl Page {
+    /// When the settings were given that a check was made with; of a check that began with earlier ones, some time before.
+    fn settings_at(&self, result: &CheckResult) -> i64 {
+        let is_by_these = result.started_at >= self.watched_since;
+        self.monitor.updated_at.0 - i64::from(!is_by_these)
+    }
+}
+
 impl Notebook {
     pub(super) fn new(spool: Spool) -> Self {
         let pages = Pages { states: HashMap::new(), spool, has_failed: false };
@@ -152,7 +160,8 @@ impl Notebook {
 
 impl Pages {
     fn take(&mut self, ended: &Ended) -> Option<State> {
-        let found = Found { monitor_id: ended.id, result: ended.result.clone() };
+        let settings_at = self.states.get(&ended.id).map(|page| page.settings_at(&ended.result));
+        let found = Found { monitor_id: ended.id, result: ended.result.clone(), settings_at };
         match self.spool.add(&found) {
             Ok(()) => self.has_failed = false,
             Err(_) if self.has_failed => {}
