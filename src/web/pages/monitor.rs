@@ -84,11 +84,25 @@ struct Chart {
 }
 
 impl Chart {
-    /// The address of the page with this span and these curves.
-    fn link(&self, range: &str, series: &Series) -> String {
-        let series = if *series == Series::Phases { "&series=phase" } else { "" };
-        format!("?range={range}{series}")
+    /// The address of the page with this span, and the curves as they are.
+    fn link(&self, range: &str) -> String {
+        address(range, self.series)
     }
+
+    /// The address of the page with the curves of regions, and the span as it is.
+    fn regions(&self) -> String {
+        address(self.range, Series::Regions)
+    }
+
+    /// The same with the curves of phases.
+    fn phases(&self) -> String {
+        address(self.range, Series::Phases)
+    }
+}
+
+fn address(range: &str, series: Series) -> String {
+    let series = if series == Series::Phases { "&series=phase" } else { "" };
+    format!("?range={range}{series}")
 }
 
 /// One value of the strip: what, how much, what that means.
