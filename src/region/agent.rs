@@ -44,6 +44,8 @@ const REPLAN_MS: i64 = 2_000;
 const GATHER_MS: i64 = 200;
 /// So few results get through by any way that lets requests through at all.
 const BATCH_MIN: usize = 10;
+/// By so many a batch grows again: slowly, as one that is too large costs the whole time of a request.
+const BATCH_STEP: usize = 25;
 
 /// What a probe is started with.
 pub struct AgentConfig {
@@ -360,7 +362,7 @@ impl Agent {
     }
 
     /// Hands in all that waits, `most` results at a time: half of that after a trouble, as a slow way takes no more within the time
-    /// of a request, and more again when it goes well.
+    /// of a request, and some more each time that it goes well.
     async fn hand_in_all(&self, most: &mut usize) -> Result<(), Trouble> {
         while let Some(batch) = self.notebook.read(*most) {
             if !batch.results.is_empty()
@@ -369,7 +371,7 @@ impl Agent {
                 *most = (*most / 2).max(BATCH_MIN);
                 return Err(trouble);
             }
-            *most = (*most * 2).min(RESULTS_MAX);
+            *most = (*most + BATCH_STEP).min(RESULTS_MAX);
             self.notebook.acknowledge(&batch);
         }
         Ok(())
