@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     fn point(seconds: i64, ms: u32, failed: bool) -> Point {
-        Point { at: Timestamp(seconds * 1000), ms: Some(ms), failed }
+        Point { at: Timestamp(seconds * 1000), ms: Some(ms), failed, region: 0 }
     }
 
     #[test]

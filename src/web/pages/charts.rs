@@ -20,6 +20,8 @@ pub struct Point {
     pub ms: Option<u32>,
     /// Whether it failed.
     pub failed: bool,
+    /// Of which region it is, by a number.
+    pub region: usize,
 }
 
 /// A chart of response times with the words around it.
@@ -195,22 +197,24 @@ fn nice_top(ms: u32) -> u32 {
     }
 }
 
+/// Wherever the last check of some region failed.
 fn bands(svg: &mut String, points: &[Point], x_of: impl Fn(Timestamp) -> f64) {
-    let mut from = None;
-    for (i, point) in points.iter().enumerate() {
-        match (point.failed, from) {
-            (true, None) => from = Some(x_of(point.at)),
-            (false, Some(x)) => {
-                band(svg, x, x_of(point.at));
-                from = None;
-            }
+    let mut failing: Vec<usize> = Vec::new();
+    let mut from = 0.0;
+    for point in points {
+        let was_well = failing.is_empty();
+        failing.retain(|region| *region != point.region);
+        if point.failed {
+            failing.push(point.region);
+        }
+        match (was_well, failing.is_empty()) {
+            (true, false) => from = x_of(point.at),
+            (false, true) => band(svg, from, x_of(point.at)),
             _ => {}
         }
-        if i + 1 == points.len()
-            && let Some(x) = from
-        {
-            band(svg, x, WIDE);
-        }
+    }
+    if !failing.is_empty() {
+        band(svg, from, WIDE);
     }
 }
 
@@ -251,11 +255,12 @@ fn summary(sorted: &[u32], points: &[Point], length: i64) -> String {
     };
     let slowest = sorted.last().copied().unwrap_or(*median);
     format!(
-        "In the last {}: median {}, slowest {}, {failed} of {} checks failed.",
+        "In the last {}: median {}, slowest {}, {} of {} checks failed.",
         span(length),
         millis(i64::from(*median)),
         millis(i64::from(slowest)),
-        points.len(),
+        count(failed),
+        count(points.len()),
     )
 }
 

@@ -43,20 +43,35 @@ impl Curve {
     }
 }
 
-/// What is drawn of one check.
-pub fn point(result: &CheckResult) -> Point {
-    Point { at: result.started_at, ms: result.phases.total, failed: result.error.is_some() }
+/// What is drawn of checks.
+pub fn points(results: &[StoredResult]) -> Vec<Point> {
+    let names = names(results);
+    let number = |result: &CheckResult| names.iter().position(|name| *name == result.region);
+    let point =
+        |stored: &StoredResult| point(&stored.result, number(&stored.result).unwrap_or_default());
+    results.iter().map(point).collect()
+}
+
+fn point(result: &CheckResult, region: usize) -> Point {
+    let (at, ms) = (result.started_at, result.phases.total);
+    Point { at, ms, failed: result.error.is_some(), region }
+}
+
+/// The regions that `results` are of.
+fn names(results: &[StoredResult]) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for StoredResult { result, .. } in results {
+        if !names.contains(&result.region.as_str()) {
+            names.push(&result.region);
+        }
+    }
+    names
 }
 
 /// A curve for each region that `results` (oldest first) are of, those of the monitor first, then those that it had; none when there
 /// is only one. The colours repeat after four, dashed.
 pub fn of_regions(results: &[StoredResult], pace: &Pace) -> Vec<Curve> {
-    let mut seen: Vec<&str> = Vec::new();
-    for StoredResult { result, .. } in results {
-        if !seen.contains(&result.region.as_str()) {
-            seen.push(&result.region);
-        }
-    }
+    let mut seen = names(results);
     let place = |name: &str| pace.regions.iter().position(|own| own == name);
     seen.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
     if seen.len() < 2 {
@@ -72,7 +87,7 @@ pub fn of_regions(results: &[StoredResult], pace: &Pace) -> Vec<Curve> {
             is_dashed: n >= 4,
             end: last.map(|result| end_words(result)).unwrap_or_default(),
             has_failed: last.is_some_and(|result| result.error.is_some()),
-            points: own.into_iter().map(point).collect(),
+            points: own.into_iter().map(|result| point(result, n)).collect(),
         }
     };
     seen.iter().enumerate().map(curve).collect()
@@ -88,14 +103,14 @@ fn end_words(result: &CheckResult) -> String {
     }
 }
 
-/// A curve for each phase that is known of the checks that succeeded, whatever their region; a failed check breaks all of them. None
-/// when a check has only one phase.
+/// A curve for each phase that is known of the checks that succeeded, whatever their region, through the middle of spans; a span
+/// without one breaks all of them. None when a check has only one phase.
 pub fn of_phases(results: &[StoredResult]) -> Vec<Curve> {
     let mut curves: Vec<Curve> = Vec::new();
     for StoredResult { result, .. } in results.iter().filter(|s| s.result.error.is_none()) {
         for (name, ms, ink) in phase_parts(&result.phases) {
             let at = result.started_at;
-            let point = Point { at, ms: Some(ms), failed: false };
+            let point = Point { at, ms: Some(ms), failed: false, region: 0 };
             match curves.iter_mut().find(|curve| curve.name == name) {
                 Some(curve) => curve.points.push(point),
                 None => curves.push(Curve {
@@ -112,12 +127,14 @@ pub fn of_phases(results: &[StoredResult]) -> Vec<Curve> {
     if curves.len() < 2 {
         return Vec::new();
     }
-    let failed: Vec<Point> =
-        results.iter().map(|stored| point(&stored.result)).filter(|point| point.failed).collect();
+    let failed: Vec<Point> = points(results).into_iter().filter(|point| point.failed).collect();
+    let first = results.first().map_or(Timestamp(0), |stored| stored.result.started_at);
     for curve in &mut curves {
-        curve.end = curve.last_ms().map(|ms| millis(i64::from(ms))).unwrap_or_default();
         curve.points.extend(&failed);
         curve.points.sort_by_key(|point| point.at);
+        // Regions that look by turns and are not equally far would make a saw of it.
+        curve.points = medians(&curve.points, first);
+        curve.end = curve.last_ms().map(|ms| millis(i64::from(ms))).unwrap_or_default();
     }
     curves.sort_by(|a, b| a.ink.cmp(&b.ink));
     curves
@@ -176,6 +193,7 @@ pub fn medians(points: &[Point], first: Timestamp) -> Vec<Point> {
         at: row.at.max(first),
         ms: row.median,
         failed: row.median.is_none(),
+        region: 0,
     };
     buckets(points, &[]).iter().map(point).collect()
 }
@@ -224,7 +242,7 @@ mod tests {
     #[test]
     fn each_region_has_a_curve_that_only_its_own_failures_break() {
         let results = five();
-        let points: Vec<Point> = results.iter().map(|stored| point(&stored.result)).collect();
+        let points = points(&results);
         let curves = of_regions(&results, &pace(&["r4", "r0"]));
         assert_eq!(curves.iter().map(|c| c.name.as_str()).collect::<String>(), "r4r0r1r2r3");
         assert_eq!(curves[4].class(), "curve series-1 dashed");
@@ -235,13 +253,19 @@ mod tests {
         assert_eq!(strokes, [1, 1, 1, 2, 1]);
         assert_eq!(chart.rows[7].each, [None, None, None, None, None], "that one has failed");
         assert_eq!(chart.rows[9].each, [Some(90), None, None, None, None]);
+        assert_eq!(chart.svg.0.matches("class=\"band\"").count(), 1);
+        assert!(
+            chart.svg.0.contains("x=\"368.4\" width=\"263.2\""),
+            "until r2 is well: {}",
+            chart.svg
+        );
         assert!(of_regions(&results[..1], &pace(&[])).is_empty(), "one region has no name");
     }
 
     #[test]
     fn phases_are_those_of_what_succeeded_and_their_checks_count_once() {
         let results = five();
-        let points: Vec<Point> = results.iter().map(|stored| point(&stored.result)).collect();
+        let points = points(&results);
         let curves = of_phases(&results);
         let told: Vec<_> = curves.iter().map(|c| (&*c.name, &*c.ink, &*c.end)).collect();
         let wanted = [

@@ -5,7 +5,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::certificate::{CertificateCard, certificate_metric};
-use super::charts::{Point, ResponseChart, long_chart, response_chart};
+use super::charts::{ResponseChart, long_chart, response_chart};
 use super::checks::{CheckLine, PhaseRow, phase_rows, scale};
 use super::curves;
 use super::days::{self, Past};
@@ -266,9 +266,8 @@ async fn chart(
     if !by_region.is_empty() {
         chart.other = "Regions";
     }
-    let points: Vec<Point> = checks.iter().map(|stored| curves::point(&stored.result)).collect();
     let curves = if series == Series::Phases { by_phase } else { by_region };
-    chart.drawn = response_chart(&points, &curves, viewer);
+    chart.drawn = response_chart(&curves::points(&checks), &curves, viewer);
     Ok((chart, phases))
 }
 

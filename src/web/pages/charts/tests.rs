@@ -5,7 +5,7 @@ fn viewer(now: i64) -> Viewer {
 }
 
 fn point(at: i64, ms: u32, failed: bool) -> Point {
-    Point { at: Timestamp(at), ms: Some(ms), failed }
+    Point { at: Timestamp(at), ms: Some(ms), failed, region: 0 }
 }
 
 #[test]
