@@ -123,8 +123,12 @@ pub fn long_chart(
 ) -> Option<ResponseChart> {
     let rows = of_rollups(rollups, grain, per);
     // A span counts as an outage when most of it was: shorter ones are in the table.
-    let point =
-        |row: &Bucket| Point { at: row.at, ms: row.median, failed: row.failed * 2 > row.checks };
+    let point = |row: &Bucket| Point {
+        at: row.at,
+        ms: row.median,
+        failed: row.failed * 2 > row.checks,
+        region: 0,
+    };
     let points: Vec<Point> = rows.iter().map(point).collect();
     let chart = response_chart(&points, &[], viewer)?;
     let latency = merged(rollups);
