@@ -7,7 +7,6 @@ use super::charts::{HIGH, Point, phase_parts};
 use super::text::{Html, millis};
 use crate::clock::Timestamp;
 use crate::monitor::{CheckResult, ErrorKind, Pace};
-use crate::store::results::StoredResult;
 
 /// Words at the ends of curves are at least so far apart, in the units of the picture: the height of a line.
 const APART: f64 = 15.0;
@@ -44,12 +43,10 @@ impl Curve {
 }
 
 /// What is drawn of checks.
-pub fn points(results: &[StoredResult]) -> Vec<Point> {
+pub fn points(results: &[&CheckResult]) -> Vec<Point> {
     let names = names(results);
     let number = |result: &CheckResult| names.iter().position(|name| *name == result.region);
-    let point =
-        |stored: &StoredResult| point(&stored.result, number(&stored.result).unwrap_or_default());
-    results.iter().map(point).collect()
+    results.iter().map(|result| point(result, number(result).unwrap_or_default())).collect()
 }
 
 fn point(result: &CheckResult, region: usize) -> Point {
@@ -58,9 +55,9 @@ fn point(result: &CheckResult, region: usize) -> Point {
 }
 
 /// The regions that `results` are of.
-fn names(results: &[StoredResult]) -> Vec<&str> {
+fn names<'a>(results: &[&'a CheckResult]) -> Vec<&'a str> {
     let mut names: Vec<&str> = Vec::new();
-    for StoredResult { result, .. } in results {
+    for result in results {
         if !names.contains(&result.region.as_str()) {
             names.push(&result.region);
         }
@@ -70,7 +67,7 @@ fn names(results: &[StoredResult]) -> Vec<&str> {
 
 /// A curve for each region that `results` (oldest first) are of, those of the monitor first, then those that it had; none when there
 /// is only one. The colours repeat after four, dashed.
-pub fn of_regions(results: &[StoredResult], pace: &Pace) -> Vec<Curve> {
+pub fn of_regions(results: &[&CheckResult], pace: &Pace) -> Vec<Curve> {
     let mut seen = names(results);
     let place = |name: &str| pace.regions.iter().position(|own| own == name);
     seen.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
@@ -79,7 +76,7 @@ pub fn of_regions(results: &[StoredResult], pace: &Pace) -> Vec<Curve> {
     }
     let curve = |(n, name): (usize, &&str)| {
         let own: Vec<&CheckResult> =
-            results.iter().map(|stored| &stored.result).filter(|r| r.region == **name).collect();
+            results.iter().copied().filter(|result| result.region == **name).collect();
         let last = own.last();
         Curve {
             name: (*name).to_owned(),
@@ -105,9 +102,9 @@ fn end_words(result: &CheckResult) -> String {
 
 /// A curve for each phase that is known of the checks that succeeded, whatever their region, through the middle of spans; a span
 /// without one breaks all of them. None when a check has only one phase.
-pub fn of_phases(results: &[StoredResult]) -> Vec<Curve> {
+pub fn of_phases(results: &[&CheckResult]) -> Vec<Curve> {
     let mut curves: Vec<Curve> = Vec::new();
-    for StoredResult { result, .. } in results.iter().filter(|s| s.result.error.is_none()) {
+    for result in results.iter().filter(|result| result.error.is_none()) {
         for (name, ms, ink) in phase_parts(&result.phases) {
             let at = result.started_at;
             let point = Point { at, ms: Some(ms), failed: false, region: 0 };
@@ -128,7 +125,7 @@ pub fn of_phases(results: &[StoredResult]) -> Vec<Curve> {
         return Vec::new();
     }
     let failed: Vec<Point> = points(results).into_iter().filter(|point| point.failed).collect();
-    let first = results.first().map_or(Timestamp(0), |stored| stored.result.started_at);
+    let first = results.first().map_or(Timestamp(0), |result| result.started_at);
     for curve in &mut curves {
         curve.points.extend(&failed);
         curve.points.sort_by_key(|point| point.at);
@@ -205,14 +202,14 @@ mod tests {
     use super::*;
     use crate::monitor::{CheckError, FailedChecks, Phases, Verdict};
 
-    fn result(region: &str, second: i64, total: u32, failed: bool) -> StoredResult {
+    fn result(region: &str, second: i64, total: u32, failed: bool) -> CheckResult {
         let phases = Phases {
             connect: Some(total / 4),
             first_byte: Some(total / 2),
             total: Some(total),
             ..Phases::default()
         };
-        let result = CheckResult {
+        CheckResult {
             region: region.to_owned(),
             started_at: Timestamp(second * 1000),
             verdict: if failed { Verdict::Down } else { Verdict::Up },
@@ -221,8 +218,7 @@ mod tests {
             error: failed.then(|| CheckError::new(ErrorKind::Status, "status 503")),
             failed_checks: FailedChecks::new(),
             certificate: None,
-        };
-        StoredResult { id: second, result, in_maintenance: false }
+        }
     }
 
     fn pace(regions: &[&str]) -> Pace {
@@ -234,7 +230,7 @@ mod tests {
     }
 
     /// Five regions by turns; what r2 found at 7 s is a failure.
-    fn five() -> Vec<StoredResult> {
+    fn five() -> Vec<CheckResult> {
         let of = |n: i64| result(&format!("r{}", n % 5), n, n as u32 * 10, n == 7);
         (0..20).map(of).collect()
     }
@@ -242,6 +238,7 @@ mod tests {
     #[test]
     fn each_region_has_a_curve_that_only_its_own_failures_break() {
         let results = five();
+        let results: Vec<&CheckResult> = results.iter().collect();
         let points = points(&results);
         let curves = of_regions(&results, &pace(&["r4", "r0"]));
         assert_eq!(curves.iter().map(|c| c.name.as_str()).collect::<String>(), "r4r0r1r2r3");
@@ -265,6 +262,7 @@ mod tests {
     #[test]
     fn phases_are_those_of_what_succeeded_and_their_checks_count_once() {
         let results = five();
+        let results: Vec<&CheckResult> = results.iter().collect();
         let points = points(&results);
         let curves = of_phases(&results);
         let told: Vec<_> = curves.iter().map(|c| (&*c.name, &*c.ink, &*c.end)).collect();
@@ -288,6 +286,7 @@ mod tests {
         let mut results = five();
         results.push(result("r<1>-of-a-long-name", 20, 195, false));
         results.push(result("r2", 21, 5, true));
+        let results: Vec<&CheckResult> = results.iter().collect();
         let svg = ends(&of_regions(&results, &pace(&[])), 200).0;
         assert!(svg.contains("r2 <tspan class=\"bad\">× 503</tspan>"), "{svg}");
         assert!(svg.contains("r&#60;1&#62;-of-a-l… <tspan>195 ms</tspan>"), "{svg}");
@@ -301,6 +300,10 @@ mod tests {
         assert!(places.windows(2).all(|pair| pair[1] - pair[0] >= APART - 1.0), "{places:?}");
         assert!(places[0] > 0.0 && places[5] <= HIGH);
         let many: Vec<_> = (0..13).map(|n| result(&format!("r{n}"), n, 50, false)).collect();
-        assert_eq!(ends(&of_regions(&many, &pace(&[])), 200).0, "", "no room for all");
+        assert_eq!(
+            ends(&of_regions(&many.iter().collect::<Vec<_>>(), &pace(&[])), 200).0,
+            "",
+            "no room for all"
+        );
     }
 }

@@ -19,7 +19,9 @@ use super::status::Shown;
 use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec};
+use crate::monitor::{
+    Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec,
+};
 use crate::report::latency::Histogram;
 use crate::report::rollup::{Grain, Rollup};
 use crate::report::uptime::Tally;
@@ -260,6 +262,7 @@ async fn chart(
         chart.drawn = long_chart(&rollups, grain, per, viewer);
         return Ok((chart, phases));
     }
+    let checks: Vec<&CheckResult> = checks.iter().map(|stored| &stored.result).collect();
     let by_phase = curves::of_phases(&checks);
     let by_region = curves::of_regions(&checks, pace);
     chart.has_choice = !by_phase.is_empty();
