@@ -9,6 +9,7 @@ use url::Url;
 
 use crate::base_url;
 use crate::cli;
+use crate::fields::parse_region;
 use crate::notify::retry::RetrySchedule;
 use crate::notify::smtp::SmtpSettings;
 use crate::probe::canary::{self, Canary};
@@ -157,15 +158,6 @@ pub struct Checked {
     pub canaries: Option<Vec<Canary>>,
     /// The SQLite file; `None` with PostgreSQL.
     pub sqlite_path: Option<PathBuf>,
-}
-
-/// A region stands in messages, so it is one short line.
-pub(crate) fn parse_region(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
-        return Err("must be a name of 1 to 100 characters on one line, such as eu-west".to_owned());
-    }
-    Ok(name.to_owned())
 }
 
 /// What a probe needs of the settings.

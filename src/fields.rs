@@ -8,6 +8,8 @@ use std::ops::RangeInclusive;
 
 use serde_json::{Map, Value};
 
+use crate::characters::is_unseen;
+
 /// What is wrong with a request, by field name. Empty means that nothing is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FieldErrors(pub BTreeMap<String, String>);
@@ -31,6 +33,9 @@ impl FieldErrors {
 
 /// The longest name, in characters (contract, section 5).
 pub const NAME_MAX: usize = 10_000;
+
+/// The longest name of a region, in characters.
+pub const REGION_MAX: usize = 100;
 
 /// What the API shows of things and nobody sets.
 const READ_ONLY: [&str; 34] = [
@@ -185,6 +190,22 @@ impl<'a> Fields<'a> {
         name
     }
 
+    /// A name that tells things apart: as [`Fields::name`], and every character of it can be seen.
+    pub fn seen_name(
+        &mut self,
+        field: &'static str,
+        default: Option<String>,
+        current: Option<String>,
+    ) -> String {
+        let name = self.name(field, default, current);
+        if self.given(field)
+            && let Err(reason) = refuse_unseen(&name)
+        {
+            self.wrong(field, reason);
+        }
+        name
+    }
+
     /// A list of positive ids without repetition, or nothing.
     pub fn optional_ids(
         &mut self,
@@ -250,6 +271,32 @@ pub fn parse_text(value: &Value, max: usize) -> Result<String, String> {
         return Err(format!("must be at most {max} characters long"));
     }
     Ok(text.to_owned())
+}
+
+/// The name of a region: one short line, as it stands in messages, of characters that can be seen.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_region(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > REGION_MAX {
+        return Err(format!(
+            "must be a name of 1 to {REGION_MAX} characters on one line, such as eu-west"
+        ));
+    }
+    refuse_unseen(name)?;
+    Ok(name.to_owned())
+}
+
+/// Nobody could tell a name with such a character from another.
+fn refuse_unseen(name: &str) -> Result<(), String> {
+    match name.chars().find(|c| is_unseen(*c)) {
+        None => Ok(()),
+        Some(c) => Err(format!(
+            "must have only characters that can be seen, and plain spaces; it has U+{:04X}",
+            u32::from(c)
+        )),
+    }
 }
 
 fn parse_ids(value: &Value) -> Result<Vec<i64>, String> {

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod app;
 pub mod base_url;
+pub mod characters;
 pub mod checker;
 pub mod cli;
 pub mod clock;

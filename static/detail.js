@@ -36,7 +36,8 @@
     const slowest = rows.map((row) => number(row.dataset.max));
     const failed = rows.map((row) => Number(row.dataset.failed));
     // The curves of several regions, if there are.
-    const names = [...figure.closest("[data-part]").querySelectorAll("[data-name]")].map((name) => name.dataset.name);
+    const curves = [...figure.closest("[data-part]").querySelectorAll("[data-name]")].map((curve) => curve.dataset);
+    const names = curves.map((curve) => curve.name);
     const each = names.map((_, n) => rows.map((row) => number(row.dataset.each.split(",")[n])));
     const sorted = (names.length ? each.flat() : median).filter((ms) => ms !== null).sort((a, b) => a - b);
     const top = Math.max(20, sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * 0.995))] || 0) * 1.15;
@@ -54,6 +55,8 @@
     // Where a value is cut off: an arrow and the true one; of neighbours the longest.
     const cut = (plot) => {
       const marks = [];
+      // Of phases the table has no longest one.
+      if (names.length && curves[0].ink.startsWith("phase")) return;
       slowest.forEach((ms, i) => {
         if (ms === null || ms <= top || at[i] < plot.scales.x.min || at[i] > plot.scales.x.max) return;
         const x = plot.valToPos(at[i], "x", true);
@@ -70,6 +73,34 @@
       }
       plot.ctx.restore();
     };
+    // At the right end of each curve its name and its last value, none over another, as the server has drawn it.
+    const room = names.length && names.length * 15 <= 190 && figure.clientWidth > 520 ? 118 : 0;
+    const ends = (plot) => {
+      const { left, top: above, width, height } = plot.bbox;
+      const line = 15 * devicePixelRatio;
+      const last = (n) => each[n].findLast((ms) => ms !== null);
+      const height_of = (n) => ("failed" in curves[n] || last(n) === undefined ? above : Math.max(above, plot.valToPos(last(n), "y", true)));
+      const places = names.map((_, n) => ({ n, y: height_of(n) })).sort((a, b) => a.y - b.y);
+      plot.ctx.save();
+      plot.ctx.font = `${11.5 * devicePixelRatio}px Inter, system-ui, sans-serif`;
+      plot.ctx.textAlign = "left";
+      plot.ctx.textBaseline = "middle";
+      let before = -Infinity;
+      places.forEach(({ n, y }, i) => {
+        before = Math.min(Math.max(y, before + line), above + height - (places.length - i - 1) * line);
+        const { name, ink, end } = curves[n];
+        const chars = [...name];
+        const words = `${chars.length > 12 ? `${chars.slice(0, 11).join("")}…` : name} `;
+        const x = left + width + 8 * devicePixelRatio;
+        // The palest colours of phases are no text.
+        plot.ctx.fillStyle = css(ink.startsWith("phase") ? "--text2" : `--${ink}`);
+        plot.ctx.fillText(words, x, before);
+        const wide = plot.ctx.measureText(words).width;
+        if ("failed" in curves[n]) plot.ctx.fillStyle = css("--down-text");
+        plot.ctx.fillText(end, x + wide, before);
+      });
+      plot.ctx.restore();
+    };
     const axis = { stroke: css("--text3"), font: "11.5px Inter, system-ui, sans-serif", grid: { stroke: css("--border"), width: 1 }, ticks: { show: false } };
     const label = (plot, splits) => {
       const wide = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
@@ -80,15 +111,16 @@
     const tip = tipIn(figure);
     const plot = new uPlot({
       width: figure.clientWidth, height: 212, legend: { show: false }, cursor: { y: false, points: { size: 7 } },
+      padding: [null, room || null, null, null],
       scales: { x: {}, y: { range: [0, top] } },
       axes: [{ ...axis, size: 26, values: label, grid: { show: false } }, { ...axis, size: 62, values: (_, splits) => splits.map(millis) }],
       series: [{}, ...(names.length
         // A short span may have no check of a region: that is no break.
-        ? names.map((_, n) => ({ stroke: css(`--series-${(n % 4) + 1}`), width: 1.5, spanGaps: true, dash: n < 4 ? [] : [4, 3] }))
+        ? curves.map((curve) => ({ stroke: css(`--${curve.ink}`), width: 1.5, spanGaps: true, dash: "dashed" in curve ? [4, 3] : [] }))
         : [{ stroke: css("--accent"), width: 1.5, spanGaps: false }, { stroke: css("--phase-2"), width: 1, spanGaps: false, dash: [3, 3] }])],
       hooks: {
         drawClear: [bands],
-        draw: [cut],
+        draw: room ? [cut, ends] : [cut],
         setCursor: [(it) => {
           const i = it.cursor.idx;
           if (i === null || i === undefined || it.cursor.left < 0) return void (tip.hidden = true);

@@ -1,7 +1,8 @@
-//! Ten thousand monitors: idle cost and start, a tenth failing at once, pages over a year of history, retention beside live writes.
+//! Ten thousand monitors: idle cost and start, a tenth failing at once, pages over a year of history, retention beside live writes;
+//! and probes with five thousand each.
 //!
-//! `cargo bench --bench scale`, or with the names of parts: `cargo bench --bench scale -- idle failures pages retention`. The program
-//! and its target are processes of their own. `docs/benchmarks.md` keeps the figures.
+//! `cargo bench --bench scale`, or with the names of parts: `cargo bench --bench scale -- idle failures pages retention regions`.
+//! The program and its target are processes of their own. `docs/benchmarks.md` keeps the figures.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures spans and spawns its clients")]
 
@@ -9,6 +10,7 @@ mod failures;
 mod idle;
 mod pages;
 mod program;
+mod regions;
 mod retention;
 mod target;
 
@@ -44,6 +46,9 @@ fn main() {
         }
         if wanted("retention") {
             retention::measure().await;
+        }
+        if wanted("regions") {
+            regions::measure().await;
         }
     });
 }

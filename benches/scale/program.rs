@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde_json::{Map, json};
@@ -47,13 +47,14 @@ impl Program {
         Self { child, base }
     }
 
-    fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
+    /// Its process.
+    pub fn process(&self) -> Process {
+        Process(self.child.id())
     }
 
     /// Its memory in MB.
     pub fn rss_mb(&self) -> f64 {
-        number(&self.proc("status"), "VmRSS:") / 1024.0
+        self.process().rss_mb()
     }
 
     /// How often its threads gave up the processor to wait, since they began.
@@ -85,8 +86,47 @@ impl Program {
 
     /// Asks it to stop, and waits.
     pub fn stop(mut self) {
-        Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        self.process().ask_to_stop();
         self.child.wait().unwrap();
+    }
+}
+
+/// A process, by its number, as the kernel sees it.
+pub struct Process(pub u32);
+
+impl Process {
+    fn proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.0)).unwrap()
+    }
+
+    /// Its memory in MB.
+    pub fn rss_mb(&self) -> f64 {
+        number(&self.proc("status"), "VmRSS:") / 1024.0
+    }
+
+    /// The most that it ever had.
+    pub fn rss_max_mb(&self) -> f64 {
+        number(&self.proc("status"), "VmHWM:") / 1024.0
+    }
+
+    /// The share of a processor that it uses during `span`, in percent.
+    pub async fn cpu_percent(&self, span: Duration) -> f64 {
+        let (before, begun) = (self.cpu_seconds(), Instant::now());
+        tokio::time::sleep(span).await;
+        (self.cpu_seconds() - before) / begun.elapsed().as_secs_f64() * 100.0
+    }
+
+    /// The time of processors that it has used, which the kernel gives in hundredths of a second.
+    fn cpu_seconds(&self) -> f64 {
+        let stat = self.proc("stat");
+        let (_, after_name) = stat.rsplit_once(')').unwrap();
+        let ticks = after_name.split_whitespace().skip(11).take(2);
+        ticks.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
+    }
+
+    /// Asks it to stop, without waiting.
+    pub fn ask_to_stop(&self) {
+        Command::new("kill").arg(self.0.to_string()).status().unwrap();
     }
 }
 
@@ -134,6 +174,11 @@ pub fn start(command: &mut Command) -> (Child, String) {
 
 /// Makes `count` monitors that check the target at `port` every 20 s, each at an address of its own.
 pub async fn make_monitors(folder: &Path, port: &str, count: usize) {
+    make_monitors_from(folder, port, count, &[]).await;
+}
+
+/// The same from these regions, whose probes are made already.
+pub async fn make_monitors_from(folder: &Path, port: &str, count: usize, regions: &[&str]) {
     let url = database(folder);
     let args = ["watchbell", "--listen", "127.0.0.1:0", "--database-url", &url];
     let config = config::parse_from(args.map(Into::into), &|_| None).unwrap().config;
@@ -141,7 +186,10 @@ pub async fn make_monitors(folder: &Path, port: &str, count: usize) {
     let engine = app.engine();
     let making = (0..count).map(|n| {
         let url = format!("http://127.1.{}.{}:{port}/{n}", n / 250, n % 250 + 1);
-        let fields = json!({"url": url, "check_interval_seconds": 20});
+        let mut fields = json!({"url": url, "check_interval_seconds": 20});
+        if !regions.is_empty() {
+            fields["regions"] = json!(regions);
+        }
         let fields: Map<_, _> = fields.as_object().unwrap().clone();
         let engine = engine.clone();
         async move { engine.create_monitor(Kind::Http, fields).await.unwrap() }

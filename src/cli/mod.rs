@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use crate::account;
+use crate::characters::spoils_a_line;
 use crate::clock::{Clock, SharedClock, SystemClock};
 use crate::config::{Cli, Command, Config};
 use crate::store::{self, Db};
@@ -110,7 +111,7 @@ impl From<io::Error> for CliError {
     }
 }
 
-/// One cell of a printed table: what would break the line or move the cursor becomes a space.
+/// One cell of a printed table: what would spoil the line becomes a space.
 fn cell(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if spoils_a_line(c) { ' ' } else { c }).collect()
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::{Incident, IncidentId};
+use crate::characters::spoils_a_line;
 use crate::clock::Timestamp;
 use crate::monitor::{Cause, CheckResult, ErrorKind, FailedChecks, Kind, Monitor, MonitorId};
 
@@ -359,12 +360,9 @@ pub fn cause_word(cause: &Cause) -> &'static str {
     }
 }
 
-/// One line of at most [`REASON_MAX`] characters: line breaks and other control characters become spaces.
+/// One line of at most [`REASON_MAX`] characters: what would break it or turn it round becomes a space.
 pub fn one_line(text: &str) -> String {
-    let flat: String = text
-        .chars()
-        .map(|c| if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c })
-        .collect();
+    let flat: String = text.chars().map(|c| if spoils_a_line(c) { ' ' } else { c }).collect();
     let flat = flat.split_whitespace().collect::<Vec<_>>().join(" ");
     if flat.chars().count() <= REASON_MAX {
         return flat;

@@ -3,7 +3,7 @@
 use super::mend::{mend, part};
 use super::quorum::{Quorum, Rule};
 use super::state::Policy;
-use super::{CheckError, CheckResult, ErrorKind, FailedChecks, Phases, Status, Verdict};
+use super::{CheckResult, Status, Verdict};
 use crate::clock::Timestamp;
 
 use Verdict::{Down, Up};
@@ -11,17 +11,7 @@ use Verdict::{Down, Up};
 const AWAY: (Timestamp, Timestamp) = (Timestamp(1_000_000), Timestamp(1_300_000));
 
 fn result(region: &str, second: i64, verdict: Verdict) -> CheckResult {
-    let is_down = verdict == Down;
-    CheckResult {
-        region: region.to_owned(),
-        started_at: Timestamp(second * 1000),
-        phases: Phases { total: Some(1), ..Phases::default() },
-        status_code: Some(if is_down { 503 } else { 200 }),
-        error: is_down.then(|| CheckError::new(ErrorKind::Status, "status 503")),
-        failed_checks: FailedChecks::new(),
-        certificate: None,
-        verdict,
-    }
+    super::regions_tests::result(region, Timestamp(second * 1000), verdict)
 }
 
 /// Checks of these regions every 10 s within a span, and the changes of status that they make of the gap, in seconds.

@@ -36,7 +36,8 @@ pub struct RegionState {
 }
 
 impl RegionState {
-    fn new(now: Timestamp) -> Self {
+    /// What a region holds of a monitor that it has not looked at yet.
+    pub fn new(now: Timestamp) -> Self {
         Self {
             status: Status::Pending,
             since: now,
@@ -65,9 +66,9 @@ impl RegionState {
         self.last_check.is_some_and(is_fresh)
     }
 
-    /// The state of a monitor that is seen from here alone.
-    fn as_state(&self, whole: &State) -> State {
-        let mut state = State::unknown(whole.watched_since);
+    /// The state of a monitor that is seen from here alone, and watched since then.
+    pub fn as_state(&self, watched_since: Timestamp) -> State {
+        let mut state = State::unknown(watched_since);
         state.status = self.status;
         state.since = self.since;
         state.failing = self.failing;
@@ -78,9 +79,18 @@ impl RegionState {
         state
     }
 
-    /// Takes in a check, by the same rules as a monitor that is seen from one place.
-    fn take(&mut self, whole: &State, result: &CheckResult, policy: &Policy<'_>) {
-        let mut state = self.as_state(whole);
+    /// Takes in a check, by the same rules as a monitor that is seen from one place. One that is not newer than the last changes
+    /// nothing; gives whether it was.
+    pub fn take(
+        &mut self,
+        watched_since: Timestamp,
+        result: &CheckResult,
+        policy: &Policy<'_>,
+    ) -> bool {
+        if self.last_check.is_some_and(|last| last.at >= result.started_at) {
+            return false;
+        }
+        let mut state = self.as_state(watched_since);
         // What one region finds is no fact of the monitor.
         judge_check(&mut state, result, policy, &mut Vec::new());
         *self = Self {
@@ -92,6 +102,7 @@ impl RegionState {
             last_check: Some(LastCheck::of(result)),
             unknown_since: state.unknown_since,
         };
+        true
     }
 }
 
@@ -110,7 +121,7 @@ impl State {
     /// The state as the checks from `region` alone make it: what decides when that region looks next.
     pub fn seen_from(&self, region: &str) -> Cow<'_, Self> {
         match self.regions.get(region) {
-            Some(own) => Cow::Owned(own.as_state(self)),
+            Some(own) => Cow::Owned(own.as_state(self.watched_since)),
             None => Cow::Borrowed(self),
         }
     }
@@ -160,10 +171,7 @@ pub(super) fn checked(
     }
     let known = state.regions.remove(&result.region);
     let mut region = known.unwrap_or_else(|| RegionState::new(state.watched_since));
-    let is_new = region.last_check.is_none_or(|last| last.at < result.started_at);
-    if is_new {
-        region.take(state, result, policy);
-    }
+    let is_new = region.take(state.watched_since, result, policy);
     state.regions.insert(result.region.clone(), region);
     if !is_new {
         return;

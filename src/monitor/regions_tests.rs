@@ -9,6 +9,21 @@ use Verdict::{Degraded, Down, Unknown, Up};
 
 const FRESH_MS: i64 = 160_000;
 
+/// A check in `region` that began at `at`.
+pub(super) fn result(region: &str, at: Timestamp, verdict: Verdict) -> CheckResult {
+    let is_down = verdict == Down;
+    CheckResult {
+        region: region.to_owned(),
+        started_at: at,
+        phases: Phases { total: Some(1), ..Phases::default() },
+        status_code: Some(if is_down { 503 } else { 200 }),
+        error: is_down.then(|| CheckError::new(ErrorKind::Status, "status 503")),
+        failed_checks: FailedChecks::new(),
+        certificate: None,
+        verdict,
+    }
+}
+
 struct World {
     regions: Vec<String>,
     quorum: Quorum,
@@ -37,18 +52,7 @@ impl World {
     }
 
     fn report(&mut self, region: &str, at: Timestamp, verdict: Verdict) -> &mut Self {
-        let is_down = verdict == Down;
-        let result = CheckResult {
-            region: region.to_owned(),
-            started_at: at,
-            phases: Phases { total: Some(1), ..Phases::default() },
-            status_code: Some(if is_down { 503 } else { 200 }),
-            error: is_down.then(|| CheckError::new(ErrorKind::Status, "status 503")),
-            failed_checks: FailedChecks::new(),
-            certificate: None,
-            verdict,
-        };
-        self.event(&Event::Checked(&result))
+        self.event(&Event::Checked(&result(region, at, verdict)))
     }
 
     fn event(&mut self, event: &Event<'_>) -> &mut Self {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use self::link::{Link, Trouble};
 use self::notebook::{Known, Notebook};
-use super::spool::Spool;
+use super::spool::{Batch, Spool};
 use super::wire::{
     Assignments, Load, Poll, RESULTS_MAX, Receipt, Results, VERSION, WAIT_MAX_SECONDS,
 };
@@ -42,6 +42,10 @@ const OFF_MS: i64 = 250;
 const REPLAN_MS: i64 = 2_000;
 /// Results wait so long for company, in ms.
 const GATHER_MS: i64 = 200;
+/// So few results get through by any way that lets requests through at all.
+const BATCH_MIN: usize = 10;
+/// By so many a batch grows again: slowly, as one that is too large costs the whole time of a request.
+const BATCH_STEP: usize = 25;
 
 /// What a probe is started with.
 pub struct AgentConfig {
@@ -322,9 +326,9 @@ impl Agent {
 
     /// Hands in results until `stop`, and then what is there still, if the server takes it.
     async fn hand_in(self: Arc<Self>, stop: CancellationToken) {
-        let mut pauses = Pauses::default();
+        let (mut pauses, mut batch) = (Pauses::default(), RESULTS_MAX);
         loop {
-            let handed_in = self.hand_in_all().await;
+            let handed_in = self.hand_in_all(&mut batch).await;
             let pause_ms = match &handed_in {
                 Ok(()) => {
                     pauses = Pauses::default();
@@ -352,25 +356,33 @@ impl Agent {
                 () = self.reached.notified(), if handed_in.is_err() => {}
             }
         }
-        if self.hand_in_all().await.is_err() {
+        if self.hand_in_all(&mut batch).await.is_err() {
             tracing::info!("results are kept for the next start");
         }
     }
 
-    async fn hand_in_all(&self) -> Result<(), Trouble> {
-        while let Some(batch) = self.notebook.read(RESULTS_MAX) {
-            if !batch.results.is_empty() {
-                let results = Results {
-                    version: VERSION,
-                    instance: self.instance,
-                    results: batch.results.clone(),
-                };
-                let receipt: Receipt = self.link.post("results", &results, 0).await?;
-                if receipt.refused > 0 {
-                    tracing::warn!(count = receipt.refused, "the server refused results");
-                }
+    /// Hands in all that waits, `most` results at a time: half of that after a trouble, as a slow way takes no more within the time
+    /// of a request, and some more each time that it goes well.
+    async fn hand_in_all(&self, most: &mut usize) -> Result<(), Trouble> {
+        while let Some(batch) = self.notebook.read(*most) {
+            if !batch.results.is_empty()
+                && let Err(trouble) = self.hand_in_batch(&batch).await
+            {
+                *most = (*most / 2).max(BATCH_MIN);
+                return Err(trouble);
             }
+            *most = (*most + BATCH_STEP).min(RESULTS_MAX);
             self.notebook.acknowledge(&batch);
+        }
+        Ok(())
+    }
+
+    async fn hand_in_batch(&self, batch: &Batch) -> Result<(), Trouble> {
+        let results =
+            Results { version: VERSION, instance: self.instance, results: batch.results.clone() };
+        let receipt: Receipt = self.link.post("results", &results, 0).await?;
+        if receipt.refused > 0 {
+            tracing::warn!(count = receipt.refused, "the server refused results");
         }
         Ok(())
     }

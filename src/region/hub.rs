@@ -12,8 +12,8 @@ use super::Seen;
 use super::wire::{Assignments, Refusal, TASKS_MAX, Task, VERSION};
 use crate::checker::run::Command;
 use crate::clock::Timestamp;
-use crate::monitor::{Monitor, MonitorId};
-use crate::store::monitors::Watched;
+use crate::monitor::{Monitor, MonitorId, Target};
+use crate::store::monitors;
 
 /// How many instances that were replaced are remembered of a probe.
 const REPLACED_MAX: usize = 32;
@@ -39,12 +39,30 @@ struct Shared {
 #[derive(Default)]
 struct Inner {
     revision: u64,
-    /// The monitors that are checked from elsewhere too, each with the revision of its last change.
-    monitors: HashMap<MonitorId, (Arc<Monitor>, u64)>,
+    /// The monitors that are checked from elsewhere too.
+    monitors: HashMap<MonitorId, Watched>,
     /// Those that are not any more.
     gone: HashMap<MonitorId, u64>,
     probes: HashMap<i64, Live>,
     logged: HashSet<(Refusal, String)>,
+}
+
+/// A monitor that is checked from elsewhere too.
+struct Watched {
+    monitor: Arc<Monitor>,
+    /// The revision of its last change.
+    revision: u64,
+    /// Since when its checks ask what they ask now.
+    asks_since: Timestamp,
+}
+
+/// Since when a probe is to check a monitor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assigned {
+    /// When the monitor was made.
+    pub since: Timestamp,
+    /// When it was last edited in a way that checks could come out otherwise: not renamed, or asked more often.
+    pub asks_since: Timestamp,
 }
 
 /// What is known of a probe since the start.
@@ -84,8 +102,8 @@ impl Hub {
     }
 
     /// Takes in the monitors that are watched at the start.
-    pub fn load(&self, watched: &[Watched]) {
-        for Watched { monitor, .. } in watched {
+    pub fn load(&self, watched: &[monitors::Watched]) {
+        for monitors::Watched { monitor, .. } in watched {
             if is_remote(monitor) {
                 self.inner().put(Arc::new(monitor.clone()));
             }
@@ -185,7 +203,7 @@ impl Hub {
         let mut changes: Vec<(u64, MonitorId, Option<&Arc<Monitor>>)> = inner
             .monitors
             .iter()
-            .map(|(id, (monitor, revision))| {
+            .map(|(id, Watched { monitor, revision, .. })| {
                 (*revision, *id, is_checked_from(monitor, region).then_some(monitor))
             })
             .chain(inner.gone.iter().map(|(id, revision)| (*revision, *id, None)))
@@ -225,18 +243,19 @@ impl Hub {
         }
     }
 
-    /// Since when there is a monitor, if it is to be checked from `region`.
-    pub fn assigned_since(&self, region: &str, id: MonitorId) -> Option<Timestamp> {
+    /// Since when a monitor is to be checked, if it is, from `region`.
+    pub fn assigned(&self, region: &str, id: MonitorId) -> Option<Assigned> {
         let inner = self.inner();
-        let monitor = inner.monitors.get(&id).map(|(monitor, _)| monitor);
-        monitor.filter(|monitor| is_checked_from(monitor, region)).map(|monitor| monitor.created_at)
+        let Watched { monitor, asks_since, .. } = inner.monitors.get(&id)?;
+        let assigned = Assigned { since: monitor.created_at, asks_since: *asks_since };
+        is_checked_from(monitor, region).then_some(assigned)
     }
 
     /// The monitors that are to be checked from `region`.
     pub fn monitors_of(&self, region: &str) -> Vec<Arc<Monitor>> {
         let inner = self.inner();
-        let here = inner.monitors.values().filter(|(monitor, _)| is_checked_from(monitor, region));
-        here.map(|(monitor, _)| monitor.clone()).collect()
+        let all = inner.monitors.values().map(|watched| &watched.monitor);
+        all.filter(|monitor| is_checked_from(monitor, region)).cloned().collect()
     }
 
     /// A probe has checked a monitor: its result is durable, and was there before if `is_repeated`.
@@ -260,7 +279,7 @@ impl Hub {
         let Some(live) = probes.get_mut(&probe_id) else { return Vec::new() };
         let mut silent = Vec::new();
         live.checked.retain(|id, at| match monitors.get(id) {
-            Some((monitor, _)) if is_silent(monitor, *at) => {
+            Some(Watched { monitor, .. }) if is_silent(monitor, *at) => {
                 silent.push(*id);
                 false
             }
@@ -315,7 +334,12 @@ impl Inner {
     fn put(&mut self, monitor: Arc<Monitor>) {
         self.revision += 1;
         self.gone.remove(&monitor.id);
-        self.monitors.insert(monitor.id, (monitor, self.revision));
+        let before = self.monitors.get(&monitor.id);
+        let asks_since = before
+            .filter(|before| asks(&before.monitor) == asks(&monitor))
+            .map_or(monitor.updated_at, |before| before.asks_since);
+        let watched = Watched { monitor, revision: self.revision, asks_since };
+        self.monitors.insert(watched.monitor.id, watched);
     }
 
     /// Whether it was there.
@@ -332,6 +356,18 @@ impl Inner {
 /// Whether a monitor is checked from another region than the server's own.
 fn is_remote(monitor: &Monitor) -> bool {
     monitor.settings.target.pace().is_some_and(|pace| !pace.regions.is_empty())
+}
+
+/// What a check of it asks, whenever and from wherever it is made.
+fn asks(monitor: &Monitor) -> Target {
+    let mut target = monitor.settings.target.clone();
+    if let Some(pace) = target.pace_mut() {
+        pace.regions.clear();
+        pace.region_quorum = Default::default();
+        (pace.check_interval_seconds, pace.retry_interval_seconds) = (0, 0);
+        (pace.retries, pace.recovery_checks) = (0, 0);
+    }
+    target
 }
 
 fn is_checked_from(monitor: &Monitor, region: &str) -> bool {

@@ -152,6 +152,9 @@ pub struct Found {
     pub monitor_id: MonitorId,
     /// What.
     pub result: CheckResult,
+    /// When the monitor was last edited, as far as the probe knew then; `None` of one that does not say so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settings_at: Option<i64>,
 }
 
 impl Found {
@@ -206,6 +209,8 @@ crate::words! {
         Region = "region",
         /// A result of a monitor that the probe was not given.
         Monitor = "monitor",
+        /// A result by settings that had been changed when the check began, which the probe did not know yet.
+        Settings = "settings",
         /// A result of a check that is yet to begin, or that is older than its monitor: a clock that is wrong and was not corrected.
         Clock = "clock",
     }

@@ -129,7 +129,7 @@ async fn record(
     if let Some(refusal) = objection(state, probe, &found, now) {
         return Err(Unrecorded::Refused(refusal));
     }
-    let Found { monitor_id, result } = found;
+    let Found { monitor_id, result, .. } = found;
     let at = result.started_at;
     match state.engine.record_remote(monitor_id, result).await {
         Ok(is_repeated) => {
@@ -144,14 +144,19 @@ async fn record(
 
 /// Why a result is not taken, if so.
 fn objection(state: &State, probe: &Probe, found: &Found, now: Timestamp) -> Option<Refusal> {
-    let Found { monitor_id, result } = found;
+    let Found { monitor_id, result, settings_at } = found;
     if result.region != probe.region {
         return Some(Refusal::Region);
     }
-    let Some(since) = state.hub.assigned_since(&probe.region, *monitor_id) else {
+    let Some(assigned) = state.hub.assigned(&probe.region, *monitor_id) else {
         return Some(Refusal::Monitor);
     };
-    let is_early = since.since(result.started_at) > OFF_MS;
+    // The probe was away and went on asking what nobody wants to know any more.
+    let asked_before = settings_at.is_some_and(|at| Timestamp(at) < assigned.asks_since);
+    if asked_before && result.started_at >= assigned.asks_since {
+        return Some(Refusal::Settings);
+    }
+    let is_early = assigned.since.since(result.started_at) > OFF_MS;
     if is_early || result.started_at.since(now) > OFF_MS {
         return Some(Refusal::Clock);
     }

@@ -37,6 +37,7 @@ mod probe;
 mod probes;
 mod region_pages;
 mod regions;
+mod regions_api;
 mod regions_hostile;
 mod scarcity;
 mod scheduler;

@@ -6,54 +6,23 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use watchbell::account::{Role, api_token};
 
-use crate::probes::{Probe, probe};
-use crate::support::api::START;
-use crate::support::binary::{Binary, serve, spawn_binary, within};
-use crate::support::database::TestDatabase;
+use crate::support::binary::within;
 use crate::support::eventually;
 use crate::support::namespace::{Namespace, ip};
+use crate::support::probes::{Probe, World, probe};
 use crate::support::stub::Stub;
 
 const REGIONS: [&str; 3] = ["eu", "us", "ap"];
 /// How long each stage may take; a probe is lost after 90 s.
 const STAGE: Duration = Duration::from_secs(130);
 
-/// A server with a receiver, and the tokens of three probes.
-struct World {
-    database: TestDatabase,
-    server: Binary,
-    admin: String,
-    tokens: Vec<String>,
-    receiver: Stub,
+/// The settings of a monitor that is checked from these regions.
+fn from(regions: &[&str]) -> Value {
+    json!({"timeout_seconds": 2, "regions": regions})
 }
 
 impl World {
-    async fn start() -> Self {
-        let database = TestDatabase::sqlite();
-        let server = spawn_binary(serve(&database).env("WATCHBELL_LISTEN", "0.0.0.0:0"));
-        let db = database.open().await;
-        let (_, admin) = api_token::create(&db, "test", Role::Admin, START).await.unwrap();
-        let receiver = Stub::start().await;
-        let hook = json!({"type": "webhook", "url": receiver.url("/hook"), "is_default": true});
-        server.api(&admin, "POST", "/channels", hook).await.data(201);
-        let mut tokens = Vec::new();
-        for region in REGIONS {
-            let made = server.api(&admin, "POST", "/probes", json!({"region": region})).await;
-            tokens.push(made.data(201)["token"].as_str().unwrap().to_owned());
-        }
-        Self { database, server, admin, tokens, receiver }
-    }
-
-    /// A monitor that these regions check every second.
-    async fn monitor(&self, url: &str, regions: &[&str]) -> i64 {
-        let fields = json!({"url": url, "check_interval_seconds": 1, "retries": 0,
-            "timeout_seconds": 2, "regions": regions});
-        let made = self.server.api(&self.admin, "POST", "/monitors", fields).await.data(201);
-        made["id"].as_i64().unwrap()
-    }
-
     /// Asks until the answer is like that; the server answers no more than ten times a second.
     async fn until(&self, id: i64, like: impl Fn(&Value) -> bool) -> Value {
         let path = format!("/monitors/{id}");
@@ -93,7 +62,7 @@ async fn one_of_three_regions_alerts_nobody_and_two_make_one_alert() {
         println!("SKIPPED: network namespaces need root and `ip` (iproute2)");
         return;
     };
-    let world = World::start().await;
+    let world = World::start("0.0.0.0:0", &REGIONS).await;
     let stub = Stub::start_at("0.0.0.0").await;
     let target = format!("{}.10", eu.net);
     let url = format!("http://{target}:{}/", stub.port());
@@ -106,8 +75,8 @@ async fn one_of_three_regions_alerts_nobody_and_two_make_one_alert() {
             Probe::start(&mut within(&space.name, &plain, world.database.folder()))
         })
         .collect();
-    let three = world.monitor(&url, &REGIONS).await;
-    let two = world.monitor(&url, &["eu", "us"]).await;
+    let three = world.monitor(&url, from(&REGIONS)).await;
+    let two = world.monitor(&url, from(&["eu", "us"])).await;
     world.until_status(three, "up").await;
     world.until_status(two, "up").await;
 
@@ -152,15 +121,11 @@ async fn one_of_three_regions_alerts_nobody_and_two_make_one_alert() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes two minutes: scripts/test regions"]
 async fn without_any_probe_the_state_stands_and_one_alert_names_all() {
-    let world = World::start().await;
-    let port = world.server.base.rsplit(':').next().unwrap().to_owned();
-    let server = format!("http://127.0.0.1:{port}");
+    let world = World::start("127.0.0.1:0", &REGIONS).await;
     let target = Stub::start().await;
-    let mut commands: Vec<_> = std::iter::zip(REGIONS, &world.tokens)
-        .map(|(region, token)| probe(&world.database, &server, token, region))
-        .collect();
+    let mut commands = world.commands();
     let probes: Vec<Probe> = commands.iter_mut().map(Probe::start).collect();
-    let id = world.monitor(&target.url("/"), &REGIONS).await;
+    let id = world.monitor(&target.url("/"), from(&REGIONS)).await;
     world.until_status(id, "up").await;
     let all_are_there = |shown: &Value| {
         shown["region_states"].as_array().unwrap().iter().all(|region| region["stale"] == false)

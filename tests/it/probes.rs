@@ -2,59 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::HashMap;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use watchbell::account::{Role, api_token};
+use serde_json::json;
 use watchbell::monitor::{CheckResult, Status, Verdict};
 use watchbell::store::{Db, history, incidents, monitors, results as stored_results};
 
-use crate::support::api::START;
-use crate::support::binary::{Binary, command, refusal, run, serve, spawn_binary};
+use crate::support::binary::{refusal, run};
 use crate::support::database::TestDatabase;
+use crate::support::probes::{Probe, World, probe};
 use crate::support::stub::Stub;
 use crate::support::{CAP, eventually};
-
-/// A probe's process; killed when dropped.
-pub struct Probe(Child);
-
-impl Probe {
-    pub fn start(command: &mut Command) -> Self {
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
-    }
-
-    pub fn kill(&mut self) {
-        self.0.kill().unwrap();
-        self.0.wait().unwrap();
-    }
-}
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The command of a probe whose spool has this name.
-pub fn probe(database: &TestDatabase, server: &str, token: &str, name: &str) -> Command {
-    let mut probe = command(database.folder());
-    probe
-        .args(["probe", "--server", server])
-        .env("WATCHBELL_PROBE_TOKEN", token)
-        .env("WATCHBELL_PROBE_SPOOL", database.folder().join(name));
-    probe
-}
-
-/// A server on a port that stays the same over restarts.
-fn start_server(database: &TestDatabase, port: u16) -> Binary {
-    spawn_binary(serve(database).env("WATCHBELL_LISTEN", format!("127.0.0.1:{port}")))
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 async fn results(db: &Db, id: i64) -> Vec<CheckResult> {
     let mut reader = db.read().await.unwrap();
@@ -93,42 +51,28 @@ fn count(results: &[CheckResult]) -> HashMap<String, usize> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_is_away_loses_nothing_that_probes_found() {
-    let database = TestDatabase::sqlite();
-    let port = free_port();
-    let mut server = start_server(&database, port);
-    let db = database.open().await;
-    let (_, admin) = api_token::create(&db, "test", Role::Admin, START).await.unwrap();
-    let (target, receiver) = (Stub::start().await, Stub::start().await);
-    let hook = json!({"type": "webhook", "url": receiver.url("/hook"), "is_default": true});
-    server.api(&admin, "POST", "/channels", hook).await.data(201);
-    let mut tokens = Vec::new();
-    for region in ["eu", "us"] {
-        let made = server.api(&admin, "POST", "/probes", json!({"region": region})).await;
-        tokens.push(made.data(201)["token"].as_str().unwrap().to_owned());
-    }
-    let base = server.base.clone();
-    let mut eu = Probe::start(&mut probe(&database, &base, &tokens[0], "eu"));
-    let us = Probe::start(&mut probe(&database, &base, &tokens[1], "us"));
-    let fields = json!({"url": target.url("/"), "check_interval_seconds": 1, "retries": 0,
-        "timeout_seconds": 5, "regions": ["local", "eu", "us"],
-        "headers": {"X-Watch": "secret"}});
-    let made = server.api(&admin, "POST", "/monitors", fields).await.data(201);
-    let id = made["id"].as_i64().unwrap();
+    let mut world = World::start("127.0.0.1:0", &["eu", "us"]).await;
+    let db = world.db.clone();
+    let target = Stub::start().await;
+    let mut commands = world.commands();
+    let mut eu = Probe::start(&mut commands[0]);
+    let us = Probe::start(&mut commands[1]);
+    let fields = json!({"regions": ["local", "eu", "us"], "headers": {"X-Watch": "secret"}});
+    let id = world.monitor(&target.url("/"), fields).await;
     until_status(&db, id, Status::Up).await;
     until_more(&db, id, &["local", "eu", "us"], 2).await;
     assert!(target.requests().iter().all(|request| request.header("x-watch") == "secret"));
 
     // The server stops; the probes go on. One of them is killed meanwhile and started again once the server is back.
-    server.signal("-TERM");
-    server.ended().await;
+    world.stop_server().await;
     let stopped_at = results(&db, id).await[0].started_at;
     let asked = target.count();
     eventually(CAP, || async { (target.count() >= asked + 8).then_some(()) }).await;
     eu.kill();
     let killed_at = target.count();
     eventually(CAP, || async { (target.count() >= killed_at + 2).then_some(()) }).await;
-    let server = start_server(&database, port);
-    let mut eu = Probe::start(&mut probe(&database, &base, &tokens[0], "eu"));
+    world.start_server();
+    let mut eu = Probe::start(&mut commands[0]);
     until_more(&db, id, &["local", "eu", "us"], 3).await;
 
     let all = results(&db, id).await;
@@ -143,33 +87,23 @@ async fn a_server_that_is_away_loses_nothing_that_probes_found() {
     let mut reader = db.read().await.unwrap();
     let incidents = incidents::count(&mut reader.conn(), Default::default()).await.unwrap();
     drop(reader);
-    assert_eq!((incidents, receiver.count()), (0, 0), "no false alert");
+    assert_eq!((incidents, world.receiver.count()), (0, 0), "no false alert");
 
     // Two regions fail: from the server and one probe the way is open, so the target itself must.
     target.answer(500, "");
     until_status(&db, id, Status::Down).await;
-    let told = receiver.wait_for(1).await[0].json();
+    let told = world.receiver.wait_for(1).await[0].json();
     assert_eq!(told["event"], "monitor.down");
     assert!(told["text"].as_str().unwrap().contains("\nRegions: "), "{told}");
     target.answer(200, "ok");
     until_status(&db, id, Status::Up).await;
 
     // A token that is not valid any more ends the process.
-    let id = server.api(&admin, "GET", "/probes", Value::Null).await.data(200)[0]["id"].clone();
-    server.api(&admin, "POST", &format!("/probes/{id}/rotate"), Value::Null).await.data(200);
-    let child = std::cell::RefCell::new(&mut eu.0);
-    let status = eventually(CAP, || async { child.borrow_mut().try_wait().unwrap() }).await;
-    assert_eq!(status.code(), Some(2));
+    let probes = world.api("GET", "/probes").await;
+    world.api("POST", &format!("/probes/{}/rotate", probes[0]["id"])).await;
+    assert_eq!(eu.ended().await.code(), Some(2));
     drop(us);
-    server.kill();
-}
-
-/// Stops by itself, and hands in what it has, as far as it can.
-async fn stop(probe: &mut Probe) {
-    let pid = probe.0.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    let child = std::cell::RefCell::new(&mut probe.0);
-    eventually(CAP, || async { child.borrow_mut().try_wait().unwrap() }).await;
+    world.server.kill();
 }
 
 /// Stops the server for `WATCHBELL_TEST_AWAY_SECONDS`, or 20 s, while three probes check every second.
@@ -179,34 +113,20 @@ async fn what_was_found_while_the_server_was_away_is_whole() {
     let away = std::env::var("WATCHBELL_TEST_AWAY_SECONDS").ok();
     let away: usize = away.map_or(20, |seconds| seconds.parse().unwrap());
     let cap = CAP * 4 + Duration::from_secs(2 * away as u64);
-    let database = TestDatabase::sqlite();
-    let port = free_port();
-    let mut server = start_server(&database, port);
-    let db = database.open().await;
-    let (_, admin) = api_token::create(&db, "test", Role::Admin, START).await.unwrap();
-    let (target, receiver) = (Stub::start().await, Stub::start().await);
-    let hook = json!({"type": "webhook", "url": receiver.url("/hook"), "is_default": true});
-    server.api(&admin, "POST", "/channels", hook).await.data(201);
-    let mut commands = Vec::new();
-    for region in REGIONS {
-        let made = server.api(&admin, "POST", "/probes", json!({"region": region})).await;
-        let token = made.data(201)["token"].as_str().unwrap().to_owned();
-        commands.push(probe(&database, &server.base, &token, region));
-    }
+    let mut world = World::start("127.0.0.1:0", &REGIONS).await;
+    let db = world.db.clone();
+    let target = Stub::start().await;
+    let mut commands = world.commands();
     let mut probes: Vec<Probe> = commands.iter_mut().map(Probe::start).collect();
-    let fields = json!({"url": target.url("/"), "check_interval_seconds": 1, "retries": 0,
-        "timeout_seconds": 5, "regions": REGIONS});
-    let made = server.api(&admin, "POST", "/monitors", fields).await.data(201);
-    let id = made["id"].as_i64().unwrap();
+    let id = world.monitor(&target.url("/"), json!({"regions": REGIONS})).await;
     until_status(&db, id, Status::Up).await;
     until_more(&db, id, &REGIONS, 2).await;
 
-    server.signal("-TERM");
-    server.ended().await;
+    world.stop_server().await;
     let stopped_at = results(&db, id).await[0].started_at;
     let asked = target.count();
     eventually(cap, || async { (target.count() >= asked + 3 * away).then_some(()) }).await;
-    let server = start_server(&database, port);
+    world.start_server();
     let back_at = results(&db, id).await.len();
     // Killed while it hands in what it has kept, and started again.
     eventually(cap, || async { (results(&db, id).await.len() > back_at).then_some(()) }).await;
@@ -230,7 +150,7 @@ async fn what_was_found_while_the_server_was_away_is_whole() {
     .await;
     until_more(&db, id, &REGIONS, 3).await;
     for probe in &mut probes {
-        stop(probe).await;
+        probe.stop().await;
     }
 
     let (all, made) = (results(&db, id).await, target.count());
@@ -248,11 +168,11 @@ async fn what_was_found_while_the_server_was_away_is_whole() {
     let mut reader = db.read().await.unwrap();
     let mut conn = reader.conn();
     let incidents = incidents::count(&mut conn, Default::default()).await.unwrap();
-    assert_eq!((incidents, receiver.count()), (0, 0), "no false alert");
+    assert_eq!((incidents, world.receiver.count()), (0, 0), "no false alert");
     let changes = history::status_changes(&mut conn, &[id], stopped_at).await.unwrap();
     let known = changes[&id].iter().all(|change| change.status == Some(Status::Up));
     assert!(known, "no gap: {:?}", changes[&id]);
-    server.kill();
+    world.server.kill();
 }
 
 #[test]

@@ -214,8 +214,25 @@ async fn the_chart_has_a_curve_for_each_region() {
     assert!(!person.get("/monitors/1").await.text.contains("data-name"), "one region has spoken");
     report(&api, eu, 10, true).await;
     report(&api, eu, 20, false).await;
-    let first = "<span data-name=\"us-east\"><svg aria-hidden=\"true\"><path class=\"curve s1\"";
+    let first = "<span data-name=\"us-east\" data-ink=\"series-1\" data-end=\"5 ms\">";
     let page = person.get("/monitors/1").await;
-    has(&page, &[first, "<path class=\"curve s2\"", "<th class=\"right\">eu-west</th>"]);
+    has(&page, &[first, "<path class=\"curve series-2\"", "<th class=\"right\">eu-west</th>"]);
     has(&page, &["data-each=\"5,5\"", "data-each=\",\""]);
+    has(&page, &["us-east <tspan>5 ms</tspan>", "eu-west <tspan class=\"bad\">× 503</tspan>"]);
+
+    // The other curves and the other spans are links, each of which keeps the other's choice.
+    let to_phases = "<a href=\"?range=3h&#38;series=phase\">Phases</a>";
+    has(&page, &["<a href=\"?range=3h\" aria-current=\"true\">Regions</a>", to_phases]);
+    let phases = person.get("/monitors/1?range=1h&series=phase").await;
+    has(&phases, &["<path class=\"curve phase-4\"", "<th class=\"right\">Waiting</th>"]);
+    has(&phases, &["Waiting <tspan>2 ms</tspan>", "Download <tspan>2 ms</tspan>"]);
+    has(
+        &phases,
+        &["<a href=\"?range=1h\">Regions</a>", "<a href=\"?range=24h&#38;series=phase\">"],
+    );
+    has(&phases, &["1 of 4 checks failed"]);
+    let week = person.get("/monitors/1?range=7d&series=phase").await;
+    assert!(!week.text.contains(">Phases</a>"), "a roll-up is of all regions and of whole checks");
+    let other = person.get("/monitors/1?series=%22%3E").await;
+    has(&other, &[to_phases]);
 }

@@ -3,6 +3,7 @@
 
 use url::Url;
 
+use crate::characters::spoils_a_line;
 use crate::incident::message::{Alert, AlertEvent, Message};
 use crate::notify::attempt::Outgoing;
 
@@ -126,7 +127,7 @@ impl<'a> Cut<'a> {
             if self.full {
                 return;
             }
-            let c = if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') { ' ' } else { c };
+            let c = if spoils_a_line(c) { ' ' } else { c };
             let before = self.text.len();
             (self.markup.escape)(&mut self.text, c);
             let long = (self.markup.measure)(&self.text[before..]);

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use crate::checker::record::{Ended, Records};
 use crate::checker::run::Command;
 use crate::clock::Timestamp;
-use crate::monitor::state::{Event, Policy, State, step};
-use crate::monitor::{Monitor, MonitorId};
+use crate::monitor::state::{Policy, State};
+use crate::monitor::{CheckResult, Monitor, MonitorId, RegionState};
 use crate::region::spool::{Batch, Spool};
 use crate::region::wire::{Assignments, Found};
 
@@ -86,7 +86,7 @@ impl Known {
     }
 }
 
-/// The states of the monitors as this region sees them, and the spool.
+/// What this region holds of the monitors, and the spool.
 pub(super) struct Notebook {
     // A std Mutex, because nothing is awaited while it is held.
     pages: Mutex<Pages>,
@@ -94,9 +94,24 @@ pub(super) struct Notebook {
 }
 
 struct Pages {
-    states: HashMap<MonitorId, (Arc<Monitor>, State)>,
+    states: HashMap<MonitorId, Page>,
     spool: Spool,
     has_failed: bool,
+}
+
+/// What is held of one monitor. A whole [`State`] would be several times as large, and there are thousands.
+struct Page {
+    monitor: Arc<Monitor>,
+    watched_since: Timestamp,
+    own: RegionState,
+}
+
+impl Page {
+    /// When the settings were given that a check was made with; of a check that began with earlier ones, some time before.
+    fn settings_at(&self, result: &CheckResult) -> i64 {
+        let is_by_these = result.started_at >= self.watched_since;
+        self.monitor.updated_at.0 - i64::from(!is_by_these)
+    }
 }
 
 impl Notebook {
@@ -111,8 +126,8 @@ impl Notebook {
     }
 
     fn put(&self, monitor: Arc<Monitor>, now: Timestamp) {
-        let state = State::new(&Policy::of(&monitor.settings.target), now);
-        self.pages().states.insert(monitor.id, (monitor, state));
+        let page = Page { watched_since: now, own: RegionState::new(now), monitor };
+        self.pages().states.insert(page.monitor.id, page);
     }
 
     fn forget(&self, id: MonitorId) {
@@ -145,7 +160,8 @@ impl Notebook {
 
 impl Pages {
     fn take(&mut self, ended: &Ended) -> Option<State> {
-        let found = Found { monitor_id: ended.id, result: ended.result.clone() };
+        let settings_at = self.states.get(&ended.id).map(|page| page.settings_at(&ended.result));
+        let found = Found { monitor_id: ended.id, result: ended.result.clone(), settings_at };
         match self.spool.add(&found) {
             Ok(()) => self.has_failed = false,
             Err(_) if self.has_failed => {}
@@ -154,11 +170,12 @@ impl Pages {
                 tracing::error!(%error, "the spool cannot be written; the newest results are held in memory");
             }
         }
-        let (monitor, state) = self.states.get_mut(&ended.id)?;
-        let policy = Policy::of(&monitor.settings.target);
-        let (next, _) = step(state, &Event::Checked(&ended.result), &policy, ended.at);
-        *state = next;
-        Some(state.seen_from(&ended.result.region).into_owned())
+        let Page { monitor, watched_since, own } = self.states.get_mut(&ended.id)?;
+        // One that began with other settings says nothing of these.
+        if ended.result.started_at >= *watched_since {
+            own.take(*watched_since, &ended.result, &Policy::of(&monitor.settings.target));
+        }
+        Some(own.as_state(*watched_since))
     }
 }
 

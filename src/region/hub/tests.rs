@@ -36,8 +36,9 @@ fn a_probe_learns_what_concerns_it_and_nothing_else() {
     let (mut known, mut ids) = ((None, 0), HashSet::new());
     sync(&hub, "eu", &mut known, &mut ids);
     assert_eq!(ids, (1..=1200).filter(|id| id % 3 != 0).collect());
-    assert_eq!(hub.assigned_since("eu", 3), None);
-    assert_eq!(hub.assigned_since("us", 3), Some(Timestamp(0)));
+    assert_eq!(hub.assigned("eu", 3), None);
+    let then = Timestamp(0);
+    assert_eq!(hub.assigned("us", 3), Some(Assigned { since: then, asks_since: then }));
     hub.note(&Command::Watch(monitor(1, &["us"])));
     hub.note(&Command::Watch(monitor(3, &["eu"])));
     hub.note(&Command::Watch(monitor(2, &[])));
@@ -46,6 +47,27 @@ fn a_probe_learns_what_concerns_it_and_nothing_else() {
     let expected = (1..=1200).filter(|id| (id % 3 != 0 || *id == 3) && ![1, 2, 4].contains(id));
     assert_eq!(ids, expected.collect());
     assert!(hub.assignments("eu", known.0, known.1).is_none(), "nothing new");
+}
+
+#[test]
+fn a_monitor_asks_something_else_once_its_check_is_edited_and_not_when_it_is_renamed() {
+    let hub = Hub::new("local");
+    let edited = |second: i64, what: &dyn Fn(&mut Settings)| {
+        let mut monitor = Monitor::clone(&monitor(1, &["eu"]));
+        what(&mut monitor.settings);
+        monitor.updated_at = Timestamp(second * 1000);
+        hub.note(&Command::Watch(Arc::new(monitor)));
+        hub.assigned("eu", 1).unwrap().asks_since.0 / 1000
+    };
+    assert_eq!(edited(1, &|_| {}), 1);
+    assert_eq!(edited(2, &|settings| settings.name = "other".to_owned()), 1);
+    let pace = |settings: &mut Settings, regions: &[&str], timeout_seconds| {
+        let pace = settings.target.pace_mut().unwrap();
+        pace.regions = regions.iter().map(|name| (*name).to_owned()).collect();
+        (pace.check_interval_seconds, pace.timeout_seconds) = (7, timeout_seconds);
+    };
+    assert_eq!(edited(3, &|settings| pace(settings, &["us", "eu"], 10)), 1);
+    assert_eq!(edited(4, &|settings| pace(settings, &["eu"], 9)), 4);
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn found(at: i64) -> Found {
         certificate: None,
         verdict: Verdict::Up,
     };
-    Found { monitor_id: 7, result }
+    Found { monitor_id: 7, result, settings_at: Some(3) }
 }
 
 /// Reads and acknowledges all, `most` at a time; gives the starts in order.

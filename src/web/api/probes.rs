@@ -5,8 +5,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Answer, Id, State};
 use crate::clock::Timestamp;
-use crate::config::parse_region;
-use crate::fields::{Fields, leave_out_shown, parse_text};
+use crate::fields::{Fields, REGION_MAX, leave_out_shown, parse_region, parse_text};
 use crate::region::{Probe, TOKEN_PREFIX};
 use crate::seal;
 use crate::store::{self, probes};
@@ -42,10 +41,10 @@ pub async fn create(state: State, Object(map): Object) -> Answer {
 pub async fn make(state: &State, map: &Map<String, Value>) -> Result<(Probe, String), ApiError> {
     let mut fields = Fields::new(map);
     let region = fields.read("region", None, None, |value| {
-        parse_text(value, 100).and_then(|text| parse_region(&text)).map(Some)
+        parse_text(value, REGION_MAX).and_then(|text| parse_region(&text)).map(Some)
     });
     let given = fields.given("name");
-    let name = fields.name("name", region.clone().or(Some("unnamed".to_owned())), None);
+    let name = fields.seen_name("name", region.clone().or(Some("unnamed".to_owned())), None);
     let region = region.or_else(|| given.then(|| name.clone()));
     match &region {
         None => fields
@@ -90,7 +89,7 @@ pub async fn update(state: State, Id(id): Id, Object(mut map): Object) -> Answer
     if fields.raw("region").is_some_and(|given| given.as_str() != Some(&current.region)) {
         fields.wrong("region", "cannot be changed; make another probe");
     }
-    let name = fields.name("name", None, Some(current.name));
+    let name = fields.seen_name("name", None, Some(current.name));
     let enabled = fields.boolean("enabled", true, Some(current.enabled));
     fields.finish()?;
     set(&state, id, &name, enabled).await?;

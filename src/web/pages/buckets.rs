@@ -1,6 +1,7 @@
 //! Checks in equal spans of time, for the table of a chart and the script that draws it anew. Pure.
 
 use super::charts::Point;
+use super::curves::Curve;
 use super::text::{Viewer, millis};
 use crate::clock::Timestamp;
 use crate::report::latency::Histogram;
@@ -34,14 +35,19 @@ fn middle_and_longest<'a>(points: impl Iterator<Item = &'a Point>) -> (Option<u3
 }
 
 impl Bucket {
-    fn of(at: Timestamp, points: &[Point], curves: usize) -> Self {
+    /// The checks of a span of `step` ms.
+    fn of(at: Timestamp, step: i64, points: &[Point], curves: &[Curve]) -> Self {
         let (median, slowest) = middle_and_longest(points.iter());
-        let own = |n: usize| middle_and_longest(points.iter().filter(|p| p.series == n)).0;
+        let own = |Curve { points, .. }: &Curve| {
+            let from = points.partition_point(|point| point.at < at);
+            let to = points.partition_point(|point| point.at < at.plus_ms(step));
+            middle_and_longest(points.get(from..to).unwrap_or_default().iter()).0
+        };
         Self {
             at,
             median,
             slowest,
-            each: (0..curves).map(own).collect(),
+            each: curves.iter().map(own).collect(),
             failed: points.iter().filter(|p| p.failed).count(),
             checks: points.len(),
         }
@@ -87,14 +93,14 @@ impl Bucket {
 
 /// Puts `points` (oldest first) into spans of equal length that are a round number of seconds. Spans without checks are left out.
 /// Of several `curves` each has its own middle.
-pub fn buckets(points: &[Point], curves: usize) -> Vec<Bucket> {
+pub fn buckets(points: &[Point], curves: &[Curve]) -> Vec<Bucket> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let length = last.at.since(first.at).max(1);
     let step = round_step(length / BUCKETS_MAX + 1);
     let begin = |point: &Point| Timestamp(point.at.0.div_euclid(step) * step);
     points
         .chunk_by(|a, b| begin(a) == begin(b))
-        .filter_map(|chunk| Some(Bucket::of(begin(chunk.first()?), chunk, curves)))
+        .filter_map(|chunk| Some(Bucket::of(begin(chunk.first()?), step, chunk, curves)))
         .collect()
 }
 
@@ -137,13 +143,13 @@ mod tests {
     use super::*;
 
     fn point(seconds: i64, ms: u32, failed: bool) -> Point {
-        Point { at: Timestamp(seconds * 1000), ms: Some(ms), failed, series: 0 }
+        Point { at: Timestamp(seconds * 1000), ms: Some(ms), failed, region: 0 }
     }
 
     #[test]
     fn three_hours_are_in_steps_of_two_minutes() {
         let points: Vec<Point> = (0..360).map(|i| point(i * 30, 100 + i as u32, false)).collect();
-        let buckets = buckets(&points, 0);
+        let buckets = buckets(&points, &[]);
         assert_eq!(buckets.len(), 90);
         assert_eq!(buckets[1].at, Timestamp(120_000));
         assert_eq!((buckets[0].median, buckets[0].slowest), (Some(102), Some(103)));
@@ -153,10 +159,10 @@ mod tests {
     #[test]
     fn failures_are_counted_and_have_no_time() {
         let points = [point(0, 10, true), point(1, 20, true), point(600, 5, false)];
-        let buckets = buckets(&points, 0);
+        let buckets = buckets(&points, &[]);
         let told: Vec<_> = buckets.iter().map(|b| (b.failed, b.median)).collect();
         assert_eq!(told, [(2, None), (0, Some(5))]);
-        assert_eq!(super::buckets(&[], 0), []);
+        assert_eq!(super::buckets(&[], &[]), []);
         assert!(round_step(90 * 86_400_000 / 120) >= 64_800_000);
     }
 

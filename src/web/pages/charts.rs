@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::buckets::{Bucket, buckets, merged, of_rollups};
+use super::curves::{Curve, ends, medians, together};
 use super::text::{Html, Viewer, count, millis, span};
 use crate::clock::Timestamp;
 use crate::monitor::Phases;
@@ -19,25 +20,8 @@ pub struct Point {
     pub ms: Option<u32>,
     /// Whether it failed.
     pub failed: bool,
-    /// Of which curve it is, from 0.
-    pub series: usize,
-}
-
-/// One of several curves.
-#[derive(Debug, Clone)]
-pub struct Series {
-    /// What it is of.
-    pub name: String,
-    /// How it is drawn.
-    pub class: String,
-}
-
-impl Series {
-    /// The colours repeat after four, dashed.
-    fn of(n: usize, name: &str) -> Self {
-        let dashed = if n < 4 { "" } else { " dashed" };
-        Self { name: name.to_owned(), class: format!("curve s{}{dashed}", n % 4 + 1) }
-    }
+    /// Of which region it is, by a number.
+    pub region: usize,
 }
 
 /// A chart of response times with the words around it.
@@ -56,26 +40,31 @@ pub struct ResponseChart {
     /// The same as a table.
     pub rows: Vec<Bucket>,
     /// The curves, where there are several.
-    pub series: Vec<Series>,
+    pub curves: Vec<Curve>,
+    /// What stands at their ends.
+    pub ends: Html,
 }
 
 const WIDE: f64 = 1000.0;
-const HIGH: f64 = 190.0;
+/// The height of the picture, in its units and on the page.
+pub const HIGH: f64 = 190.0;
 const LINES: u32 = 4;
 const DAY_MS: i64 = 86_400_000;
 /// Points that the curve is drawn by at most; of more, the middle of each span.
 const CURVE_MAX: usize = 600;
 
-/// Draws `points` (oldest first), a curve for each of `names`; `None` when there are fewer than two points.
-pub fn response_chart(points: &[Point], names: &[String], viewer: Viewer) -> Option<ResponseChart> {
+/// Draws checks (oldest first) as one curve, or as `curves` if there are any; `None` when there are fewer than two checks.
+pub fn response_chart(points: &[Point], curves: &[Curve], viewer: Viewer) -> Option<ResponseChart> {
     let (first, last) = (points.first()?.at, points.last()?.at);
     let length = last.since(first);
     if length <= 0 {
         return None;
     }
-    let mut times: Vec<u32> = points.iter().filter(|p| !p.failed).filter_map(|p| p.ms).collect();
-    times.sort_unstable();
-    let top = nice_top(clip(&times)).max(20);
+    let shown = match curves {
+        [] => Cow::Borrowed(points),
+        many => Cow::Owned(together(many)),
+    };
+    let top = nice_top(clip(&times_of(&shown))).max(20);
     let x_of = |at: Timestamp| at.since(first) as f64 / length as f64 * WIDE;
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDE} {HIGH}\" preserveAspectRatio=\"none\" aria-hidden=\"true\">"
@@ -86,15 +75,10 @@ pub fn response_chart(points: &[Point], names: &[String], viewer: Viewer) -> Opt
         let _ = write!(svg, "<path class=\"grid\" d=\"M0 {y:.1}H{WIDE}\"/>");
     }
     bands(&mut svg, points, x_of);
-    let series: Vec<Series> = match names {
-        [] | [_] => Vec::new(),
-        many => many.iter().enumerate().map(|(n, name)| Series::of(n, name)).collect(),
-    };
-    for (n, each) in series.iter().enumerate() {
-        let own: Vec<Point> = points.iter().filter(|p| p.series == n).copied().collect();
-        curve(&mut svg, &drawn(&own, first), top, x_of, &each.class);
+    for each in curves {
+        curve(&mut svg, &drawn(&each.points, first), top, x_of, &each.class());
     }
-    if series.is_empty() {
+    if curves.is_empty() {
         curve(&mut svg, &drawn(points, first), top, x_of, "curve");
     }
     svg.push_str("</svg>");
@@ -102,11 +86,19 @@ pub fn response_chart(points: &[Point], names: &[String], viewer: Viewer) -> Opt
         svg: Html(svg),
         y: (0..=LINES).rev().map(|n| millis(i64::from(top / LINES * n))).collect(),
         x: (0..=4).map(|n| axis_words(first.plus_ms(length * n / 4), length, viewer)).collect(),
-        summary: summary(&times, points, length),
-        over: over(points, top, x_of),
-        rows: buckets(points, series.len()),
-        series,
+        summary: summary(&times_of(points), points, length),
+        over: over(&shown, top, x_of),
+        rows: buckets(points, curves),
+        curves: curves.to_vec(),
+        ends: ends(curves, top),
     })
+}
+
+/// How long those took that succeeded, in order of size.
+fn times_of(points: &[Point]) -> Vec<u32> {
+    let mut times: Vec<u32> = points.iter().filter(|p| !p.failed).filter_map(|p| p.ms).collect();
+    times.sort_unstable();
+    times
 }
 
 /// A time on the horizontal axis: a date when the axis is of days.
@@ -118,19 +110,8 @@ fn axis_words(at: Timestamp, length: i64, viewer: Viewer) -> String {
 fn drawn(points: &[Point], first: Timestamp) -> Cow<'_, [Point]> {
     match points.len() {
         ..=CURVE_MAX => Cow::Borrowed(points),
-        _ => Cow::Owned(medians(&buckets(points, 0), first)),
+        _ => Cow::Owned(medians(points, first)),
     }
-}
-
-/// The middle times of spans as points; one that has none breaks the curve.
-fn medians(rows: &[Bucket], first: Timestamp) -> Vec<Point> {
-    let point = |row: &Bucket| Point {
-        at: row.at.max(first),
-        ms: row.median,
-        failed: row.median.is_none(),
-        series: 0,
-    };
-    rows.iter().map(point).collect()
 }
 
 /// Draws roll-ups (oldest first), `per` of them a point; `None` when there are fewer than two points.
@@ -146,7 +127,7 @@ pub fn long_chart(
         at: row.at,
         ms: row.median,
         failed: row.failed * 2 > row.checks,
-        series: 0,
+        region: 0,
     };
     let points: Vec<Point> = rows.iter().map(point).collect();
     let chart = response_chart(&points, &[], viewer)?;
@@ -220,22 +201,24 @@ fn nice_top(ms: u32) -> u32 {
     }
 }
 
+/// Wherever the last check of some region failed.
 fn bands(svg: &mut String, points: &[Point], x_of: impl Fn(Timestamp) -> f64) {
-    let mut from = None;
-    for (i, point) in points.iter().enumerate() {
-        match (point.failed, from) {
-            (true, None) => from = Some(x_of(point.at)),
-            (false, Some(x)) => {
-                band(svg, x, x_of(point.at));
-                from = None;
-            }
+    let mut failing: Vec<usize> = Vec::new();
+    let mut from = 0.0;
+    for point in points {
+        let was_well = failing.is_empty();
+        failing.retain(|region| *region != point.region);
+        if point.failed {
+            failing.push(point.region);
+        }
+        match (was_well, failing.is_empty()) {
+            (true, false) => from = x_of(point.at),
+            (false, true) => band(svg, from, x_of(point.at)),
             _ => {}
         }
-        if i + 1 == points.len()
-            && let Some(x) = from
-        {
-            band(svg, x, WIDE);
-        }
+    }
+    if !failing.is_empty() {
+        band(svg, from, WIDE);
     }
 }
 
@@ -276,11 +259,12 @@ fn summary(sorted: &[u32], points: &[Point], length: i64) -> String {
     };
     let slowest = sorted.last().copied().unwrap_or(*median);
     format!(
-        "In the last {}: median {}, slowest {}, {failed} of {} checks failed.",
+        "In the last {}: median {}, slowest {}, {} of {} checks failed.",
         span(length),
         millis(i64::from(*median)),
         millis(i64::from(slowest)),
-        points.len(),
+        count(failed),
+        count(points.len()),
     )
 }
 
@@ -308,17 +292,17 @@ pub fn phase_bar(phases: &Phases, scale_ms: u32) -> Html {
 /// The phases that are known, with what is left of the total as the download.
 pub fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
     let known = [
-        ("DNS", phases.dns, "ph1"),
-        ("Connect", phases.connect, "ph2"),
-        ("TLS", phases.tls, "ph3"),
-        ("Waiting", phases.first_byte, "ph4"),
+        ("DNS", phases.dns, "phase-1"),
+        ("Connect", phases.connect, "phase-2"),
+        ("TLS", phases.tls, "phase-3"),
+        ("Waiting", phases.first_byte, "phase-4"),
     ];
     let mut parts: Vec<_> =
         known.iter().filter_map(|(name, ms, class)| Some((*name, (*ms)?, *class))).collect();
     let spent: u32 = parts.iter().map(|(_, ms, _)| *ms).sum();
     if let Some(rest) = phases.total.and_then(|total| total.checked_sub(spent)) {
         let name = if phases.first_byte.is_some() { "Download" } else { "Until it failed" };
-        parts.push((name, rest, "ph5"));
+        parts.push((name, rest, "phase-5"));
     }
     parts
 }

@@ -11,6 +11,7 @@ mod channel_rows;
 pub mod channels;
 pub mod charts;
 pub mod checks;
+pub mod curves;
 pub mod days;
 pub mod deliveries;
 pub mod error;

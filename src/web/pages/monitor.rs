@@ -5,8 +5,9 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::certificate::{CertificateCard, certificate_metric};
-use super::charts::{Point, ResponseChart, long_chart, response_chart};
+use super::charts::{ResponseChart, long_chart, response_chart};
 use super::checks::{CheckLine, PhaseRow, phase_rows, scale};
+use super::curves;
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
 use super::heartbeat;
@@ -15,21 +16,24 @@ use super::monitor_head::{Head, head};
 use super::regions::RegionList;
 use super::row;
 use super::status::Shown;
-use super::text::{Html, millis, plural, span};
+use super::text::{Html, Viewer, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{Cause, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec};
+use crate::monitor::{
+    Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec,
+};
 use crate::report::latency::Histogram;
 use crate::report::rollup::{Grain, Rollup};
 use crate::report::uptime::Tally;
 use crate::store::monitors::Watched;
-use crate::store::results::StoredResult;
 use crate::store::{Conn, history, monitors, results, rollups};
 
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Checks on the chart at most.
 const CHART_POINTS: i64 = 9_000;
+/// Of several regions so many times more.
+const CHART_REGIONS: i64 = 4;
 /// Checks in the table; the others are on a page of their own.
 const CHECKS: i64 = 12;
 
@@ -60,6 +64,47 @@ pub struct DetailQuery {
     show: Option<i64>,
     kind: String,
     checks: String,
+    series: String,
+}
+
+/// Which curves the chart has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Series {
+    Regions,
+    Phases,
+}
+
+/// The chart and how it can be changed.
+struct Chart {
+    drawn: Option<ResponseChart>,
+    range: &'static str,
+    series: Series,
+    /// Whether its curves can be changed.
+    has_choice: bool,
+    /// What the curves are of that are not the phases.
+    other: &'static str,
+}
+
+impl Chart {
+    /// The address of the page with this span, and the curves as they are.
+    fn link(&self, range: &str) -> String {
+        address(range, self.series)
+    }
+
+    /// The address of the page with the curves of regions, and the span as it is.
+    fn regions(&self) -> String {
+        address(self.range, Series::Regions)
+    }
+
+    /// The same with the curves of phases.
+    fn phases(&self) -> String {
+        address(self.range, Series::Phases)
+    }
+}
+
+fn address(range: &str, series: Series) -> String {
+    let series = if series == Series::Phases { "&series=phase" } else { "" };
+    format!("?range={range}{series}")
 }
 
 /// One value of the strip: what, how much, what that means.
@@ -111,8 +156,7 @@ struct MonitorPage {
     metrics: Vec<Metric>,
     bar: Html,
     first_day: String,
-    chart: Option<ResponseChart>,
-    range: &'static str,
+    chart: Chart,
     phases: Vec<PhaseRow>,
     checks: Vec<CheckLine>,
     failed_only: bool,
@@ -161,19 +205,8 @@ async fn checked_page(
     let (what, how) = what_and_how(target);
     let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
     let head = head(visit, conn, watched, &windows).await?;
-    let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
-    let since = viewer.now.plus_ms(-length);
     let day = viewer.now.plus_ms(-DAY_MS);
-    let charted = results::since(conn, id, since.max(day), CHART_POINTS).await?;
-    let chart = if length > DAY_MS {
-        let (grain, per) = steps(length);
-        let stored = rollups::of(conn, grain, &[id], (since, viewer.now)).await?;
-        let rollups: Vec<Rollup> = stored.into_iter().map(|(_, rollup)| rollup).collect();
-        long_chart(&rollups, grain, per, viewer)
-    } else {
-        let names = seen_from(&charted, pace);
-        response_chart(&points(&charted, &names), &names, viewer)
-    };
+    let (chart, phases) = chart(conn, watched, pace, query, viewer).await?;
     let latency = rollups::latency_since(conn, id, day, viewer.now).await?;
     let failed_only = query.checks == "failed";
     let latest = results::before(conn, id, None, failed_only, CHECKS).await?;
@@ -191,8 +224,7 @@ async fn checked_page(
         bar: past.wide_bar(&watched.monitor),
         first_day: past.first_day(),
         chart,
-        range,
-        phases: phase_rows(&charted),
+        phases,
         checks: latest.iter().map(|stored| CheckLine::of(stored, scale, viewer)).collect(),
         failed_only,
         failing: failing(watched),
@@ -206,28 +238,40 @@ async fn checked_page(
     })
 }
 
-/// The regions that `results` are of: those of the monitor first, then those it had.
-fn seen_from(results: &[StoredResult], pace: &Pace) -> Vec<String> {
-    let mut seen: Vec<&str> = Vec::new();
-    for StoredResult { result, .. } in results {
-        if !seen.contains(&result.region.as_str()) {
-            seen.push(&result.region);
-        }
+/// The chart that the address asks for, and where the time of its checks goes.
+async fn chart(
+    conn: &mut Conn<'_>,
+    watched: &Watched,
+    pace: &Pace,
+    query: &DetailQuery,
+    viewer: Viewer,
+) -> Result<(Chart, Vec<PhaseRow>), PageError> {
+    let id = watched.monitor.id;
+    let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
+    let since = viewer.now.plus_ms(-length);
+    let regions = i64::try_from(pace.regions.len()).unwrap_or(1).clamp(1, CHART_REGIONS);
+    let day = viewer.now.plus_ms(-DAY_MS);
+    let checks = results::since(conn, id, since.max(day), CHART_POINTS * regions).await?;
+    let phases = phase_rows(&checks);
+    let series = if query.series == "phase" { Series::Phases } else { Series::Regions };
+    let mut chart = Chart { drawn: None, range, series, has_choice: false, other: "Total" };
+    if length > DAY_MS {
+        let (grain, per) = steps(length);
+        let stored = rollups::of(conn, grain, &[id], (since, viewer.now)).await?;
+        let rollups: Vec<Rollup> = stored.into_iter().map(|(_, rollup)| rollup).collect();
+        chart.drawn = long_chart(&rollups, grain, per, viewer);
+        return Ok((chart, phases));
     }
-    let place = |name: &str| pace.regions.iter().position(|own| own == name);
-    seen.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
-    seen.into_iter().map(str::to_owned).collect()
-}
-
-/// What is drawn of `results`; the curves are those of `names`.
-fn points(results: &[StoredResult], names: &[String]) -> Vec<Point> {
-    let point = |stored: &StoredResult| Point {
-        series: names.iter().position(|name| *name == stored.result.region).unwrap_or(0),
-        at: stored.result.started_at,
-        ms: stored.result.phases.total,
-        failed: stored.result.error.is_some(),
-    };
-    results.iter().map(point).collect()
+    let checks: Vec<&CheckResult> = checks.iter().map(|stored| &stored.result).collect();
+    let by_phase = curves::of_phases(&checks);
+    let by_region = curves::of_regions(&checks, pace);
+    chart.has_choice = !by_phase.is_empty();
+    if !by_region.is_empty() {
+        chart.other = "Regions";
+    }
+    let curves = if series == Series::Phases { by_phase } else { by_region };
+    chart.drawn = response_chart(&curves::points(&checks), &curves, viewer);
+    Ok((chart, phases))
 }
 
 fn response_metric(latency: &Histogram) -> Metric {

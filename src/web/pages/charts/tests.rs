@@ -5,7 +5,7 @@ fn viewer(now: i64) -> Viewer {
 }
 
 fn point(at: i64, ms: u32, failed: bool) -> Point {
-    Point { at: Timestamp(at), ms: Some(ms), failed, series: 0 }
+    Point { at: Timestamp(at), ms: Some(ms), failed, region: 0 }
 }
 
 #[test]
@@ -31,22 +31,6 @@ fn failures_are_bands_and_break_the_curve() {
     assert_eq!(chart.svg.0.matches("class=\"band\"").count(), 2);
     assert_eq!(chart.svg.0.matches('M').count(), 5 + 2 + 2, "grid, edges, two strokes");
     assert!(response_chart(&points[..1], &[], viewer(5000)).is_none());
-}
-
-#[test]
-fn each_region_has_a_curve_that_only_its_own_failures_break() {
-    let names: Vec<String> = (0..5).map(|n| format!("r{n}")).collect();
-    let of = |n: i64| Point { series: (n % 5) as usize, ..point(n * 1000, n as u32, n == 7) };
-    let points: Vec<Point> = (0..20).map(of).collect();
-    let chart = response_chart(&points, &names, viewer(20_000)).unwrap();
-    let curves: Vec<&str> = chart.svg.0.split("<path class=\"curve ").skip(1).collect();
-    assert_eq!(curves.len(), 5);
-    assert_eq!(curves.iter().map(|c| c.matches('M').count()).collect::<Vec<_>>(), [1, 1, 2, 1, 1]);
-    assert_eq!(chart.series[4].class, "curve s1 dashed");
-    let each = &chart.rows[7].each;
-    assert_eq!(each.len(), 5);
-    let chart = response_chart(&points, &names[..1], viewer(20_000)).unwrap();
-    assert!(chart.series.is_empty() && chart.rows[0].each.is_empty());
 }
 
 #[test]
