@@ -346,7 +346,7 @@ async fn add_incident(
     };
     incident.id = incidents::open(conn, &incident).await?;
     incidents::update(conn, &incident).await?;
-    let told = "#ops-alerts, On-call mail";
+    let told = "#ops-alerts, On-call list";
     let mut lines = vec![
         (episode.from, TimelineKind::Detected, incident.summary.as_str()),
         (confirmed_at, TimelineKind::Confirmed, ""),

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a demonstration fails by panicking")]
 
 mod alerting;
+mod deliveries;
 mod fill;
 mod jobs;
 mod past;
@@ -78,6 +79,7 @@ async fn fill_folder(folder: &Path, options: &Options) -> anyhow::Result<()> {
     let filled = fill::fill(&db, &sealer, options.monitors, now).await?;
     if options.at.is_some() {
         probes::add(&db, now).await?;
+        deliveries::add(&db, &sealer, now).await?;
     }
     db.close().await;
     println!("{filled}\nSign in as {EMAIL} with {PASSWORD}.");

@@ -20,6 +20,7 @@ fn result(region: &str, second: i64, verdict: Verdict) -> CheckResult {
         error: is_down.then(|| CheckError::new(ErrorKind::Status, "status 503")),
         failed_checks: FailedChecks::new(),
         certificate: None,
+        answer: None,
         verdict,
     }
 }

@@ -46,6 +46,7 @@ impl World {
             error: is_down.then(|| CheckError::new(ErrorKind::Status, "status 503")),
             failed_checks: FailedChecks::new(),
             certificate: None,
+            answer: None,
             verdict,
         };
         self.event(&Event::Checked(&result))

@@ -4,22 +4,34 @@ import { chromium } from "playwright-core";
 
 const [url, at, folder, ...wanted] = process.argv.slice(2);
 
-const select = async (page) => {
-  for (const n of [3, 4, 5]) await page.locator("input[name=id]").nth(n).check();
-};
-// Name, address, and what else: `wide` in px (1440), the theme (light), what to do before.
-const SHOTS = [
+// Number and name of a screen (the number is that of its picture in the design guide), its address, and what to do before:
+// each is taken light, dark and on a phone.
+const SCREENS = [
   ["01-dashboard", "/monitors"],
-  ["01-dashboard-dark", "/monitors", { theme: "dark" }],
-  ["01-dashboard-375", "/monitors", { wide: 375 }],
-  ["01-dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
+  ["02-monitor", "/monitors/1"],
+  ["02-checks", "/monitors/1/checks", { act: openFirst }],
+  ["03-heartbeat", "/monitors/2"],
+  ["05-channels", "/channels"],
+  ["05-delivery", "/deliveries/3"],
   ["06-escalation", "/escalation/1"],
-  ["06-escalation-dark", "/escalation/1", { theme: "dark" }],
-  ["06-escalation-375", "/escalation/1", { wide: 375 }],
-  ["probes-light", "/probes"],
-  ["probes-dark", "/probes", { theme: "dark" }],
-  ["probes-375", "/probes", { wide: 375 }],
+  ["07-incident", "/incidents/1842"],
+  ["08-maintenance", "/maintenance"],
+  ["12-probes", "/probes"],
+  ["12-probe", "/probes/3"],
 ];
+const LOOKS = [["light", {}], ["dark", { theme: "dark" }], ["375", { wide: 375 }]];
+const SHOTS = [
+  ...SCREENS.flatMap(([name, address, more]) => LOOKS.map(([look, how]) => [`${name}-${look}`, address, { ...how, ...more }])),
+  ["01-dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
+];
+
+async function select(page) {
+  for (const n of [3, 4, 5]) await page.locator("input[name=id]").nth(n).check();
+}
+async function openFirst(page) {
+  await page.locator(".more-link").first().click();
+  await page.locator("details.raw").waitFor();
+}
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 let session;

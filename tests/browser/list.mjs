@@ -184,7 +184,7 @@ await test("by keyboard alone: move, select, range, pause, undo, check, menu, ed
   await page.locator("#keys-help[open]").waitFor();
   await key("Escape");
   await page.locator("#keys-help:not([open])").waitFor({ state: "attached" });
-  await page.locator(`#${ids[3]} th a`).focus();
+  await becomes(() => focusedRow(), ids[3], "the focus returns from the help, though the row has changed");
   await key("e");
   await page.waitForURL(/\/edit$/);
   await open("/monitors?view=flat&q=Customer");
