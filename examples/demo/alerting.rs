@@ -11,7 +11,7 @@ use super::past::DAY;
 use super::story::Told;
 
 /// The monitors that the policy is for.
-const TAG: &str = "tier-1";
+pub const TAG: &str = "tier-1";
 
 /// Adds the channels and the policy, and has the monitors that matter most use it.
 ///

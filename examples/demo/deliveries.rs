@@ -25,7 +25,7 @@ const LINES: [Line; 8] = [
     ("Checkout API", "#ops-alerts", AlertEvent::IncidentAcknowledged, 5 * MINUTE, (200, 266, 1)),
 ];
 /// What Teams says of a connector that was removed.
-const GONE: &str = "410 Gone: Connector configuration not found";
+const GONE: &str = "status 410: Connector configuration not found";
 
 /// Writes what was sent of the incidents that are open, as the sender would have.
 ///

@@ -177,7 +177,8 @@ mod tests {
         assert_eq!(secrets, ["Bearer s3cret-token", "s3cret-token"]);
         assert_eq!(secrets_of(&header("Accept", "text/html")).count(), 0);
         assert_eq!(secrets_of(&header("X-Key", "no")).count(), 0, "it would be found everywhere");
-        let echo = raw(&[header("via", "s3cret-token")], b"{\"you\":\"Bearer s3cret-token\"}", &secrets);
+        let echo =
+            raw(&[header("via", "s3cret-token")], b"{\"you\":\"Bearer s3cret-token\"}", &secrets);
         assert_eq!(echo.body, "{\"you\":\"***\"}");
         assert!(echo.head.ends_with("via: ***"), "{}", echo.head);
         let long = format!("{}s3cret-token", "x".repeat(BODY_KEPT - 8));

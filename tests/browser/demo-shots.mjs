@@ -4,25 +4,24 @@ import { chromium } from "playwright-core";
 
 const [url, at, folder, ...wanted] = process.argv.slice(2);
 
-// Number and name of a screen (the number is that of its picture in the design guide), its address, and what to do before:
-// each is taken light, dark and on a phone.
+// Name of a screen, its address, and what to do before: each is taken light, dark and on a phone.
 const SCREENS = [
-  ["01-dashboard", "/monitors"],
-  ["02-monitor", "/monitors/1"],
-  ["02-checks", "/monitors/1/checks", { act: openFirst }],
-  ["03-heartbeat", "/monitors/2"],
-  ["05-channels", "/channels"],
-  ["05-delivery", "/deliveries/3"],
-  ["06-escalation", "/escalation/1"],
-  ["07-incident", "/incidents/1842"],
-  ["08-maintenance", "/maintenance"],
-  ["12-probes", "/probes"],
-  ["12-probe", "/probes/3"],
+  ["dashboard", "/monitors"],
+  ["monitor", "/monitors/1"],
+  ["checks", "/monitors/1/checks", { act: openFirst }],
+  ["heartbeat", "/monitors/2"],
+  ["channels", "/channels"],
+  ["delivery", "/deliveries/3"],
+  ["escalation", "/escalation/1"],
+  ["incident", "/incidents/1842"],
+  ["maintenance", "/maintenance"],
+  ["probes", "/probes"],
+  ["probe", "/probes/3"],
 ];
 const LOOKS = [["light", {}], ["dark", { theme: "dark" }], ["375", { wide: 375 }]];
 const SHOTS = [
   ...SCREENS.flatMap(([name, address, more]) => LOOKS.map(([look, how]) => [`${name}-${look}`, address, { ...how, ...more }])),
-  ["01-dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
+  ["dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
 ];
 
 async function select(page) {

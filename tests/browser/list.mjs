@@ -168,6 +168,7 @@ await test("by keyboard alone: move, select, range, pause, undo, check, menu, ed
   await key("p");
   await page.locator(`#${ids[3]}[data-state=paused]`).waitFor();
   await becomes(() => focusedRow(), ids[3], "the focus stays");
+  await page.locator("[data-undo] button").waitFor();
   await key("z");
   await page.locator(`#${ids[3]}:not([data-state=paused])`).waitFor();
   await key("r");

@@ -89,7 +89,9 @@ async fn only_an_admin_changes_probes_and_only_from_our_own_pages() {
         assert!(!page.text.contains("New probe"));
         let page = person.get("/probes/1").await;
         has(&page, &["Never came"]);
-        assert!(!page.text.contains("/probes/1/rotate") && !page.text.contains("/probes/1/enabled"));
+        assert!(
+            !page.text.contains("/probes/1/rotate") && !page.text.contains("/probes/1/enabled")
+        );
         for path in ["/probes", "/probes/1/enabled", "/probes/1/rotate", "/probes/1/delete"] {
             assert_eq!(person.post(path, &[("region", "x")]).await.status, 403, "{role} {path}");
         }

@@ -182,6 +182,8 @@ struct ChecksPage {
     name: String,
     failed_only: bool,
     before: Option<i64>,
+    /// Whether there are newer ones than those that are listed.
+    is_older: bool,
     checks: Vec<CheckLine>,
     older: Option<i64>,
     curl: String,
@@ -210,6 +212,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<ChecksQuer
     // A link to one check shows it with those before it.
     let before = query.before.or(query.open.map(|open| open.saturating_add(1)));
     let results = results::before(conn, *id, before, failed_only, PAGE).await?;
+    let newest = watched.state.last_check.map(|last| last.at);
     let scale = scale(&results);
     let mut lines = Vec::with_capacity(results.len());
     for stored in &results {
@@ -227,6 +230,8 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<ChecksQuer
         name,
         failed_only,
         before,
+        is_older: before.is_some()
+            && results.first().is_some_and(|first| Some(Timestamp(first.id)) < newest),
         checks: lines,
         older: results.last().filter(|_| results.len() as i64 == PAGE).map(|last| last.id),
         curl: curl(&watched.monitor.settings.target),

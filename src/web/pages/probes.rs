@@ -11,6 +11,7 @@ use super::text::{Html, millis, plural};
 use super::visit::{Shell, Visit};
 use crate::account::Permission;
 use crate::region::{Probe, Seen};
+use crate::store::monitors::{self, Filter};
 use crate::store::probes;
 use crate::web::api::probes::{self as api, ProbeStatus};
 use crate::web::error::ApiError;
@@ -141,11 +142,16 @@ struct ProbesPage {
 }
 
 async fn view(visit: &Visit, status: StatusCode, form: Form, fresh: Option<Fresh>) -> Page {
-    let found = probes::list(&mut visit.state.db.read().await?.conn(), i64::MAX, 0).await?;
+    let mut reader = visit.state.db.read().await?;
+    let conn = &mut reader.conn();
+    let found = probes::list(conn, i64::MAX, 0).await?;
+    let filter = Filter { region: Some((visit.state.region.clone(), true)), ..Filter::default() };
+    let own = monitors::count(conn, &filter).await?;
+    drop(reader);
     let page = ProbesPage {
         shell: visit.shell("probes", "Probes").await?,
         own_region: visit.state.region.clone(),
-        own_load: plural(visit.state.hub.monitors_of(&visit.state.region).len(), "monitor"),
+        own_load: plural(usize::try_from(own).unwrap_or_default(), "monitor"),
         probes: found.into_iter().map(|probe| ProbeRow::of(visit, probe)).collect(),
         form,
         fresh,

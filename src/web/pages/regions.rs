@@ -88,9 +88,9 @@ impl RegionLine {
         let Watched { monitor, state } = watched;
         let own = state.regions.get(region);
         let fresh_ms = Policy::of(&monitor.settings.target).rule.map(|rule| rule.fresh_ms);
-        let is_fresh = own.zip(fresh_ms).is_some_and(|(own, fresh_ms)| {
-            own.is_fresh(fresh_ms, state.watched_since, viewer.now)
-        });
+        let is_fresh = own
+            .zip(fresh_ms)
+            .is_some_and(|(own, fresh_ms)| own.is_fresh(fresh_ms, state.watched_since, viewer.now));
         let line = Self::of(region, own, is_fresh, viewer);
         if monitor.paused {
             return Self { state: Shown::Paused, word: Shown::Paused.word(), ..line };
