@@ -124,7 +124,8 @@ fn mask(text: &mut String, secrets: &[&str]) {
 }
 
 fn cut(text: &mut String, most: usize) {
-    text.truncate(text.floor_char_boundary(most));
+    let end = (0..=most.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or_default());
 }
 
 #[cfg(test)]

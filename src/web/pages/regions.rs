@@ -1,8 +1,8 @@
 //! A monitor's regions: the choice in its form, and what each of them holds on its page.
 
+use super::row::short_cause;
 use super::status::Shown;
 use super::text::{Html, Viewer, millis};
-use crate::incident::message;
 use crate::monitor::state::Policy;
 use crate::monitor::{RegionState, Status};
 use crate::store::monitors::Watched;
@@ -109,7 +109,7 @@ impl RegionLine {
             state: if is_silent { Shown::Waiting } else { shown },
             region: name.to_owned(),
             word: if is_silent { "Silent, no vote" } else { shown.word() },
-            reason: cause.map(message::reason).unwrap_or_default(),
+            reason: cause.map(short_cause).unwrap_or_default(),
             at: last.map(|last| viewer.ago_html(last.at)),
             total: last
                 .and_then(|last| last.total_ms)
