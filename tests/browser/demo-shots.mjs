@@ -8,7 +8,7 @@ const [url, at, folder, ...wanted] = process.argv.slice(2);
 const SCREENS = [
   ["dashboard", "/monitors"],
   ["monitor", "/monitors/1"],
-  ["checks", "/monitors/1/checks", { act: openFirst }],
+  ["checks", "/monitors/1/checks", { act: openFirst, tall: 1100 }],
   ["heartbeat", "/monitors/2"],
   ["channels", "/channels"],
   ["delivery", "/deliveries/3"],
@@ -21,7 +21,7 @@ const SCREENS = [
 const LOOKS = [["light", {}], ["dark", { theme: "dark" }], ["375", { wide: 375 }]];
 const SHOTS = [
   ...SCREENS.flatMap(([name, address, more]) => LOOKS.map(([look, how]) => [`${name}-${look}`, address, { ...how, ...more }])),
-  ["dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
+  ["dashboard-search", "/monitors?q=pay", { act: select, tall: 900 }],
 ];
 
 async function select(page) {
@@ -65,8 +65,11 @@ for (const [name, address, more = {}] of SHOTS) {
   await page.mouse.move(0, 0);
   // What sticks to the bottom of a phone belongs below the page, not into its middle.
   const wide = more.wide ?? 1440;
-  if (wide < 500) await page.setViewportSize({ width: wide, height: await page.evaluate(() => document.documentElement.scrollHeight) });
-  await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: more.fullPage !== false });
+  // A list that goes on and on is cut off after `tall` px.
+  const tall = more.tall ?? (wide < 500 ? await page.evaluate(() => document.documentElement.scrollHeight) : 900);
+  await page.setViewportSize({ width: wide, height: tall });
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: !more.tall });
   await context.close();
   console.log(name);
 }
