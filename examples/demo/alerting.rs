@@ -11,7 +11,7 @@ use super::past::DAY;
 use super::story::Told;
 
 /// The monitors that the policy is for.
-const TAG: &str = "tier-1";
+pub const TAG: &str = "tier-1";
 
 /// Adds the channels and the policy, and has the monitors that matter most use it.
 ///
@@ -25,9 +25,10 @@ pub async fn add(
 ) -> anyhow::Result<()> {
     let kinds = [
         json!({ "type": "slack", "name": "#ops-alerts", "url": "https://hooks.slack.com/services/T024BE7LD/B024BE7LH/kestrel-demo", "is_default": true }),
-        json!({ "type": "email", "name": "On-call mail", "to": ["oncall@kestrel.example"], "is_default": true }),
-        json!({ "type": "pagerduty", "name": "PagerDuty, payments", "routing_key": "0123456789abcdef0123456789abcdef" }),
+        json!({ "type": "email", "name": "On-call list", "to": ["oncall@kestrel.example"], "is_default": true }),
+        json!({ "type": "pagerduty", "name": "Payments primary", "routing_key": "0123456789abcdef0123456789abcdef" }),
         json!({ "type": "webhook", "name": "Status bot", "url": "https://bot.kestrel.example/alerts" }),
+        json!({ "type": "teams", "name": "Platform / Incidents", "url": "https://kestrel.webhook.office.com/workflows/b41f" }),
     ];
     let born = now.plus_ms(-91 * DAY);
     let mut tx = db.begin().await?;
@@ -48,13 +49,15 @@ pub async fn add(
 }
 
 fn policy(channel_ids: &[i64]) -> anyhow::Result<EscalationPolicy> {
-    let [ops, mail, pager, bot] = channel_ids else { anyhow::bail!("there are four channels") };
+    let [ops, mail, pager, bot, teams] = channel_ids else {
+        anyhow::bail!("there are five channels")
+    };
     let fields: Map<String, Value> = serde_json::from_value(json!({
         "name": "Primary on-call",
         "steps": [
             { "channel_ids": [ops, mail, bot] },
             { "name": "Wake the person on call", "after_minutes": 5, "channel_ids": [pager] },
-            { "name": "Tell everyone", "after_minutes": 15, "channel_ids": [pager, ops, mail] },
+            { "name": "Tell everyone", "after_minutes": 15, "channel_ids": [pager, ops, teams] },
         ],
         "repeat_every_minutes": 30,
         "repeat_times": 3,

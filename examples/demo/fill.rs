@@ -11,8 +11,8 @@ use watchbell::monitor::expect::Expected;
 use watchbell::monitor::heartbeat::SignalKind;
 use watchbell::monitor::state::{Failing, LastCheck, State};
 use watchbell::monitor::{
-    Cause, CheckError, ErrorKind, FailedChecks, Monitor, MonitorId, Settings, Status, StatusChange,
-    Target,
+    Cause, CheckError, ErrorKind, FailedChecks, Kind, Monitor, MonitorId, Settings, Status,
+    StatusChange, Target,
 };
 use watchbell::report::roller::Roller;
 use watchbell::seal::Sealer;
@@ -191,7 +191,7 @@ fn cause(told: &Told) -> Option<Cause> {
             .collect::<FailedChecks>(),
     };
     match (told.now, told.kind) {
-        (Now::Down(ago), watchbell::monitor::Kind::Heartbeat) => Some(Cause::NoPing {
+        (Now::Down(ago), Kind::Heartbeat) => Some(Cause::NoPing {
             silent_ms: ago + HOUR,
             expected: "every 1h".to_owned(),
             grace_seconds: 600,
@@ -269,10 +269,13 @@ async fn add_incidents(
     let mut episodes: Vec<Episode<'_>> = Vec::new();
     for (told, watched) in told.iter().zip(made) {
         let over = troubles(told, now).into_iter().filter(|t| t.status == Status::Down);
-        let usual = || Cause::Check {
-            status_code: Some(502),
-            error: CheckError::new(ErrorKind::Status, "status 502"),
-            failed_checks: FailedChecks::new(),
+        let usual = || match told.kind {
+            Kind::Heartbeat => Cause::ReportedFailure { exit_status: Some(1) },
+            _ => Cause::Check {
+                status_code: Some(502),
+                error: CheckError::new(ErrorKind::Status, "status 502"),
+                failed_checks: FailedChecks::new(),
+            },
         };
         episodes.extend(over.map(|t| Episode {
             watched,
@@ -346,7 +349,7 @@ async fn add_incident(
     };
     incident.id = incidents::open(conn, &incident).await?;
     incidents::update(conn, &incident).await?;
-    let told = "#ops-alerts, On-call mail";
+    let told = "#ops-alerts, On-call list";
     let mut lines = vec![
         (episode.from, TimelineKind::Detected, incident.summary.as_str()),
         (confirmed_at, TimelineKind::Confirmed, ""),

@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, reason = "a demonstration fails by panicking")]
 
 mod alerting;
+mod deliveries;
 mod fill;
 mod jobs;
 mod past;
@@ -77,7 +78,8 @@ async fn fill_folder(folder: &Path, options: &Options) -> anyhow::Result<()> {
     let now = options.at.unwrap_or_else(|| SystemClock.now());
     let filled = fill::fill(&db, &sealer, options.monitors, now).await?;
     if options.at.is_some() {
-        probes::add(&db, now).await?;
+        probes::add(&db, &sealer, now).await?;
+        deliveries::add(&db, &sealer, now).await?;
     }
     db.close().await;
     println!("{filled}\nSign in as {EMAIL} with {PASSWORD}.");

@@ -1,9 +1,11 @@
 //! What stands in for the network: answers as the story has them, made up from the address alone.
 
+use std::sync::Arc;
+
 use watchbell::clock::Timestamp;
 use watchbell::monitor::cutoff::CanaryReport;
 use watchbell::monitor::{
-    CheckError, CheckResult, ErrorKind, FailedChecks, Phases, Target, Verdict,
+    CheckError, CheckResult, ErrorKind, FailedChecks, Phases, RawAnswer, Target, Verdict,
 };
 use watchbell::probe::{Canaries, Checks};
 
@@ -57,6 +59,7 @@ pub fn result(host: &str, region: &str, at: Timestamp) -> CheckResult {
         error: None,
         failed_checks: FailedChecks::new(),
         certificate: None,
+        answer: None,
         verdict: Verdict::Up,
     };
     match host {
@@ -67,18 +70,38 @@ pub fn result(host: &str, region: &str, at: Timestamp) -> CheckResult {
             let part =
                 ("checks.database".to_owned(), "error: connection pool exhausted".to_owned());
             result.failed_checks = FailedChecks::from([part]);
+            result.answer = Some(Arc::new(answer("503 Service Unavailable", at, CHECKOUT)));
         }
-        // A minute of trouble, two of peace: it is re-checked, and never confirmed.
-        "cdn.kestrel.example" if at.0 / 60_000 % 3 == 0 => {
+        // Two minutes of peace, one of trouble, as at the moment of the pictures: it is re-checked, and never confirmed.
+        "cdn.kestrel.example" if at.0 / 60_000 % 3 == 2 => {
             result.verdict = Verdict::Down;
             result.status_code = None;
             result.error = Some(CheckError::new(ErrorKind::Timeout, "timeout after 10s"));
             result.phases = Phases { total: Some(10_000), ..Phases::default() };
         }
-        "search.kestrel.example" => result.verdict = Verdict::Degraded,
+        "search.kestrel.example" => {
+            result.verdict = Verdict::Degraded;
+            result.answer = Some(Arc::new(answer("200 OK", at, SEARCH)));
+        }
         _ => {}
     }
     result
+}
+
+/// What Checkout API says while its database is out of connections.
+const CHECKOUT: &str = r#"{"status":"fail","version":"2026.46.3","checks":{"database":"error: connection pool exhausted","redis":"ok","payment_provider":"ok"}}"#;
+/// What Search says of itself, slowly.
+const SEARCH: &str = r#"{"status":"ok","checks":{"index":"ok","replicas":"ok"}}"#;
+
+/// An answer of JSON as it came.
+fn answer(status: &str, at: Timestamp, body: &str) -> RawAnswer {
+    let date = at.to_utc().format("%a, %d %b %Y %H:%M:%S GMT");
+    let head = format!(
+        "HTTP/1.1 {status}\ncontent-type: application/json\ncontent-length: {}\ncache-control: no-store\nserver: nginx\ndate: {date}\nx-request-id: {:016x}",
+        body.len(),
+        at.0.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    );
+    RawAnswer { head, body: body.to_owned(), is_cut: false }
 }
 
 /// A total in its usual parts.

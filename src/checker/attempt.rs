@@ -92,6 +92,7 @@ mod tests {
                 failed_checks: FailedChecks::default(),
                 verdict: Verdict::Down,
                 certificate: None,
+                answer: None,
             };
             excuse_own_delay(&mut result, &pace);
             result.verdict

@@ -43,6 +43,7 @@ fn check(at: Timestamp, verdict: Verdict) -> CheckResult {
         error,
         failed_checks: BTreeMap::new(),
         certificate: None,
+        answer: None,
         verdict,
     }
 }

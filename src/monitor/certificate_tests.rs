@@ -39,6 +39,7 @@ fn saw(
         error: error.map(|kind| CheckError::new(kind, "wrong")),
         failed_checks: FailedChecks::new(),
         certificate,
+        answer: None,
         verdict: if error.is_some() { Verdict::Down } else { Verdict::Up },
     }
 }

@@ -83,6 +83,7 @@ fn a_result_is_a_sign_by_its_error() {
             failed_checks: FailedChecks::new(),
             verdict,
             certificate: None,
+            answer: None,
         })
     };
     let down = |kind| of(Verdict::Down, kind, false, None);

@@ -34,6 +34,7 @@ mod path_pattern;
 pub mod pattern;
 mod policy;
 pub mod quorum;
+pub mod raw_answer;
 pub mod regions;
 #[cfg(test)]
 mod regions_tests;
@@ -63,6 +64,7 @@ pub use header::Header;
 pub use icmp_spec::IcmpSpec;
 pub use pace::Pace;
 pub use quorum::Quorum;
+pub use raw_answer::RawAnswer;
 pub use regions::RegionState;
 pub use spec::{HeartbeatSpec, HttpSpec, Settings, Target};
 pub use tcp_spec::TcpSpec;
@@ -271,6 +273,9 @@ pub struct CheckResult {
     /// The certificate that the server showed, also of a handshake that failed by it. Of several (redirects) the one that ends
     /// first. `None` without TLS, and of stored results.
     pub certificate: Option<Arc<Certificate>>,
+    /// The answer as it came, if one did and it was not well. `None` of stored results, which keep it beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Arc<RawAnswer>>,
     /// What it means.
     pub verdict: Verdict,
 }
@@ -279,6 +284,12 @@ impl CheckResult {
     /// When it ended.
     pub fn ended_at(&self) -> Timestamp {
         self.started_at.plus_ms(self.phases.total.map_or(0, i64::from))
+    }
+
+    /// The answer, if it is to be kept: those of checks that are well would take too much room.
+    pub fn answer_to_keep(&self) -> Option<&RawAnswer> {
+        let answer = self.answer.as_deref()?;
+        (self.verdict != Verdict::Up && answer.is_well_formed()).then_some(answer)
     }
 }
 

@@ -20,6 +20,7 @@ pub(super) fn result(region: &str, at: Timestamp, verdict: Verdict) -> CheckResu
         error: is_down.then(|| CheckError::new(ErrorKind::Status, "status 503")),
         failed_checks: FailedChecks::new(),
         certificate: None,
+        answer: None,
         verdict,
     }
 }

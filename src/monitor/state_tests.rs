@@ -15,6 +15,7 @@ fn result(at: i64, verdict: Verdict) -> CheckResult {
         error: (verdict == Verdict::Down).then(|| CheckError::new(ErrorKind::Status, "status 503")),
         failed_checks: FailedChecks::new(),
         certificate: None,
+        answer: None,
         verdict,
     }
 }

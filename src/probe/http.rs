@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Method, Response};
+use reqwest::{Client, Method, Response, StatusCode};
 use rustls::{ClientConfig, RootCertStore};
 use url::Url;
 
@@ -22,7 +22,8 @@ use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assertion::Source;
 use crate::monitor::assess::Assessment;
-use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target};
+use crate::monitor::raw_answer::{Came, RawAnswer, secrets_of};
+use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target, Verdict};
 
 /// What checks say they are.
 const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
@@ -159,6 +160,7 @@ impl Prober {
             }
             Err(error) => (Assessment::failed(spec, marks.status(), error), None),
         };
+        let kept = answer.as_ref().filter(|_| assessed.verdict != Verdict::Up);
         let result = CheckResult {
             region: region.to_owned(),
             started_at,
@@ -167,6 +169,7 @@ impl Prober {
             error: assessed.error,
             failed_checks: assessed.failed_checks,
             certificate: certs::first_to_end(&marks.take_certificates()),
+            answer: kept.map(|answer| Arc::new(raw(spec, answer))),
             verdict: assessed.verdict,
         };
         Look { result, answer }
@@ -267,12 +270,28 @@ fn kept_headers(spec: &HttpSpec, response: &Response, keep: Keep) -> Vec<Header>
         let mut names = spec.assertions.iter().filter(|a| a.source() == Source::Header);
         names.any(|a| a.path().is_some_and(|path| path.eq_ignore_ascii_case(name.as_str())))
     };
-    let copied = |(name, value): (&HeaderName, &HeaderValue)| Header {
-        name: name.as_str().to_owned(),
-        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
-    };
     let kept = |name: &HeaderName| keep == Keep::All || asserted(name);
     response.headers().iter().filter(|(name, _)| kept(name)).map(copied).collect()
+}
+
+fn copied((name, value): (&HeaderName, &HeaderValue)) -> Header {
+    Header {
+        name: name.as_str().to_owned(),
+        value: String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    }
+}
+
+/// What is kept of an answer that is not well, without what the check's own request said in confidence.
+fn raw(spec: &HttpSpec, answer: &Answer) -> RawAnswer {
+    let status = StatusCode::from_u16(answer.status).ok();
+    let reason = status.and_then(|status| status.canonical_reason()).unwrap_or_default();
+    let status_line = format!("{:?} {} {reason}", answer.version, answer.status);
+    let headers: Vec<Header> = answer.came_with.iter().map(copied).collect();
+    let sent = Hop::first(spec).headers;
+    let secrets: Vec<&str> = sent.iter().flat_map(secrets_of).collect();
+    let came =
+        Came { status_line: status_line.trim_end(), headers: &headers, body: answer.start() };
+    RawAnswer::of(came, &secrets)
 }
 
 fn location(response: &Response) -> Option<String> {

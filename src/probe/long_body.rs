@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Response;
+use reqwest::header::HeaderMap;
+use reqwest::{Response, Version};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
@@ -15,10 +16,13 @@ use super::failure::{failure, of_request};
 use super::phases::Marks;
 use crate::monitor::assess::{Assessment, BODY_MAX, Observation, assess};
 use crate::monitor::body::Body;
+use crate::monitor::raw_answer::BODY_KEPT;
 use crate::monitor::{CheckError, ErrorKind, Header, HttpSpec};
 
 /// What of a body is kept without asking for room, in bytes. Almost all that people assert things of is shorter.
 const SHORT: usize = 1 << 16;
+/// What of any body is kept for the case that the check is not well, in bytes: more than is stored, so that it is seen to go on.
+const START: usize = BODY_KEPT + 1;
 /// How many longer bodies are held at once, of all checks together.
 const HELD_MAX: usize = 16;
 /// How long room is waited for: then the check proves nothing.
@@ -40,10 +44,37 @@ pub struct Answer {
     pub status: u16,
     /// Its headers; of a routine check only those that assertions ask for.
     pub headers: Vec<Header>,
-    /// The decoded body, up to [`BODY_MAX`].
+    /// The decoded body, up to [`BODY_MAX`]; of a routine check only if something is asked of it.
     pub body: Vec<u8>,
+    /// The start of a body that was not kept.
+    start: Vec<u8>,
+    /// All headers, as they came.
+    pub(super) came_with: HeaderMap,
+    /// The version of HTTP that it came by.
+    pub(super) version: Version,
     /// The room that the body takes, if it is not short: given back with it.
     room: Option<OwnedSemaphorePermit>,
+}
+
+impl Answer {
+    /// The start of the body, kept or not: at least [`START`] bytes if there are so many.
+    pub(super) fn start(&self) -> &[u8] {
+        if self.body.is_empty() { &self.start } else { &self.body }
+    }
+
+    /// Lets go of the body, but for its start.
+    fn let_go(&mut self) {
+        let body = std::mem::take(&mut self.body);
+        if self.start.is_empty() {
+            self.start = body.get(..START).unwrap_or(&body).to_vec();
+        }
+        self.room = None;
+    }
+
+    fn begin_with(&mut self, chunk: &[u8]) {
+        let room = START.saturating_sub(self.start.len());
+        self.start.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+    }
 }
 
 impl LongBodies {
@@ -62,7 +93,15 @@ impl LongBodies {
         (host, marks): (&str, &Marks),
     ) -> Result<Answer, CheckError> {
         let status = response.status().as_u16();
-        let mut answer = Answer { status, headers, body: Vec::new(), room: None };
+        let mut answer = Answer {
+            status,
+            headers,
+            body: Vec::new(),
+            start: Vec::new(),
+            came_with: std::mem::take(response.headers_mut()),
+            version: response.version(),
+            room: None,
+        };
         let (mut length, mut is_kept) = (0, true);
         while let Some(chunk) = response.chunk().await.map_err(|error| of_request(&error, host))? {
             let chunk = chunk.get(..BODY_MAX - length).unwrap_or(&chunk);
@@ -76,9 +115,12 @@ impl LongBodies {
             if is_kept {
                 answer.body.extend_from_slice(chunk);
                 is_kept = is_asked_of || may_be_health_body(&answer.body);
-            }
-            if !is_kept {
-                (answer.body, answer.room) = (Vec::new(), None);
+                if !is_kept {
+                    answer.let_go();
+                }
+            } else {
+                answer.let_go();
+                answer.begin_with(chunk);
             }
             if length == BODY_MAX {
                 break;
@@ -162,7 +204,15 @@ mod tests {
 
     fn answer(length: usize) -> Answer {
         let body = format!("[\"ok\",\"{}\"]", "x".repeat(length)).into_bytes();
-        Answer { status: 200, headers: Vec::new(), body, room: None }
+        Answer {
+            status: 200,
+            headers: Vec::new(),
+            body,
+            start: Vec::new(),
+            came_with: HeaderMap::new(),
+            version: Version::HTTP_11,
+            room: None,
+        }
     }
 
     fn is_ready<F: Future>(future: F) -> bool {

@@ -35,5 +35,6 @@ pub(super) async fn run(
         error,
         failed_checks: FailedChecks::new(),
         certificate: certs::first_to_end(&marks.take_certificates()),
+        answer: None,
     }
 }

@@ -158,13 +158,16 @@ pub struct Found {
 }
 
 impl Found {
-    /// Whether its texts are such as a probe sends: one line each, and not without end.
+    /// Whether its texts are such as a probe sends: without NUL, and not without end.
     pub fn is_well_formed(&self) -> bool {
-        let CheckResult { error, failed_checks, certificate, .. } = &self.result;
+        let CheckResult { error, failed_checks, certificate, answer, .. } = &self.result;
         let mut texts: Vec<&str> = error.iter().map(|error| error.text.as_str()).collect();
         texts.extend(failed_checks.iter().flat_map(|(path, text)| [path.as_str(), text.as_str()]));
         if let Some(certificate) = certificate {
             texts.extend(certificate.texts());
+        }
+        if let Some(answer) = answer {
+            texts.extend([answer.head.as_str(), answer.body.as_str()]);
         }
         texts.iter().map(|text| text.len()).sum::<usize>() <= TEXTS_MAX_BYTES
             && !texts.iter().any(|text| text.contains('\0'))

@@ -9,12 +9,15 @@ use super::rollup::{DAY_MS, Grain};
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::MonitorId;
 use crate::server_settings::ServerSettings;
-use crate::store::{self, Conn, Db, history, results, rollups, space};
+use crate::store::{self, Conn, Db, answers, history, results, rollups, space};
 
 /// How often it is looked whether there is something to roll up, in ms.
 const ROLL_EVERY_MS: i64 = 60_000;
 /// How often old rows are looked for, in ms.
 const PRUNE_EVERY_MS: i64 = 3_600_000;
+/// How many answers of checks that were not well are kept of a monitor, beside those that began an incident: one that is down for
+/// days answers the same a hundred thousand times.
+const ANSWERS: i64 = 200;
 /// How many rows go in one transaction at most.
 const BATCH: u64 = 1_000;
 /// How many monitors share one transaction at most.
@@ -43,6 +46,8 @@ pub struct Keep {
 enum Old {
     /// Results from before a moment.
     Results(Timestamp),
+    /// Answers beyond so many.
+    Answers(i64),
     /// Pings that lie more than so many back.
     Pings(i64),
     /// Hourly roll-ups from before a moment.
@@ -54,6 +59,7 @@ impl Old {
     async fn owners(self, conn: &mut Conn<'_>) -> store::Result<Vec<MonitorId>> {
         match self {
             Self::Results(before) => results::owners(conn, before).await,
+            Self::Answers(keep) => answers::owners(conn, keep).await,
             Self::Pings(keep) => history::owners_of_pings(conn, keep).await,
             Self::Hours(before) => rollups::owners(conn, Grain::Hour, before).await,
         }
@@ -64,6 +70,7 @@ impl Old {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         match self {
             Self::Results(before) => results::prune(conn, id, before, limit).await,
+            Self::Answers(keep) => answers::prune(conn, id, keep, limit).await,
             Self::Pings(keep) => history::prune_pings(conn, id, keep, limit).await,
             Self::Hours(before) => rollups::prune(conn, Grain::Hour, id, before, limit).await,
         }
@@ -127,7 +134,8 @@ pub async fn prune(
     let rolled_up = rollups::rolled_up_until(&mut db.read().await?.conn()).await?;
     let results = before(keep.result_days.into()).min(rolled_up.unwrap_or_default());
     let pings = Old::Pings(keep.pings.into());
-    for old in [Old::Results(results), pings, Old::Hours(before(HOURLY_DAYS))] {
+    let hours = Old::Hours(before(HOURLY_DAYS));
+    for old in [Old::Results(results), Old::Answers(ANSWERS), pings, hours] {
         remove(db, old, stop).await?;
     }
     while !stop.is_cancelled() && space::give_back(db).await? {}

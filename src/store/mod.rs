@@ -8,6 +8,7 @@
 //! run!(conn, sqlx::query("DELETE FROM settings WHERE key = $1").bind(key))?;   // rows changed
 //! ```
 
+pub mod answers;
 pub mod api_tokens;
 pub mod briefs;
 pub mod channels;

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::{Conn, Result, batches, on, placeholders, rows_of, run};
+use super::{Conn, Result, answers, batches, on, placeholders, rows_of, run};
 use crate::clock::Timestamp;
 use crate::monitor::{
     CheckError, CheckResult, ErrorKind, FailedChecks, MonitorId, Phases, Verdict,
@@ -112,6 +112,7 @@ impl From<ResultRow> for StoredResult {
                 error,
                 failed_checks,
                 certificate: None,
+                answer: None,
                 verdict: verdict_of(row.verdict),
             },
         }
@@ -131,7 +132,7 @@ async fn region_number(conn: &mut Conn<'_>, name: &str) -> Result<i64> {
         .bind(name).fetch_one(c).await)
 }
 
-/// Stores results. One that is there already stays as it is.
+/// Stores results, with the answers of those that are not well. One that is there already stays as it is.
 pub async fn insert(conn: &mut Conn<'_>, results: &[NewResult]) -> Result<()> {
     let mut regions: Vec<(&str, i64)> = Vec::new();
     for NewResult { result, .. } in results {
@@ -168,7 +169,11 @@ pub async fn insert(conn: &mut Conn<'_>, results: &[NewResult]) -> Result<()> {
             query
         })?;
     }
-    Ok(())
+    let kept = results.iter().filter_map(|NewResult { monitor_id, result, .. }| {
+        let answer = result.answer_to_keep()?;
+        Some((*monitor_id, result.started_at.0, number(&result.region)?, answer))
+    });
+    answers::insert(conn, &kept.collect::<Vec<_>>()).await
 }
 
 const COLUMNS: &str =

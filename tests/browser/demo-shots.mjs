@@ -4,22 +4,33 @@ import { chromium } from "playwright-core";
 
 const [url, at, folder, ...wanted] = process.argv.slice(2);
 
-const select = async (page) => {
-  for (const n of [3, 4, 5]) await page.locator("input[name=id]").nth(n).check();
-};
-// Name, address, and what else: `wide` in px (1440), the theme (light), what to do before.
-const SHOTS = [
-  ["01-dashboard", "/monitors"],
-  ["01-dashboard-dark", "/monitors", { theme: "dark" }],
-  ["01-dashboard-375", "/monitors", { wide: 375 }],
-  ["01-dashboard-search", "/monitors?q=pay", { act: select, fullPage: false }],
-  ["06-escalation", "/escalation/1"],
-  ["06-escalation-dark", "/escalation/1", { theme: "dark" }],
-  ["06-escalation-375", "/escalation/1", { wide: 375 }],
-  ["probes-light", "/probes"],
-  ["probes-dark", "/probes", { theme: "dark" }],
-  ["probes-375", "/probes", { wide: 375 }],
+// Name of a screen, its address, and what to do before: each is taken light, dark and on a phone.
+const SCREENS = [
+  ["dashboard", "/monitors"],
+  ["monitor", "/monitors/1"],
+  ["checks", "/monitors/1/checks", { act: openFirst, tall: 1100 }],
+  ["heartbeat", "/monitors/2"],
+  ["channels", "/channels"],
+  ["delivery", "/deliveries/3"],
+  ["escalation", "/escalation/1"],
+  ["incident", "/incidents/1842"],
+  ["maintenance", "/maintenance"],
+  ["probes", "/probes"],
+  ["probe", "/probes/3"],
 ];
+const LOOKS = [["light", {}], ["dark", { theme: "dark" }], ["375", { wide: 375 }]];
+const SHOTS = [
+  ...SCREENS.flatMap(([name, address, more]) => LOOKS.map(([look, how]) => [`${name}-${look}`, address, { ...how, ...more }])),
+  ["dashboard-search", "/monitors?q=pay", { act: select, tall: 900 }],
+];
+
+async function select(page) {
+  for (const n of [3, 4, 5]) await page.locator("input[name=id]").nth(n).check();
+}
+async function openFirst(page) {
+  await page.locator(".more-link").first().click();
+  await page.locator("details.raw").waitFor();
+}
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
 let session;
@@ -54,8 +65,11 @@ for (const [name, address, more = {}] of SHOTS) {
   await page.mouse.move(0, 0);
   // What sticks to the bottom of a phone belongs below the page, not into its middle.
   const wide = more.wide ?? 1440;
-  if (wide < 500) await page.setViewportSize({ width: wide, height: await page.evaluate(() => document.documentElement.scrollHeight) });
-  await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: more.fullPage !== false });
+  // A list that goes on and on is cut off after `tall` px.
+  const tall = more.tall ?? (wide < 500 ? await page.evaluate(() => document.documentElement.scrollHeight) : 900);
+  await page.setViewportSize({ width: wide, height: tall });
+  await page.evaluate(() => scrollTo(0, 0));
+  await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: !more.tall });
   await context.close();
   console.log(name);
 }

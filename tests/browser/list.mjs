@@ -168,6 +168,7 @@ await test("by keyboard alone: move, select, range, pause, undo, check, menu, ed
   await key("p");
   await page.locator(`#${ids[3]}[data-state=paused]`).waitFor();
   await becomes(() => focusedRow(), ids[3], "the focus stays");
+  await page.locator("[data-undo] button").waitFor();
   await key("z");
   await page.locator(`#${ids[3]}:not([data-state=paused])`).waitFor();
   await key("r");
@@ -184,7 +185,7 @@ await test("by keyboard alone: move, select, range, pause, undo, check, menu, ed
   await page.locator("#keys-help[open]").waitFor();
   await key("Escape");
   await page.locator("#keys-help:not([open])").waitFor({ state: "attached" });
-  await page.locator(`#${ids[3]} th a`).focus();
+  await becomes(() => focusedRow(), ids[3], "the focus returns from the help, though the row has changed");
   await key("e");
   await page.waitForURL(/\/edit$/);
   await open("/monitors?view=flat&q=Customer");

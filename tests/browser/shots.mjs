@@ -25,7 +25,7 @@ export async function shoot({ browser, server, context }) {
   await once(target, "listening");
   const url = `http://127.0.0.1:${target.address().port}/catalog/health`;
   const looks = [
-    ["", { colorScheme: "light", viewport: { width: 1440, height: 900 } }],
+    ["-light", { colorScheme: "light", viewport: { width: 1440, height: 900 } }],
     ["-dark", { colorScheme: "dark", viewport: { width: 1440, height: 900 } }],
     ["-375", { colorScheme: "light", viewport: { width: 375, height: 800 } }],
   ];

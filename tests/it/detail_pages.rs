@@ -103,6 +103,10 @@ async fn an_outage_on_a_channel_that_is_gone_is_told_on_every_page_that_it_conce
     let result = seen.list(&format!("/monitors/{id}/results")).await[0]["id"].as_i64().unwrap();
     let checks = seen.page(&format!("/monitors/{id}/checks?open={result}")).await;
     has(&checks, &["HTTP 503", "<mark>checks.database</mark>", "Copy as curl", "curl -sSLi -m 10"]);
+    let raw = ["<details class=\"raw\" open>", "HTTP/1.1 503 Service Unavailable\ncontent-length:"];
+    has(&checks, &raw);
+    has(&checks, &["error: &#60;b&#62;no&#60;/b&#62; slots&#34;,&#34;redis"]);
+    has(&story, &["<details class=\"raw\">", "&#34;redis&#34;:&#34;ok&#34;"]);
     let csv = seen.page(&format!("/monitors/{id}/checks.csv")).await;
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].starts_with("started_at,region,verdict,status_code"), "{csv}");

@@ -46,7 +46,12 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     let token = token_in(&made);
     assert_eq!(poll(&api, &token).await, 200);
     let listed = admin.get("/probes").await;
-    has(&listed, &["fra-1", "Online", "9.9.9", "0 monitors"]);
+    has(&listed, &["fra-1", "Online", "9.9.9", "0 monitors", "href=\"/probes/1\""]);
+    let page = admin.get("/probes/1").await;
+    has(&page, &["fra-1", "Online", "Checks from eu-west", "9.9.9", "3 ms", "Nothing yet"]);
+    has(&page, &["0 ms ahead", "Checks under way", "/probes/1/rotate", "/probes/1/delete"]);
+    assert!(!page.text.contains(&token));
+    assert_eq!(admin.get("/probes/2").await.status, 404);
     assert!(!listed.text.contains(&token), "shown once");
 
     has(&admin.get("/probes/1/rotate").await, &["Give fra-1 a new token?"]);
@@ -81,7 +86,12 @@ async fn only_an_admin_changes_probes_and_only_from_our_own_pages() {
         let person = Person::made(&api, email, role).await;
         let page = person.get("/probes").await;
         has(&page, &["eu-west"]);
-        assert!(!page.text.contains("New probe") && !page.text.contains("/probes/1/rotate"));
+        assert!(!page.text.contains("New probe"));
+        let page = person.get("/probes/1").await;
+        has(&page, &["Never came"]);
+        assert!(
+            !page.text.contains("/probes/1/rotate") && !page.text.contains("/probes/1/enabled")
+        );
         for path in ["/probes", "/probes/1/enabled", "/probes/1/rotate", "/probes/1/delete"] {
             assert_eq!(person.post(path, &[("region", "x")]).await.status, 403, "{role} {path}");
         }
@@ -190,11 +200,28 @@ async fn report(api: &Api, (region, token): (&str, &str), seconds: i64, is_well:
         "verdict": if is_well { "up" } else { "down" }, "status_code": if is_well { 200 } else { 503 },
         "phases": {"dns": null, "connect": 1, "tls": null, "first_byte": 2, "total": 5},
         "error": (!is_well).then(|| json!({"kind": "status", "text": "status 503"})),
-        "failed_checks": {}, "certificate": null});
+        "failed_checks": {}, "certificate": null, "answer": (!is_well).then(|| json!(
+            {"head": "HTTP/1.1 503 No\nserver: x", "body": "<script>", "is_cut": false}))});
     let body = json!({"version": 1, "instance": "0198c0de-0000-7000-8000-000000000001",
         "results": [{"monitor_id": 1, "result": result}]});
     let request = api.request("POST", "/api/probe/v1/results").bearer_auth(token).json(&body);
     assert_eq!(Api::answer(request).await.json()["accepted"], 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_probe_shows_what_it_found_and_hands_in_answers_that_are_not_well() {
+    let api = Api::start().await;
+    let person = Person::made(&api, "viewer@example.com", Role::Viewer).await;
+    let made = api.admin("POST", "/api/v1/probes", Some(json!({"region": "eu-west"}))).await;
+    let token = made.data(201)["token"].as_str().unwrap().to_owned();
+    let fields = json!({"url": api.silent, "name": "Shop <b>", "regions": ["eu-west"]});
+    api.admin("POST", "/api/v1/monitors", Some(fields)).await.data(201);
+    has(&person.get("/probes/1").await, &["Shop &#60;b&#62;", "none yet", "1 monitor, as seen"]);
+    report(&api, ("eu-west", &token), 0, false).await;
+    has(&person.get("/probes/1").await, &["Confirming"]);
+    let found = api.admin("GET", "/api/v1/monitors/1/results", None).await.data(200);
+    let open = format!("/monitors/1/checks?open={}", found[0]["id"]);
+    has(&person.get(&open).await, &["HTTP/1.1 503 No\nserver: x", "&#60;script&#62;"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

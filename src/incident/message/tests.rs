@@ -43,6 +43,7 @@ fn result(code: u16, total_ms: u32) -> CheckResult {
         error: None,
         failed_checks: BTreeMap::new(),
         certificate: None,
+        answer: None,
         verdict: Verdict::Up,
     }
 }

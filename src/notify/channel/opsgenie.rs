@@ -42,7 +42,7 @@ impl Config {
 impl Kind for Config {
     const ABOUT: About = About {
         name: "Opsgenie",
-        icon: "alert",
+        icon: "phone",
         how: "In Opsgenie: Teams, your team, Integrations, Add integration, API; copy the API key.",
         fields: &[
             Field::required("api_key", "API key", Shape::Token)

@@ -26,7 +26,7 @@ pub struct Config {
 impl Kind for Config {
     const ABOUT: About = About {
         name: "PagerDuty",
-        icon: "alert",
+        icon: "phone",
         how: "In PagerDuty: Services, your service, Integrations, Add integration, Events API V2; copy the integration key.",
         fields: &[
             Field::required("routing_key", "Integration key", Shape::Token)

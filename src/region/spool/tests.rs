@@ -11,6 +11,7 @@ fn found(at: i64) -> Found {
         error: None,
         failed_checks: FailedChecks::new(),
         certificate: None,
+        answer: None,
         verdict: Verdict::Up,
     };
     Found { monitor_id: 7, result, settings_at: Some(3) }

@@ -1,15 +1,14 @@
-//! The checks of a monitor: their lines, the list with what each one found, and all of them as CSV.
+//! The checks of a monitor: their lines, and the list with what each one found.
 
 use std::collections::BTreeMap;
 
-use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::web;
 use askama::Template;
-use futures_util::stream;
 use serde::Deserialize;
 
 use super::charts::{phase_bar, phase_parts};
 use super::error::{Page, PageError, show};
+use super::raw::Raw;
 use super::row::short_cause;
 use super::status::Shown;
 use super::text::{Html, Viewer, millis};
@@ -18,12 +17,10 @@ use crate::clock::Timestamp;
 use crate::incident::message::one_line;
 use crate::monitor::{Cause, CheckResult, MonitorId, Phases, Target};
 use crate::store::results::StoredResult;
-use crate::store::{Db, monitors, results};
+use crate::store::{answers, monitors, results};
 
 /// Checks on one page of the list.
 const PAGE: i64 = 50;
-/// Checks that the CSV reads at once.
-const CSV_ROWS: i64 = 1_000;
 
 /// One line of a table of checks.
 pub struct CheckLine {
@@ -61,6 +58,8 @@ pub struct CheckDetail {
     pub phases: Vec<(&'static str, String)>,
     /// Whether planned work covered it.
     pub in_maintenance: bool,
+    /// The answer as it came, if it is kept.
+    pub raw: Option<Raw>,
 }
 
 impl CheckLine {
@@ -81,7 +80,7 @@ impl CheckLine {
 }
 
 impl CheckDetail {
-    fn of(stored: &StoredResult, viewer: Viewer) -> Self {
+    fn of(stored: &StoredResult, raw: Option<Raw>, viewer: Viewer) -> Self {
         let result = &stored.result;
         let status = result.status_code.map(|code| format!("HTTP {code}"));
         let error = result.error.as_ref().map(|error| format!("{}: {}", error.kind, error.text));
@@ -101,6 +100,7 @@ impl CheckDetail {
                 .map(|(name, ms, _)| (name, millis(i64::from(ms))))
                 .collect(),
             in_maintenance: stored.in_maintenance,
+            raw,
         }
     }
 }
@@ -182,6 +182,8 @@ struct ChecksPage {
     name: String,
     failed_only: bool,
     before: Option<i64>,
+    /// Whether there are newer ones than those that are listed.
+    is_older: bool,
     checks: Vec<CheckLine>,
     older: Option<i64>,
     curl: String,
@@ -210,11 +212,17 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<ChecksQuer
     // A link to one check shows it with those before it.
     let before = query.before.or(query.open.map(|open| open.saturating_add(1)));
     let results = results::before(conn, *id, before, failed_only, PAGE).await?;
+    let newest = watched.state.last_check.map(|last| last.at);
     let scale = scale(&results);
-    let line = |stored: &StoredResult| CheckLine {
-        detail: (query.open == Some(stored.id)).then(|| CheckDetail::of(stored, viewer)),
-        ..CheckLine::of(stored, scale, viewer)
-    };
+    let mut lines = Vec::with_capacity(results.len());
+    for stored in &results {
+        let mut line = CheckLine::of(stored, scale, viewer);
+        if query.open == Some(stored.id) {
+            let raw = answers::get(conn, *id, stored.id, &stored.result.region).await?;
+            line.detail = Some(CheckDetail::of(stored, raw.map(Raw::of), viewer));
+        }
+        lines.push(line);
+    }
     let name = one_line(&watched.monitor.settings.name);
     show(&ChecksPage {
         shell: visit.shell("monitors", &format!("Checks of {name}")).await?,
@@ -222,7 +230,9 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<ChecksQuer
         name,
         failed_only,
         before,
-        checks: results.iter().map(line).collect(),
+        is_older: before.is_some()
+            && results.first().is_some_and(|first| Some(Timestamp(first.id)) < newest),
+        checks: lines,
         older: results.last().filter(|_| results.len() as i64 == PAGE).map(|last| last.id),
         curl: curl(&watched.monitor.settings.target),
     })
@@ -238,98 +248,6 @@ fn curl(target: &Target) -> String {
     let follow = if spec.follow_redirects { "L" } else { "" };
     let url = url.as_str().replace('\'', "%27");
     format!("curl -sS{follow}i -m {} {method}'{url}'", spec.pace.timeout_seconds)
-}
-
-/// `GET /monitors/{id}/checks.csv`: all checks that are kept, newest first.
-pub async fn csv(visit: Visit, id: web::Path<i64>) -> Page {
-    let id = *id;
-    let mut reader = visit.state.db.read().await?;
-    if monitors::existing(&mut reader.conn(), &[id]).await?.is_empty() {
-        return Err(PageError::no_such("monitor"));
-    }
-    drop(reader);
-    let begin = Csv { db: visit.state.db.clone(), id, before: None, stage: Stage::Head };
-    Ok(HttpResponse::Ok()
-        .content_type("text/csv; charset=utf-8")
-        .insert_header((
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"monitor-{id}-checks.csv\""),
-        ))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .streaming(stream::try_unfold(begin, Csv::next)))
-}
-
-/// A CSV that is read as it is sent, a few rows at a time, so that no list of all is held.
-struct Csv {
-    db: Db,
-    id: MonitorId,
-    before: Option<i64>,
-    stage: Stage,
-}
-
-enum Stage {
-    Head,
-    Rows,
-    Done,
-}
-
-const CSV_HEAD: &str = "started_at,region,verdict,status_code,dns_ms,connect_ms,tls_ms,first_byte_ms,total_ms,error_kind,error,failed_checks,in_maintenance\r\n";
-
-impl Csv {
-    async fn next(mut self) -> Result<Option<(web::Bytes, Self)>, PageError> {
-        match self.stage {
-            Stage::Head => {
-                self.stage = Stage::Rows;
-                Ok(Some((web::Bytes::from_static(CSV_HEAD.as_bytes()), self)))
-            }
-            Stage::Done => Ok(None),
-            Stage::Rows => {
-                let mut reader = self.db.read().await?;
-                let conn = &mut reader.conn();
-                let rows = results::before(conn, self.id, self.before, false, CSV_ROWS).await?;
-                drop(reader);
-                if (rows.len() as i64) < CSV_ROWS {
-                    self.stage = Stage::Done;
-                }
-                self.before = rows.last().map(|row| row.id);
-                let text: String = rows.iter().map(csv_row).collect();
-                Ok(Some((web::Bytes::from(text), self)))
-            }
-        }
-    }
-}
-
-fn csv_row(stored: &StoredResult) -> String {
-    let result = &stored.result;
-    let ms = |value: Option<u32>| value.map_or_else(String::new, |ms| ms.to_string());
-    let failed: Vec<String> =
-        result.failed_checks.iter().map(|(path, text)| format!("{path}: {text}")).collect();
-    let phases = &result.phases;
-    let cells = [
-        Timestamp(stored.id).to_rfc3339(),
-        csv_text(&result.region),
-        result.verdict.to_string(),
-        result.status_code.map_or_else(String::new, |code| code.to_string()),
-        ms(phases.dns),
-        ms(phases.connect),
-        ms(phases.tls),
-        ms(phases.first_byte),
-        ms(phases.total),
-        result.error.as_ref().map_or_else(String::new, |error| error.kind.to_string()),
-        csv_text(result.error.as_ref().map_or("", |error| &error.text)),
-        csv_text(&failed.join("; ")),
-        stored.in_maintenance.to_string(),
-    ];
-    format!("{}\r\n", cells.join(","))
-}
-
-/// A text as a cell: quoted (RFC 4180), and never one that a spreadsheet would take for a formula.
-fn csv_text(text: &str) -> String {
-    if text.is_empty() {
-        return String::new();
-    }
-    let guard = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-    format!("\"{guard}{}\"", text.replace('"', "\"\""))
 }
 
 #[cfg(test)]
@@ -353,29 +271,10 @@ mod tests {
                 error: error.map(|text| CheckError::new(ErrorKind::Reset, text)),
                 failed_checks: BTreeMap::new(),
                 certificate: None,
+                answer: None,
                 verdict: if error.is_some() { Verdict::Down } else { Verdict::Up },
             },
         }
-    }
-
-    #[test]
-    fn a_cell_cannot_break_out_of_its_row_or_become_a_formula() {
-        for (text, cell) in [
-            ("", ""),
-            ("plain", "\"plain\""),
-            ("a,\"b\"\nc", "\"a,\"\"b\"\"\nc\""),
-            ("=cmd|' /C calc'!A0", "\"'=cmd|' /C calc'!A0\""),
-        ] {
-            assert_eq!(csv_text(text), cell);
-        }
-        let row = csv_row(&stored("local", 12, Some("reset")));
-        assert_eq!(row.trim_end().matches(',').count(), CSV_HEAD.matches(',').count());
-        assert!(
-            row.starts_with(
-                "1970-01-01T00:00:00.000+00:00,\"local\",down,,,6,,,12,reset,\"reset\",,false"
-            ),
-            "{row}"
-        );
     }
 
     #[test]

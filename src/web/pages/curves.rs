@@ -218,6 +218,7 @@ mod tests {
             error: failed.then(|| CheckError::new(ErrorKind::Status, "status 503")),
             failed_checks: FailedChecks::new(),
             certificate: None,
+            answer: None,
         }
     }
 

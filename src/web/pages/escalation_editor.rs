@@ -9,7 +9,7 @@ use super::escalation_form::{Draft, DraftStep, LABELS};
 use super::escalation_preview::{Known, Preview, When, in_words, preview};
 use super::form::{Form, Input};
 use super::status::Shown;
-use super::text::plural;
+use super::text::{listed, plural};
 use super::visit::{Shell, Visit};
 use crate::account::Permission;
 use crate::fields::FieldErrors;
@@ -64,7 +64,7 @@ impl StepCard {
         let names: Vec<&str> = others.map(|channel| channel.name.as_str()).collect();
         match names.as_slice() {
             [] => format!("Step {} would reach nobody.", self.number),
-            names => format!("Step {} would still reach {}.", self.number, names.join(" and ")),
+            names => format!("Step {} would still reach {}.", self.number, listed(names)),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! "If it went down at 03:10": who would be told when, played through with the ladder itself. Pure.
 
 use super::status::Shown;
-use super::text::{Viewer, plural, span};
+use super::text::{Viewer, listed, plural, span};
 use crate::clock::Timestamp;
 use crate::incident::escalation::{EscalationPolicy, Ladder, Rung};
 use crate::incident::message::one_line;
@@ -215,7 +215,7 @@ pub fn in_words(policy: &EscalationPolicy, channels: &[Known]) -> String {
     let names = |ids: &[i64]| -> String {
         let known = channels.iter().filter(|channel| ids.contains(&channel.id));
         let names: Vec<&str> = known.map(|channel| channel.name.as_str()).collect();
-        if names.is_empty() { "nobody".to_owned() } else { names.join(" and ") }
+        if names.is_empty() { "nobody".to_owned() } else { listed(&names) }
     };
     let mut parts: Vec<String> = policy
         .steps

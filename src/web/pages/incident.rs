@@ -12,6 +12,7 @@ use super::incident_story::{ChannelName, Line, is_same_cause, lines, metrics};
 use super::incidents::lasted;
 use super::lanes::{self, Lanes};
 use super::monitor::Metric;
+use super::raw::Raw;
 use super::row::{self, short_cause};
 use super::status::Shown;
 use super::text::{Html, Viewer, millis, span};
@@ -21,7 +22,9 @@ use crate::fields::parse_text;
 use crate::incident::message::one_line;
 use crate::incident::{Incident, IncidentState, TimelineKind};
 use crate::monitor::Cause;
-use crate::store::{Conn, Result, channels, deliveries, incidents, monitors, results, timeline};
+use crate::store::{
+    Conn, Result, answers, channels, deliveries, incidents, monitors, results, timeline,
+};
 use crate::web::error::ApiError;
 
 /// The longest note, in characters.
@@ -43,6 +46,8 @@ pub struct Evidence {
     pub at: Html,
     /// How long it took.
     pub total: String,
+    /// The answer as it came, if it is kept.
+    pub raw: Option<Raw>,
 }
 
 /// An earlier incident of the same cause.
@@ -218,7 +223,10 @@ async fn evidence(
     let Some(monitor_id) = incident.monitor_id else { return Ok(None) };
     let until = incident.resolved_at.unwrap_or(viewer.now);
     let stored = results::first_failed(conn, monitor_id, incident.started_at, until).await?;
-    Ok(stored.map(|stored| Evidence {
+    let Some(stored) = stored else { return Ok(None) };
+    let raw = answers::get(conn, monitor_id, stored.id, &stored.result.region).await?;
+    Ok(Some(Evidence {
+        raw: raw.map(Raw::of),
         result: found(&stored.result),
         region: stored.result.region.clone(),
         at: viewer.fixed_html(stored.result.started_at, &viewer.clock(stored.result.started_at)),

@@ -155,6 +155,7 @@ mod tests {
             error: failed.then(|| CheckError::new(ErrorKind::Status, "status 503")),
             failed_checks: FailedChecks::new(),
             certificate: None,
+            answer: None,
             verdict: if failed { Verdict::Down } else { Verdict::Up },
         }
     }

@@ -11,6 +11,7 @@ mod channel_rows;
 pub mod channels;
 pub mod charts;
 pub mod checks;
+mod checks_csv;
 pub mod curves;
 pub mod days;
 pub mod deliveries;
@@ -49,8 +50,10 @@ mod new_channel;
 mod open_incidents;
 pub mod ping_log;
 mod plain_words;
+pub mod probe;
 pub mod probes;
 pub mod profile;
+pub mod raw;
 pub mod regions;
 pub mod row;
 pub mod runs;
@@ -125,7 +128,7 @@ pub fn routes(config: &mut ServiceConfig) {
         )
         .route("/monitors/{id}/edit", get().to(monitor_form::edit_page))
         .route("/monitors/{id}/checks", get().to(checks::page))
-        .route("/monitors/{id}/checks.csv", get().to(checks::csv))
+        .route("/monitors/{id}/checks.csv", get().to(checks_csv::csv))
         .route("/monitors/{id}/check", post().to(actions::check))
         .route("/monitors/{id}/pause", post().to(actions::pause))
         .route("/monitors/{id}/resume", post().to(actions::resume))
@@ -221,16 +224,17 @@ pub fn routes(config: &mut ServiceConfig) {
 fn probe_routes(config: &mut ServiceConfig) {
     config
         .service(resource("/probes").route(get().to(probes::page)).route(post().to(probes::create)))
-        .route("/probes/{id}/enabled", post().to(probes::set_enabled))
+        .route("/probes/{id}", get().to(probe::page))
+        .route("/probes/{id}/enabled", post().to(probe::set_enabled))
         .service(
             resource("/probes/{id}/rotate")
-                .route(get().to(probes::rotate_page))
-                .route(post().to(probes::rotate)),
+                .route(get().to(probe::rotate_page))
+                .route(post().to(probe::rotate)),
         )
         .service(
             resource("/probes/{id}/delete")
-                .route(get().to(probes::delete_page))
-                .route(post().to(probes::delete)),
+                .route(get().to(probe::delete_page))
+                .route(post().to(probe::delete)),
         );
 }
 

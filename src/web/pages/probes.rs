@@ -1,26 +1,28 @@
-//! Probes: the remote checkers. Making one, and giving it another token, shows the token once.
+//! Probes, the remote checkers: the list of them. Making one shows its token once.
 
 use actix_web::http::StatusCode;
 use actix_web::web;
 use askama::Template;
 
-use super::actions::confirm;
-use super::error::{Page, PageError, show_as};
+use super::error::{Page, show_as};
 use super::form::{Form, Input, Shape};
 use super::status::Shown;
 use super::text::{Html, millis, plural};
-use super::visit::{Shell, Visit, see_other};
+use super::visit::{Shell, Visit};
 use crate::account::Permission;
-use crate::region::Probe;
+use crate::region::{Probe, Seen};
+use crate::store::monitors::{self, Filter};
 use crate::store::probes;
 use crate::web::api::probes::{self as api, ProbeStatus};
 use crate::web::error::ApiError;
 
 /// The words that people know the fields by.
 const LABELS: [(&str, &str); 2] = [("region", "The region"), ("name", "The name")];
+/// A clock that is off by more than this, in ms, is told of.
+const CLOCK_ODD_MS: i64 = 30_000;
 const SHAPES: [(&str, Shape); 2] = [("region", Shape::Text), ("name", Shape::Text)];
 
-/// A probe in the list.
+/// A probe as the pages show it.
 pub struct ProbeRow {
     /// Its number.
     pub id: i64,
@@ -36,18 +38,17 @@ pub struct ProbeRow {
     pub enabled: bool,
     /// When it was last heard of.
     pub contact: Html,
-    /// The version of its program.
-    pub version: String,
-    /// How long its requests take.
-    pub latency: String,
-    /// What it has to do.
-    pub load: String,
+    /// What it said of itself then; all of it empty while it never came.
+    pub seen: Seen,
+    /// How many monitors it has to check.
+    pub monitors: usize,
     /// What is odd about it.
-    pub odd: String,
+    pub odd: Vec<String>,
 }
 
 impl ProbeRow {
-    fn of(visit: &Visit, mut probe: Probe) -> Self {
+    /// `probe` with what was heard of it since it was last stored.
+    pub fn of(visit: &Visit, mut probe: Probe) -> Self {
         api::freshen(&visit.state, &mut probe);
         let (state, word) = match api::status(&probe) {
             ProbeStatus::New => (Shown::Waiting, "Never came"),
@@ -56,44 +57,75 @@ impl ProbeRow {
             ProbeStatus::Disabled => (Shown::Paused, "Disabled"),
         };
         let never = || Html("never".to_owned());
-        let monitors = visit.state.hub.monitors_of(&probe.region).len();
         let seen = probe.seen.unwrap_or_default();
-        let mut load = vec![plural(monitors, "monitor")];
-        if seen.load.waiting > 0 {
-            load.push(format!("{} checks waiting", seen.load.waiting));
-        }
-        if seen.load.spooled > 0 {
-            load.push(format!("{} results to send", seen.load.spooled));
-        }
-        let mut odd = Vec::new();
-        if seen.load.dropped > 0 {
-            odd.push(format!("{} results were dropped: its spool was full", seen.load.dropped));
-        }
-        if seen.clock_ahead_ms.abs() > 30_000 {
-            let side = if seen.clock_ahead_ms > 0 { "ahead" } else { "behind" };
-            let off = crate::incident::message::duration(seen.clock_ahead_ms.abs());
-            odd.push(format!("Its clock is {off} {side}; times are corrected"));
-        }
         Self {
             id: probe.id,
+            monitors: visit.state.hub.monitors_of(&probe.region).len(),
             name: probe.name,
             region: probe.region,
             state,
             word,
             enabled: probe.enabled,
             contact: probe.last_contact_at.map_or_else(never, |at| visit.viewer.ago_html(at)),
-            version: if seen.version.is_empty() { "–".to_owned() } else { seen.version },
-            latency: seen.latency_ms.map_or_else(|| "–".to_owned(), millis),
-            load: load.join(", "),
-            odd: odd.join(". "),
+            odd: odd(&seen),
+            seen,
         }
+    }
+
+    /// The version of its program.
+    pub fn version(&self) -> &str {
+        if self.seen.version.is_empty() { "–" } else { &self.seen.version }
+    }
+
+    /// How long its requests take.
+    pub fn latency(&self) -> String {
+        self.seen.latency_ms.map_or_else(|| "–".to_owned(), millis)
+    }
+
+    /// What it has to do.
+    pub fn load(&self) -> String {
+        let load = &self.seen.load;
+        let mut words = vec![plural(self.monitors, "monitor")];
+        if load.waiting > 0 {
+            words.push(format!("{} waiting", plural(load.waiting, "check")));
+        }
+        if load.spooled > 0 {
+            words.push(format!("{} to send", results(load.spooled)));
+        }
+        words.join(", ")
     }
 }
 
+/// A count of results.
+pub fn results(n: u64) -> String {
+    plural(usize::try_from(n).unwrap_or(usize::MAX), "result")
+}
+
+/// What is odd about a probe that says `seen` of itself, a sentence each.
+fn odd(seen: &Seen) -> Vec<String> {
+    let mut odd = Vec::new();
+    if seen.load.dropped > 0 {
+        odd.push(format!("{} dropped: its spool was full", results(seen.load.dropped)));
+    }
+    if seen.clock_ahead_ms.abs() > CLOCK_ODD_MS {
+        let (off, side) = clock(seen.clock_ahead_ms);
+        odd.push(format!("Its clock is {off} {side}; times are corrected"));
+    }
+    odd
+}
+
+/// How far a clock is off, and to which side of the server's.
+pub fn clock(ahead_ms: i64) -> (String, &'static str) {
+    let side = if ahead_ms >= 0 { "ahead" } else { "behind" };
+    (millis(ahead_ms.saturating_abs()), side)
+}
+
 /// The token that was just made.
-struct Fresh {
-    name: String,
-    token: String,
+pub struct Fresh {
+    /// Whose.
+    pub name: String,
+    /// The token.
+    pub token: String,
 }
 
 #[derive(Template)]
@@ -101,6 +133,7 @@ struct Fresh {
 struct ProbesPage {
     shell: Shell,
     own_region: String,
+    own_load: String,
     probes: Vec<ProbeRow>,
     form: Form,
     fresh: Option<Fresh>,
@@ -109,10 +142,16 @@ struct ProbesPage {
 }
 
 async fn view(visit: &Visit, status: StatusCode, form: Form, fresh: Option<Fresh>) -> Page {
-    let found = probes::list(&mut visit.state.db.read().await?.conn(), i64::MAX, 0).await?;
+    let mut reader = visit.state.db.read().await?;
+    let conn = &mut reader.conn();
+    let found = probes::list(conn, i64::MAX, 0).await?;
+    let filter = Filter { region: Some((visit.state.region.clone(), true)), ..Filter::default() };
+    let own = monitors::count(conn, &filter).await?;
+    drop(reader);
     let page = ProbesPage {
         shell: visit.shell("probes", "Probes").await?,
         own_region: visit.state.region.clone(),
+        own_load: plural(usize::try_from(own).unwrap_or_default(), "monitor"),
         probes: found.into_iter().map(|probe| ProbeRow::of(visit, probe)).collect(),
         form,
         fresh,
@@ -144,57 +183,4 @@ pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Pa
         }
         Err(error) => Err(error.into()),
     }
-}
-
-/// `POST /probes/{id}/enabled`: disables it, or lets it work again.
-pub async fn set_enabled(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    visit.must_be_allowed(Permission::Administer)?;
-    let enabled = Input(input.into_inner()).get("enabled") == "1";
-    let probe = api::find(&visit.state, *id).await?;
-    api::set(&visit.state, *id, &probe.name, enabled).await?;
-    Ok(see_other("/probes"))
-}
-
-/// `GET /probes/{id}/rotate`: says what stops working.
-pub async fn rotate_page(visit: Visit, id: web::Path<i64>) -> Page {
-    visit.must_be_allowed(Permission::Administer)?;
-    let probe = api::find(&visit.state, *id).await?;
-    let words = (
-        format!("Give {} a new token?", probe.name),
-        "The present token is refused at once, and the probe stops. Start it again with the new one.".to_owned(),
-        "Rotate token",
-    );
-    confirm(&visit, "probes", words, format!("/probes/{id}/rotate"), "/probes".to_owned()).await
-}
-
-/// `POST /probes/{id}/rotate`: the answer has the token, this once.
-pub async fn rotate(visit: Visit, id: web::Path<i64>) -> Page {
-    visit.must_be_allowed(Permission::Administer)?;
-    let probe = api::find(&visit.state, *id).await?;
-    let token = api::give_token(&visit.state, *id).await?;
-    let fresh = Some(Fresh { name: probe.name, token });
-    view(&visit, StatusCode::OK, Form::default(), fresh).await
-}
-
-/// `GET /probes/{id}/delete`: names what would be lost.
-pub async fn delete_page(visit: Visit, id: web::Path<i64>) -> Page {
-    visit.must_be_allowed(Permission::Administer)?;
-    let probe = api::find(&visit.state, *id).await?;
-    let words = (
-        format!("Delete the probe {}?", probe.name),
-        format!("Its token is refused at once, and there is no region {} any more.", probe.region),
-        "Delete probe",
-    );
-    confirm(&visit, "probes", words, format!("/probes/{id}/delete"), "/probes".to_owned()).await
-}
-
-/// `POST /probes/{id}/delete`.
-pub async fn delete(visit: Visit, id: web::Path<i64>) -> Page {
-    visit.must_be_allowed(Permission::Administer)?;
-    api::delete(&visit.state, *id).await.map_err(PageError::from)?;
-    Ok(see_other("/probes"))
 }

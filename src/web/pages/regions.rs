@@ -1,8 +1,8 @@
 //! A monitor's regions: the choice in its form, and what each of them holds on its page.
 
+use super::row::short_cause;
 use super::status::Shown;
 use super::text::{Html, Viewer, millis};
-use crate::incident::message;
 use crate::monitor::state::Policy;
 use crate::monitor::{RegionState, Status};
 use crate::store::monitors::Watched;
@@ -83,6 +83,21 @@ pub struct RegionLine {
 }
 
 impl RegionLine {
+    /// What `region` holds of a monitor.
+    pub fn of_monitor(watched: &Watched, region: &str, viewer: Viewer) -> Self {
+        let Watched { monitor, state } = watched;
+        let own = state.regions.get(region);
+        let fresh_ms = Policy::of(&monitor.settings.target).rule.map(|rule| rule.fresh_ms);
+        let is_fresh = own
+            .zip(fresh_ms)
+            .is_some_and(|(own, fresh_ms)| own.is_fresh(fresh_ms, state.watched_since, viewer.now));
+        let line = Self::of(region, own, is_fresh, viewer);
+        if monitor.paused {
+            return Self { state: Shown::Paused, word: Shown::Paused.word(), ..line };
+        }
+        line
+    }
+
     fn of(name: &str, own: Option<&RegionState>, is_fresh: bool, viewer: Viewer) -> Self {
         let status = own.map_or(Status::Pending, |own| own.status);
         let is_confirming = own.is_some_and(|own| own.failing.is_some());
@@ -94,7 +109,7 @@ impl RegionLine {
             state: if is_silent { Shown::Waiting } else { shown },
             region: name.to_owned(),
             word: if is_silent { "Silent, no vote" } else { shown.word() },
-            reason: cause.map(message::reason).unwrap_or_default(),
+            reason: cause.map(short_cause).unwrap_or_default(),
             at: last.map(|last| viewer.ago_html(last.at)),
             total: last
                 .and_then(|last| last.total_ms)
@@ -121,12 +136,7 @@ impl RegionList {
         let Some(rule) = policy.rule else {
             return Self { lines: Vec::new(), quorum: String::new(), note: "" };
         };
-        let line = |name: &String| {
-            let own = state.regions.get(name);
-            let is_fresh =
-                own.is_some_and(|own| own.is_fresh(rule.fresh_ms, state.watched_since, viewer.now));
-            RegionLine::of(name, own, is_fresh, viewer)
-        };
+        let line = |name: &String| RegionLine::of_monitor(watched, name, viewer);
         let note = if state.is_stale(&policy, viewer.now) {
             "Stale: too few regions have said lately how it is. The state is that of before."
         } else if state.below_quorum {

@@ -106,6 +106,14 @@ pub fn plural(n: usize, noun: &str) -> String {
     format!("{} {noun}{s}", count(n))
 }
 
+/// Names in a sentence: `a`, `a and b`, `a, b and c`.
+pub fn listed(names: &[&str]) -> String {
+    match names {
+        [before @ .., last] if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => names.concat(),
+    }
+}
+
 /// Uptime, rounded down to two places, so that 100% means no downtime at all; `–` when nothing is known.
 pub fn percent(up_ms: i64, known_ms: i64) -> String {
     if known_ms <= 0 {
@@ -303,6 +311,9 @@ mod tests {
 
     #[test]
     fn counts_and_sizes() {
+        let names = ["a", "b", "c"];
+        let told: Vec<String> = (0..=3).map(|n| listed(&names[..n])).collect();
+        assert_eq!(told, ["", "a", "a and b", "a, b and c"]);
         assert_eq!(count(1_284), "1,284");
         assert_eq!(count(999), "999");
         assert_eq!(count(1_000_000), "1,000,000");

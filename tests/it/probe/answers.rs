@@ -137,3 +137,25 @@ async fn the_command_speaks_json_and_refuses_wrong_urls() {
         assert!(err.starts_with("watchbell check: the URL "), "{err}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_is_not_well_is_kept_as_it_came_without_secrets() {
+    let long = "x".repeat(100_000);
+    let body = format!("<script>no slots</script> you said s3cret-token {long}");
+    let answer = format!(
+        "HTTP/1.1 503 No\r\nContent-Type: text/html\r\nSet-Cookie: sid=1234\r\nRetry-After: 9\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let url = format!("http://{}/", answering(answer).await);
+    let headers = json!({"headers": {"X-Api-Key": "s3cret-token"}});
+    let kept = check(&url, headers).await.answer.expect("it is not well");
+    let head = "HTTP/1.1 503 Service Unavailable\ncontent-type: text/html\nretry-after: 9";
+    assert_eq!(kept.head, format!("{head}\ncontent-length: {}", body.len()));
+    assert!(kept.body.starts_with("<script>no slots</script> you said *** xxx"), "{}", kept.body);
+    assert!(kept.is_cut && kept.body.len() <= 4096);
+
+    let well = answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await;
+    assert_eq!(check(&format!("http://{well}/"), json!({})).await.answer, None);
+    let silent = answering("").await;
+    assert_eq!(check(&format!("http://{silent}/"), json!({})).await.answer, None);
+}

@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use watchbell::monitor::{CheckError, CheckResult, ErrorKind, Phases, Verdict};
+use watchbell::monitor::{CheckError, CheckResult, ErrorKind, Phases, RawAnswer, Verdict};
+use watchbell::store::answers;
 use watchbell::store::results::{self, NewResult};
 
 use super::{NOW, named, on_each, read, write};
@@ -14,6 +16,7 @@ pub(super) fn result(at: i64, verdict: Verdict) -> CheckResult {
         error: None,
         failed_checks: BTreeMap::new(),
         certificate: None,
+        answer: None,
         verdict,
     }
 }
@@ -102,6 +105,64 @@ async fn many_results_go_in_at_once_and_out_in_batches() {
         assert_eq!(pruned, [1000, 1000, 100, 0]);
         assert_eq!(read!(db, c => results::count(c, id)), 400);
         assert_eq!(read!(db, c => results::count(c, other)), 1, "of others nothing");
+    })
+    .await;
+}
+
+/// A result with an answer.
+fn answered(at: i64, verdict: Verdict, body: &str) -> CheckResult {
+    let head = "HTTP/1.1 503 Service Unavailable".to_owned();
+    let answer = RawAnswer { head, body: body.to_owned(), is_cut: false };
+    CheckResult { answer: Some(Arc::new(answer)), ..result(at, verdict) }
+}
+
+#[tokio::test]
+async fn the_answer_of_a_result_that_is_not_well_is_kept_and_goes_with_it() {
+    on_each(async |db| {
+        let id = named(db, "a").await;
+        let long = "x".repeat(9000);
+        let rows = [
+            answered(0, Verdict::Down, "it's <b>\"odd\"</b> 🔴"),
+            answered(1, Verdict::Degraded, ""),
+            answered(2, Verdict::Up, "well"),
+            answered(3, Verdict::Down, &long),
+            CheckResult { region: "eu".to_owned(), ..answered(0, Verdict::Down, "there") },
+        ];
+        let rows: Vec<_> = rows.into_iter().map(|result| new_result(id, result)).collect();
+        write!(db, c => results::insert(c, &rows)).unwrap();
+        write!(db, c => results::insert(c, &rows)).unwrap();
+        let mut kept = Vec::new();
+        for (at, region) in [(0, "local"), (1, "local"), (2, "local"), (3, "local"), (0, "eu")] {
+            let found = read!(db, c => answers::get(c, id, NOW.0 + at, region));
+            kept.push(found.map(|answer| answer.body));
+        }
+        let body = |text: &str| Some(text.to_owned());
+        assert_eq!(kept, [body("it's <b>\"odd\"</b> 🔴"), body(""), None, None, body("there")]);
+        assert_eq!(write!(db, c => results::prune(c, id, NOW.plus_ms(1), 10)).unwrap(), 2);
+        assert_eq!(read!(db, c => answers::get(c, id, NOW.0, "local")), None);
+        assert!(read!(db, c => answers::get(c, id, NOW.0 + 1, "local")).is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_many_answers_the_newest_stay() {
+    on_each(async |db| {
+        let (id, other) = (named(db, "a").await, named(db, "b").await);
+        let mut rows: Vec<_> =
+            (0..30).map(|n| new_result(id, answered(n, Verdict::Down, "no"))).collect();
+        rows.push(new_result(other, answered(0, Verdict::Down, "no")));
+        write!(db, c => results::insert(c, &rows)).unwrap();
+        assert_eq!(read!(db, c => answers::owners(c, 10)), [id]);
+        let mut pruned = Vec::new();
+        for _ in 0..3 {
+            pruned.push(write!(db, c => answers::prune(c, id, 10, 15)).unwrap());
+        }
+        assert_eq!(pruned, [15, 5, 0]);
+        assert_eq!(read!(db, c => answers::get(c, id, NOW.0 + 19, "local")), None);
+        assert!(read!(db, c => answers::get(c, id, NOW.0 + 20, "local")).is_some());
+        assert!(read!(db, c => answers::get(c, other, NOW.0, "local")).is_some());
+        assert_eq!(read!(db, c => results::count(c, id)), 30, "results stay");
     })
     .await;
 }

@@ -1,0 +1,10 @@
+-- The answers of checks that were not well, as they came: status line and headers, start of the body. Beside the results, as most
+-- have none and pay nothing for it; each goes with its result.
+CREATE TABLE result_answers (
+    monitor_id BIGINT NOT NULL,
+    result_id BIGINT NOT NULL,
+    region BIGINT NOT NULL,
+    answer JSON NOT NULL,
+    PRIMARY KEY (monitor_id, result_id, region),
+    FOREIGN KEY (monitor_id, result_id, region) REFERENCES results (monitor_id, id, region) ON DELETE CASCADE
+);
