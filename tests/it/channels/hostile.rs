@@ -35,7 +35,8 @@ fn names() -> Vec<String> {
 /// The text that people must read, on the lines that they must see it on.
 fn lines(message: &Message) -> Vec<String> {
     let flat = |text: &str| -> String {
-        let space = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+        let turns = |c: char| matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let space = |c: char| c.is_control() || turns(c);
         text.chars().map(|c| if space(c) { ' ' } else { c }).collect()
     };
     let head = format!("{} {} {}", message.sign, flat(&message.subject), message.predicate);
