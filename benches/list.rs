@@ -71,7 +71,9 @@ fn main() {
     runtime.block_on(async {
         let few = measure(1_300, &statements).await;
         let many = measure(10_000, &statements).await;
-        assert_eq!(few, many, "as many statements for any number of monitors");
+        // Several for what is read of many monitors at once, none for each.
+        let grown = few.iter().zip(&many).all(|(few, many)| *many <= few + 10);
+        assert!(grown, "no statement is for a row: {few:?}, then {many:?}");
     });
 }
 

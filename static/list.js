@@ -43,7 +43,9 @@
     const focus = focused();
     for (const part of $$("[data-part]")) {
       const other = $(`[data-part="${part.dataset.part}"]`, fresh);
-      if (other) part.replaceWith(document.adoptNode(other));
+      // The offer to undo outlives the changes that it brought about: its own time ends it.
+      const keepsUndo = $("[data-undo]", part) && other && !$("[data-undo]", other);
+      if (other && !keepsUndo) part.replaceWith(document.adoptNode(other));
     }
     const query = $("[data-query]", fresh);
     if (query) $("[data-query]").value = query.value;
@@ -203,6 +205,7 @@
     if (!event.target.matches("[data-undo]")) return;
     event.preventDefault();
     act(new URLSearchParams(new FormData(event.target, event.submitter)));
+    event.target.remove();
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("[data-undo] [data-close]")) return;

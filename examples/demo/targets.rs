@@ -108,10 +108,10 @@ fn answer(status: &str, at: Timestamp, body: &str) -> RawAnswer {
 fn phases(total: u32) -> Phases {
     let part = |percent: u32| Some(total * percent / 100);
     Phases {
-        dns: part(5),
-        connect: part(12),
-        tls: part(30),
-        first_byte: part(90),
+        dns: part(4),
+        connect: part(10),
+        tls: part(24),
+        first_byte: part(55),
         total: Some(total),
     }
 }

@@ -194,10 +194,10 @@ impl Batch for Ingest {
         for item in items {
             replies.push(group.work(conn, item).await?);
         }
-        let effects = group.flush(conn).await?;
+        let mut effects = group.flush(conn).await?;
         if self.new_pings >= signal::NEW_PINGS_MAX {
             history::file_pings(conn).await?;
-            self.new_pings = 0;
+            effects.has_filed = true;
         }
         Ok((replies, effects))
     }
@@ -211,7 +211,7 @@ impl Batch for Ingest {
     }
 
     fn committed(&mut self, effects: Effects) {
-        self.new_pings += effects.new_pings;
+        self.new_pings = if effects.has_filed { 0 } else { self.new_pings + effects.new_pings };
         self.known = self.outlets.carry_out(effects);
     }
 }

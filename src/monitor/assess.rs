@@ -2,6 +2,7 @@
 
 use super::assertion::Answer;
 use super::body::Body;
+use super::confidence::Secrets;
 use super::health_body::failed_checks;
 use super::line::one_line;
 use super::{CheckError, ErrorKind, FailedChecks, Header, HttpSpec, Verdict};
@@ -45,6 +46,16 @@ impl Assessment {
             error: Some(wrong_status.unwrap_or(error)),
             failed_checks: FailedChecks::new(),
         }
+    }
+
+    /// Keeps what the answer repeats of the request's secrets out of what is told of it.
+    pub fn mask(&mut self, secrets: &Secrets) {
+        if let Some(error) = &mut self.error {
+            error.text = secrets.mask(&error.text);
+        }
+        let checks = std::mem::take(&mut self.failed_checks).into_iter();
+        self.failed_checks =
+            checks.map(|(name, text)| (secrets.mask(&name), secrets.mask(&text))).collect();
     }
 }
 

@@ -7,6 +7,7 @@ mod cause;
 pub mod certificate;
 #[cfg(test)]
 mod certificate_tests;
+pub mod confidence;
 pub mod cutoff;
 #[cfg(test)]
 mod cutoff_tests;

@@ -22,7 +22,8 @@ use super::trust;
 use crate::clock::Timestamp;
 use crate::monitor::assertion::Source;
 use crate::monitor::assess::Assessment;
-use crate::monitor::raw_answer::{Came, RawAnswer, secrets_of};
+use crate::monitor::confidence::Secrets;
+use crate::monitor::raw_answer::{Came, RawAnswer};
 use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target, Verdict};
 
 /// What checks say they are.
@@ -153,14 +154,20 @@ impl Prober {
             .await
             .unwrap_or_else(|| Err(timed_out(marks.resolving(), spec.pace.timeout_seconds)));
         let phases = marks.phases();
-        let (assessed, answer) = match outcome {
+        let (mut assessed, answer) = match outcome {
             Ok(answer) => {
                 let total_ms = phases.total.unwrap_or_default();
                 self.long_bodies.assess(spec, answer, total_ms).await
             }
             Err(error) => (Assessment::failed(spec, marks.status(), error), None),
         };
-        let kept = answer.as_ref().filter(|_| assessed.verdict != Verdict::Up);
+        let mut kept = None;
+        if assessed.verdict != Verdict::Up || !assessed.failed_checks.is_empty() {
+            let secrets = Secrets::of(&Hop::first(spec).headers);
+            assessed.mask(&secrets);
+            let kept_of = |answer: &Answer| Arc::new(raw(answer, &secrets));
+            kept = answer.as_ref().filter(|_| assessed.verdict != Verdict::Up).map(kept_of);
+        }
         let result = CheckResult {
             region: region.to_owned(),
             started_at,
@@ -169,7 +176,7 @@ impl Prober {
             error: assessed.error,
             failed_checks: assessed.failed_checks,
             certificate: certs::first_to_end(&marks.take_certificates()),
-            answer: kept.map(|answer| Arc::new(raw(spec, answer))),
+            answer: kept,
             verdict: assessed.verdict,
         };
         Look { result, answer }
@@ -281,17 +288,15 @@ fn copied((name, value): (&HeaderName, &HeaderValue)) -> Header {
     }
 }
 
-/// What is kept of an answer that is not well, without what the check's own request said in confidence.
-fn raw(spec: &HttpSpec, answer: &Answer) -> RawAnswer {
+/// What is kept of an answer that is not well.
+fn raw(answer: &Answer, secrets: &Secrets) -> RawAnswer {
     let status = StatusCode::from_u16(answer.status).ok();
     let reason = status.and_then(|status| status.canonical_reason()).unwrap_or_default();
     let status_line = format!("{:?} {} {reason}", answer.version, answer.status);
     let headers: Vec<Header> = answer.came_with.iter().map(copied).collect();
-    let sent = Hop::first(spec).headers;
-    let secrets: Vec<&str> = sent.iter().flat_map(secrets_of).collect();
     let came =
         Came { status_line: status_line.trim_end(), headers: &headers, body: answer.start() };
-    RawAnswer::of(came, &secrets)
+    RawAnswer::of(came, secrets)
 }
 
 fn location(response: &Response) -> Option<String> {

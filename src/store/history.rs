@@ -114,7 +114,6 @@ pub async fn write_pings(
     pings: &[NewPing],
 ) -> Result<()> {
     if let (Held::Sqlite(connection), true) = (&mut *held, pings.len() <= PINGS_AT_ONCE) {
-        let connection = &mut **connection;
         let conn = Conn::Sqlite(connection);
         let sql = format!(
             "BEGIN IMMEDIATE; {}; {}; COMMIT",
@@ -126,10 +125,10 @@ pub async fn write_pings(
         for _ in 0..filled_up(states.len()) * monitors::STATE_COLUMNS {
             query = query.bind(None::<i64>);
         }
-        let written = bind_pings!(query, pings).execute(&mut *connection).await;
-        if written.is_err() {
-            // Whether it had begun is not known; without a transaction this is an error, which says nothing new.
-            let _ = sqlx::query("ROLLBACK").execute(connection).await;
+        let written = bind_pings!(query, pings).execute(&mut **connection).await;
+        // Whether it had begun is not known. A connection that may still be in the middle of it is not used again.
+        if written.is_err() && sqlx::query("ROLLBACK").execute(&mut **connection).await.is_err() {
+            connection.close_on_drop();
         }
         return written.map(drop).map_err(Error::from);
     }
@@ -154,8 +153,11 @@ pub async fn file_pings(conn: &mut Conn<'_>) -> Result<()> {
         "INSERT INTO pings ({PING_COLUMNS}) SELECT {PING_COLUMNS} FROM new_pings
          WHERE true ORDER BY monitor_id, n ON CONFLICT DO NOTHING"
     );
-    run!(conn, sqlx::query(AssertSqlSafe(file)))?;
-    run!(conn, sqlx::query("DELETE FROM new_pings"))?;
+    let filed = run!(conn, sqlx::query(AssertSqlSafe(file)))?;
+    let new = run!(conn, sqlx::query("DELETE FROM new_pings"))?;
+    if filed < new {
+        tracing::error!(lost = new - filed, "pings had numbers that were given before");
+    }
     Ok(())
 }
 

@@ -114,6 +114,11 @@ await test("several are selected by click and range, paused together, and that i
   await page.locator(".bulk").getByRole("button", { name: "Pause" }).click();
   await sees("Paused 4 monitors");
   await becomes(() => page.locator("tr[data-state=paused]").count(), 4);
+  // What the pause brought about, such as an incident that ended, loads the list anew.
+  const anew = page.waitForResponse(/\/monitors\?/);
+  await page.evaluate(() => document.dispatchEvent(new CustomEvent("watchbell:refresh", { cancelable: true })));
+  await (await anew).finished();
+  await sees("Paused 4 monitors");
   await key("z");
   await sees("Undone for 4 monitors");
   await page.waitForFunction(() => !document.querySelector("tr[data-state=paused]"));

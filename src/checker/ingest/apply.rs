@@ -1,7 +1,7 @@
 //! Checks and deadlines: `step`, then `plan`, then the rows that follow.
 
 use super::depend::Before;
-use super::{Group, Reply, late, probes};
+use super::{Group, Reply, late, probes, signal};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
 use crate::incident::escalation::EscalationPolicy;
@@ -365,7 +365,7 @@ impl Group<'_> {
 
     /// What is to be done now that all is written.
     pub(super) fn into_effects(mut self) -> super::Effects {
-        self.effects.new_pings = self.pings.len();
+        self.effects.new_pings = self.pings.iter().map(signal::weight).sum();
         self.effects.known = self.known;
         self.effects
     }

@@ -23,8 +23,10 @@ pub struct Effects {
     pub(super) live: Vec<LiveEvent>,
     /// Whether alerts were queued.
     pub(super) has_deliveries: bool,
-    /// How many pings came.
+    /// How many pings came, as they count until they are filed.
     pub(super) new_pings: usize,
+    /// Whether all new pings are filed now.
+    pub(super) has_filed: bool,
     /// The next moment at which something may be due.
     pub(super) earliest_deadline: Option<Timestamp>,
 }

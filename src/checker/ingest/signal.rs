@@ -13,6 +13,12 @@ use crate::store::{Conn, Held, Result};
 /// enough to read through for a page of the log.
 pub(super) const NEW_PINGS_MAX: usize = 8192;
 
+/// What a ping counts for until it is filed: one, and one for each of so many bytes of its body.
+pub(super) fn weight(ping: &NewPing) -> usize {
+    const BYTES: usize = 512;
+    1 + ping.body.as_ref().map_or(0, |body| body.len() / BYTES)
+}
+
 /// A signal, and the monitor that it is of.
 struct Heard {
     id: MonitorId,

@@ -269,8 +269,8 @@ fn summary(sorted: &[u32], points: &[Point], length: i64) -> String {
 }
 
 /// The phases of one check as one bar; the whole bar is `scale_ms` wide.
-pub fn phase_bar(phases: &Phases, scale_ms: u32) -> Html {
-    let parts = phase_parts(phases);
+pub fn phase_bar(phases: &Phases, failed: bool, scale_ms: u32) -> Html {
+    let parts = phase_parts(phases, failed);
     let words: Vec<String> =
         parts.iter().map(|(name, ms, _)| format!("{name} {}", millis(i64::from(*ms)))).collect();
     let mut svg = format!(
@@ -289,8 +289,8 @@ pub fn phase_bar(phases: &Phases, scale_ms: u32) -> Html {
     Html(svg)
 }
 
-/// The phases that are known, with what is left of the total as the download.
-pub fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
+/// The phases that are known, with what is left of the total: the download, or the phase that `failed`.
+pub fn phase_parts(phases: &Phases, failed: bool) -> Vec<(&'static str, u32, &'static str)> {
     let known = [
         ("DNS", phases.dns, "phase-1"),
         ("Connect", phases.connect, "phase-2"),
@@ -301,8 +301,12 @@ pub fn phase_parts(phases: &Phases) -> Vec<(&'static str, u32, &'static str)> {
         known.iter().filter_map(|(name, ms, class)| Some((*name, (*ms)?, *class))).collect();
     let spent: u32 = parts.iter().map(|(_, ms, _)| *ms).sum();
     if let Some(rest) = phases.total.and_then(|total| total.checked_sub(spent)) {
-        let name = if phases.first_byte.is_some() { "Download" } else { "Until it failed" };
-        parts.push((name, rest, "phase-5"));
+        match (phases.first_byte, failed) {
+            (Some(_), _) => parts.push(("Download", rest, "phase-5")),
+            (None, true) => parts.push(("Until it failed", rest, "phase-5")),
+            // A kind of check that has no answer to wait for.
+            (None, false) => {}
+        }
     }
     parts
 }

@@ -72,7 +72,7 @@ impl CheckLine {
             at: viewer.ago_html(result.started_at),
             region: result.region.clone(),
             result: found(result),
-            phases: phase_bar(&result.phases, scale),
+            phases: phase_bar(&result.phases, result.error.is_some(), scale),
             total: result.phases.total.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms))),
             detail: None,
         }
@@ -95,7 +95,7 @@ impl CheckDetail {
             },
             is_bad: result.error.is_some(),
             failed: result.failed_checks.iter().map(|(k, v)| (k.clone(), v.clone())).collect(),
-            phases: phase_parts(&result.phases)
+            phases: phase_parts(&result.phases, result.error.is_some())
                 .into_iter()
                 .map(|(name, ms, _)| (name, millis(i64::from(ms))))
                 .collect(),
@@ -144,7 +144,7 @@ pub fn phase_rows(results: &[StoredResult]) -> Vec<PhaseRow> {
     let scale = rows.iter().filter_map(|(_, phases)| phases.total).max().unwrap_or(1);
     let row = |(region, phases): &(&str, Phases)| PhaseRow {
         region: (*region).to_owned(),
-        bar: phase_bar(phases, scale),
+        bar: phase_bar(phases, false, scale),
         total: phases.total.map_or_else(|| "–".to_owned(), |ms| millis(i64::from(ms))),
     };
     rows.iter().map(row).collect()

@@ -105,7 +105,7 @@ fn end_words(result: &CheckResult) -> String {
 pub fn of_phases(results: &[&CheckResult]) -> Vec<Curve> {
     let mut curves: Vec<Curve> = Vec::new();
     for result in results.iter().filter(|result| result.error.is_none()) {
-        for (name, ms, ink) in phase_parts(&result.phases) {
+        for (name, ms, ink) in phase_parts(&result.phases, false) {
             let at = result.started_at;
             let point = Point { at, ms: Some(ms), failed: false, region: 0 };
             match curves.iter_mut().find(|curve| curve.name == name) {

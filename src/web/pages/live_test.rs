@@ -210,7 +210,7 @@ fn reach(result: &CheckResult, now: Timestamp) -> (Shown, String) {
 }
 
 fn phases(result: &CheckResult) -> Vec<PhaseLine> {
-    let parts = phase_parts(&result.phases);
+    let parts = phase_parts(&result.phases, result.error.is_some());
     let total: u32 = parts.iter().map(|(_, ms, _)| *ms).sum();
     let mut before = 0.0;
     let line = |(name, ms, class): (&'static str, u32, &'static str)| {

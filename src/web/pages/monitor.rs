@@ -104,7 +104,7 @@ impl Chart {
 
 fn address(range: &str, series: Series) -> String {
     let series = if series == Series::Phases { "&series=phase" } else { "" };
-    format!("?range={range}{series}")
+    format!("?range={range}{series}#response")
 }
 
 /// One value of the strip: what, how much, what that means.

@@ -159,3 +159,19 @@ async fn an_answer_that_is_not_well_is_kept_as_it_came_without_secrets() {
     let silent = answering("").await;
     assert_eq!(check(&format!("http://{silent}/"), json!({})).await.answer, None);
 }
+
+#[tokio::test]
+async fn what_is_told_of_an_answer_repeats_no_secret_of_the_request() {
+    let body = r#"{"status":"fail","token":"s3cret-token","checks":{"upstream":"error: bad key S3CRET-token for hunter2pass","s3cret-token":"error"}}"#;
+    let length = body.len();
+    let answer = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    let url = format!("http://bob:hunter2pass@{}/", answering(answer).await);
+    let asks = json!({"headers": {"X-Api-Key": "s3cret-token"},
+        "assertions": [{"source": "json", "path": "$.token", "op": "eq", "value": "x"}]});
+    let result = check(&url, asks).await;
+    let told = serde_json::to_string(&result).unwrap().to_lowercase();
+    assert!(!told.contains("s3cret-token") && !told.contains("hunter2pass"), "{told}");
+    assert_eq!(result.failed_checks["checks.upstream"], "error: bad key *** for ***");
+}

@@ -42,7 +42,7 @@ fn phases_name_what_is_known_and_the_rest() {
         first_byte: Some(117),
         total: Some(150),
     };
-    let svg = phase_bar(&phases, 150).0;
+    let svg = phase_bar(&phases, false, 150).0;
     assert!(svg.contains("DNS 6 ms, Connect 22 ms, Waiting 117 ms, Download 5 ms"), "{svg}");
 }
 
