@@ -248,14 +248,17 @@ async fn the_chart_has_a_curve_for_each_region() {
     has(&page, &["us-east <tspan>5 ms</tspan>", "eu-west <tspan class=\"bad\">× 503</tspan>"]);
 
     // The other curves and the other spans are links, each of which keeps the other's choice.
-    let to_phases = "<a href=\"?range=3h&#38;series=phase\">Phases</a>";
-    has(&page, &["<a href=\"?range=3h\" aria-current=\"true\">Regions</a>", to_phases]);
+    let to_phases = "<a href=\"?range=3h&#38;series=phase#response\">Phases</a>";
+    has(&page, &["<a href=\"?range=3h#response\" aria-current=\"true\">Regions</a>", to_phases]);
     let phases = person.get("/monitors/1?range=1h&series=phase").await;
     has(&phases, &["<path class=\"curve phase-4\"", "<th class=\"right\">Waiting</th>"]);
     has(&phases, &["Waiting <tspan>2 ms</tspan>", "Download <tspan>2 ms</tspan>"]);
     has(
         &phases,
-        &["<a href=\"?range=1h\">Regions</a>", "<a href=\"?range=24h&#38;series=phase\">"],
+        &[
+            "<a href=\"?range=1h#response\">Regions</a>",
+            "<a href=\"?range=24h&#38;series=phase#response\">",
+        ],
     );
     has(&phases, &["1 of 4 checks failed"]);
     let week = person.get("/monitors/1?range=7d&series=phase").await;
