@@ -83,11 +83,12 @@ fn forms_of(text: &str) -> Vec<String> {
     let json = serde_json::to_string(text).unwrap_or_default();
     let html =
         text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let url = utf8_percent_encode(text, RESERVED).to_string();
     let forms = [
         text.to_owned(),
         json.get(1..json.len().saturating_sub(1)).unwrap_or_default().to_owned(),
-        utf8_percent_encode(text, RESERVED).to_string(),
-        utf8_percent_encode(text, RESERVED).to_string().replace("%20", "+"),
+        url.replace("%20", "+"),
+        url,
         html.replace('\'', "&#39;"),
         html.replace('\'', "&#x27;"),
         html,

@@ -203,7 +203,7 @@ pub(super) enum SmtpError {
     /// The message could not be written.
     #[error("{0}")]
     Unwritten(String),
-    /// Neither address is ASCII.
+    /// No address of the recipients is ASCII, or that of the sender is not.
     #[error("the mail server does not take addresses with other than ASCII letters (SMTPUTF8)")]
     NoUtf8,
 }

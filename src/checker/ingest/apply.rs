@@ -1,6 +1,5 @@
 //! Checks and deadlines: `step`, then `plan`, then the rows that follow.
 
-use super::depend::Before;
 use super::{Group, Reply, late, probes, signal};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
@@ -105,7 +104,7 @@ impl Group<'_> {
         if !facts.iter().all(is_history) {
             self.follow(conn, id, &facts, check).await?;
         }
-        self.follow_dependencies(conn, id, Before::of(&before)).await
+        self.follow_dependencies(conn, id, &before).await
     }
 
     /// Takes a monitor into the state that follows from an event; gives the state before and what happened.

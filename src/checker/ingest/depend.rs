@@ -6,24 +6,9 @@ use crate::clock::Timestamp;
 use crate::incident::dependency::{
     Dependencies, HeldBy, Why, held_by, is_in_trouble, must_be_looked_at,
 };
-use crate::monitor::state::{Event, Fact, Failing, State};
+use crate::monitor::state::{Event, Fact, State};
 use crate::monitor::{CheckResult, Kind, MonitorId, Status};
 use crate::store::{Conn, Result, dependencies, incidents, monitors};
-
-/// What a monitor was before an event, as far as dependencies go.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Before {
-    status: Status,
-    failing: Option<Failing>,
-    was_in_trouble: bool,
-}
-
-impl Before {
-    pub(super) fn of(state: &State) -> Self {
-        let was_in_trouble = is_in_trouble(state);
-        Self { status: state.status, failing: state.failing, was_in_trouble }
-    }
-}
 
 impl Group<'_> {
     /// What all monitors depend on. Only the writer changes it, so it is read once.
@@ -123,7 +108,7 @@ impl Group<'_> {
         &mut self,
         conn: &mut Conn<'_>,
         id: MonitorId,
-        before: Before,
+        before: &State,
     ) -> Result<()> {
         if self.dependencies(conn).await?.is_empty() {
             return Ok(());
@@ -138,7 +123,7 @@ impl Group<'_> {
             }
         } else {
             let awaiting = self.known.awaiting.remove(&id).unwrap_or_default();
-            let freed: Vec<MonitorId> = if before.was_in_trouble {
+            let freed: Vec<MonitorId> = if is_in_trouble(before) {
                 self.dependencies(conn).await?.children(id).collect()
             } else {
                 Vec::new()

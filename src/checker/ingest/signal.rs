@@ -96,21 +96,25 @@ impl Ingest {
         held: &mut Held,
         items: &[Work],
     ) -> Option<Result<Written<Self>>> {
+        let pings = items.iter().map(|item| match item {
+            Work::Pinged(ping) => Some(ping),
+            _ => None,
+        });
+        let pings: Vec<_> = pings.collect::<Option<_>>()?;
         if self.new_pings >= NEW_PINGS_MAX {
             return None;
         }
         let known = std::mem::take(&mut self.known);
         let own_region = self.outlets.hub.own_region();
         let mut group = Group::new((&self.sealer, own_region), known, self.clock.now());
-        let mut replies = Vec::with_capacity(items.len());
-        let mut before = Vec::with_capacity(items.len());
-        for item in items {
-            let Work::Pinged(ping) = item else { break };
+        let mut replies = Vec::with_capacity(pings.len());
+        let mut before = Vec::with_capacity(pings.len());
+        for ping in &pings {
             let Some((id, state, reply)) = group.take_quiet(ping) else { break };
             before.push((id, state));
             replies.push(reply);
         }
-        if replies.len() < items.len() {
+        if replies.len() < pings.len() {
             for (id, state) in before.into_iter().rev() {
                 group.set_state(id, state);
             }
