@@ -95,9 +95,7 @@ impl Watcher {
     }
 
     async fn sign_of_life(&self, now: Timestamp) -> store::Result<()> {
-        let mut tx = self.db.begin().await?;
-        store::settings::set(&mut tx.conn(), LAST_ALIVE, &now.0.to_string()).await?;
-        tx.commit().await
+        store::settings::set(&mut self.db.hold().await?.conn(), LAST_ALIVE, &now.0.to_string()).await
     }
 
     /// Watches until `stop`.

@@ -23,6 +23,8 @@ const FALLING_MS: i64 = 40_000;
 const TOGETHER_MS: i64 = 30_000;
 /// How often it is looked, in ms.
 const LOOK_EVERY_MS: i64 = 5_000;
+/// How often it is looked while there is no probe, in ms: soon enough for the first.
+const LOOK_FOR_FIRST_EVERY_MS: i64 = 30_000;
 
 /// The task.
 pub struct Liveness {
@@ -44,8 +46,10 @@ impl Liveness {
         let mut presence = Presence::new(self.clock.now());
         // From here on a probe has its time to come: while we were away none could.
         let mut since = self.clock.now();
+        let mut are_any = true;
         loop {
-            let at = self.clock.now().plus_ms(LOOK_EVERY_MS);
+            let every_ms = if are_any { LOOK_EVERY_MS } else { LOOK_FOR_FIRST_EVERY_MS };
+            let at = self.clock.now().plus_ms(every_ms);
             presence.promise(at);
             tokio::select! {
                 () = stop.cancelled() => return self.save_logged().await,
@@ -56,8 +60,9 @@ impl Liveness {
             if presence.take_absence().is_some() || self.cut_off.get().is_some() {
                 since = now;
             }
-            if let Err(error) = self.look(since, now).await {
-                tracing::error!(%error, "the probes could not be looked at");
+            match self.look(since, now).await {
+                Ok(found_any) => are_any = found_any,
+                Err(error) => tracing::error!(%error, "the probes could not be looked at"),
             }
         }
     }
@@ -68,7 +73,8 @@ impl Liveness {
         }
     }
 
-    async fn look(&self, since: Timestamp, now: Timestamp) -> store::Result<()> {
+    /// Does what is due at `now` and says whether there is any probe.
+    async fn look(&self, since: Timestamp, now: Timestamp) -> store::Result<bool> {
         self.save().await?;
         let all = probes::list(&mut self.db.read().await?.conn(), i64::MAX, 0).await?;
         let mut silent: BTreeSet<MonitorId> = BTreeSet::new();
@@ -85,7 +91,7 @@ impl Liveness {
             // The writer has logged what it could not write.
             let _ = self.writer.write(Work::FellSilent { monitor_id }).await;
         }
-        Ok(())
+        Ok(!all.is_empty())
     }
 
     async fn save(&self) -> store::Result<()> {

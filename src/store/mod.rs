@@ -219,6 +219,14 @@ pub enum Held {
 }
 
 impl Held {
+    /// The connection, for a statement that is a transaction of its own.
+    pub fn conn(&mut self) -> Conn<'_> {
+        match self {
+            Self::Sqlite(c) => Conn::Sqlite(c),
+            Self::Postgres(c) => Conn::Postgres(c),
+        }
+    }
+
     /// Begins a transaction that writes.
     pub async fn begin(&mut self) -> Result<Tx<'_>> {
         Ok(match self {

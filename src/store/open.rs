@@ -22,6 +22,8 @@ const READERS: u32 = 4;
 const WAL_PAGES: &str = "8000";
 const POSTGRES_CONNECTIONS: u32 = 10;
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
+/// SQLite is a file, not a peer that may have hung up: to ask a connection for a sign of life is one more trip to its thread.
+const IS_A_PEER: bool = false;
 
 impl Db {
     /// Opens the database at `url` (`sqlite://path` or `postgres://…`), makes it if it is a missing SQLite file, and migrates it.
@@ -53,8 +55,8 @@ impl Db {
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
             .acquire_timeout(ACQUIRE_TIMEOUT)
-            // What `after_release` let pass is well: it is a file, not a peer that may have hung up.
-            .test_before_acquire(false)
+            // What `after_release` let pass is well.
+            .test_before_acquire(IS_A_PEER)
             .after_release(|connection, _| {
                 Box::pin(async move {
                     if !connection.is_in_transaction() {
@@ -73,6 +75,7 @@ impl Db {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .acquire_timeout(ACQUIRE_TIMEOUT)
+            .test_before_acquire(IS_A_PEER)
             .connect_with(common.read_only(true))
             .await?;
         Ok(Self::Sqlite { writer, readers })
