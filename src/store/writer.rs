@@ -5,6 +5,7 @@
 //! groups, each with a commit of its own: in a crowd, a group waits a moment until half of it is there.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,6 +24,8 @@ const QUEUE: usize = 4096;
 const CROWD: usize = 16;
 /// How long a group waits for half of the crowd at most.
 const COMPANY: Duration = Duration::from_millis(1);
+/// How long what a batch leaves to be done rests while nothing comes.
+const REST: Duration = Duration::from_millis(100);
 
 /// What a [`Writer`] does with a group.
 pub trait Batch: Sized + Send + 'static {
@@ -32,21 +35,32 @@ pub trait Batch: Sized + Send + 'static {
     type Reply: Send + 'static;
     /// What is to be done once the group is durable.
     type Effects: Send;
+    /// What is to be written of a group that was decided on without the database.
+    type Rows: Send;
 
-    /// Does all of `items` within the caller's transaction and gives one reply for each, in order.
+    /// Does all of `items` within the caller's transaction and gives one reply for each, in order. There may be none: then what
+    /// [`Batch::rests`] is done.
     fn apply(
         &mut self,
         conn: &mut Conn<'_>,
         items: &[Self::Item],
     ) -> impl Future<Output = Result<Written<Self>>> + Send;
 
-    /// Writes a group that is quickly written, in a transaction of its own; `None` when it is not such a group, and nothing was done.
-    fn write_at_once(
-        &mut self,
-        _held: &mut Held,
-        _items: &[Self::Item],
-    ) -> impl Future<Output = Option<Result<Written<Self>>>> + Send {
-        std::future::ready(None)
+    /// Decides on a group that nothing needs to be read for; `None` when it is not such a group, and nothing was done. The group before
+    /// may still be on its way to the disk.
+    fn decide(&mut self, _items: &[Self::Item]) -> Option<(Written<Self>, Self::Rows)> {
+        None
+    }
+
+    /// Writes a group that was decided on, in a transaction of its own.
+    fn write_decided(held: &mut Held, rows: Self::Rows) -> impl Future<Output = Result<()>> + Send;
+
+    /// Takes back what was decided since the last group that is durable: it was not written.
+    fn forget(&mut self) {}
+
+    /// Whether something is left to do, soon, even if nothing more comes.
+    fn rests(&self) -> bool {
+        false
     }
 
     /// Carries out the effects of a group that is durable now.
@@ -110,17 +124,17 @@ impl Crowd {
         }
     }
 
-    /// Waits until `enough` wait in the queue, for a moment at most.
+    /// Waits until `enough` wait in the queue. [`Crowd::is_over`] belongs behind it.
     async fn wait_for<T>(&self, enough: usize, queue: &mpsc::Receiver<T>) {
         self.enough.store(enough, Ordering::Release);
         // Looked at after the number is known, so that none comes unseen; again after a notice, which may be an old one.
-        let are_there = async {
-            while queue.len() < enough {
-                self.are_enough.notified().await;
-            }
-        };
-        // After a moment those that came must do.
-        let _ = tokio::time::timeout(COMPANY, are_there).await;
+        while queue.len() < enough {
+            self.are_enough.notified().await;
+        }
+    }
+
+    /// Nobody is waited for any more.
+    fn is_over(&self) {
         self.enough.store(usize::MAX, Ordering::Release);
     }
 }
@@ -145,6 +159,8 @@ impl<B: Batch> Writer<B> {
     }
 }
 
+type Answer<B> = oneshot::Sender<std::result::Result<<B as Batch>::Reply, WriteError>>;
+
 async fn work<B: Batch>(
     db: Db,
     mut batch: B,
@@ -152,49 +168,139 @@ async fn work<B: Batch>(
     crowd: Arc<Crowd>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
-    while !group.is_empty() || receiver.recv_many(&mut group, GROUP_MAX).await > 0 {
+    // What the last run of the server left.
+    let mut is_settled = settle(&db, &mut batch).await;
+    loop {
         let mut turn = Turn { db: &db, held: None };
+        if group.is_empty() {
+            let came = receiver.recv_many(&mut group, GROUP_MAX);
+            let came = match batch.rests() && is_settled {
+                true => tokio::time::timeout(REST, came).await,
+                false => Ok(came.await),
+            };
+            is_settled = !group.is_empty() || settle(&db, &mut batch).await;
+            if came == Ok(0) {
+                break;
+            }
+        }
         for _ in 0..GROUPS_A_TURN {
-            let answered = group.len();
-            write(&mut turn, &mut batch, &mut group).await;
-            if let Some(enough) = enough_of(answered, receiver.len()) {
-                crowd.wait_for(enough, &receiver).await;
-            }
-            while group.len() < GROUP_MAX
-                && let Ok(waiting) = receiver.try_recv()
-            {
-                group.push(waiting);
-            }
             if group.is_empty() {
                 break;
+            }
+            let answered = match Decided::of(&mut batch, &mut group) {
+                Some(first) => {
+                    turn.pipeline(&mut batch, first, &mut receiver, &crowd, &mut group).await
+                }
+                None => write(&mut turn, &mut batch, &mut group).await,
+            };
+            gather(answered, &mut receiver, &crowd, &mut group).await;
+        }
+    }
+}
+
+/// Does what a batch has left to be done; says whether that went well.
+async fn settle<B: Batch>(db: &Db, batch: &mut B) -> bool {
+    if !batch.rests() {
+        return true;
+    }
+    let done = Turn { db, held: None }.commit(batch, &[]).await;
+    if let Err(error) = &done {
+        tracing::error!(%error, "what rested could not be written; it is tried again with the next work");
+    }
+    done.is_ok()
+}
+
+/// Takes what waits into a group after one of `answered`.
+async fn gather<T>(
+    answered: usize,
+    receiver: &mut mpsc::Receiver<T>,
+    crowd: &Crowd,
+    group: &mut Vec<T>,
+) {
+    if let Some(enough) = enough_of(answered, receiver.len() + group.len()) {
+        // After a moment those that came must do.
+        let there = crowd.wait_for(enough.saturating_sub(group.len()), receiver);
+        let _ = tokio::time::timeout(COMPANY, there).await;
+        crowd.is_over();
+    }
+    take(receiver, group);
+}
+
+fn take<T>(receiver: &mut mpsc::Receiver<T>, group: &mut Vec<T>) {
+    while group.len() < GROUP_MAX
+        && let Ok(waiting) = receiver.try_recv()
+    {
+        group.push(waiting);
+    }
+}
+
+/// A group that was decided on, and not written yet.
+struct Decided<B: Batch> {
+    items: Vec<B::Item>,
+    answers: Vec<Answer<B>>,
+    written: Written<B>,
+    rows: B::Rows,
+}
+
+impl<B: Batch> Decided<B> {
+    /// Decides on `group` and takes it, if nothing needs to be read for it.
+    fn of(batch: &mut B, group: &mut Vec<Waiting<B>>) -> Option<Self> {
+        let (items, answers): (Vec<_>, Vec<_>) =
+            group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
+        match batch.decide(&items) {
+            Some((written, rows)) => Some(Self { items, answers, written, rows }),
+            None => {
+                group.extend(together(items, answers));
+                None
             }
         }
     }
 }
 
-/// Writes a group and answers its producers.
-async fn write<B: Batch>(turn: &mut Turn<'_>, batch: &mut B, group: &mut Vec<Waiting<B>>) {
-    let (items, replies): (Vec<_>, Vec<_>) =
+fn together<B: Batch>(
+    items: Vec<B::Item>,
+    answers: Vec<Answer<B>>,
+) -> impl Iterator<Item = Waiting<B>> {
+    items.into_iter().zip(answers).map(|(item, reply)| Waiting { item, reply })
+}
+
+fn answer<B: Batch>(answers: Vec<Answer<B>>, replies: Vec<B::Reply>) {
+    for (answer, reply) in answers.into_iter().zip(replies) {
+        // A producer that does not wait any more needs no answer.
+        let _ = answer.send(Ok(reply));
+    }
+}
+
+/// Writes a group and answers its producers; says how many they were.
+async fn write<B: Batch>(
+    turn: &mut Turn<'_>,
+    batch: &mut B,
+    group: &mut Vec<Waiting<B>>,
+) -> usize {
+    let (items, answers): (Vec<_>, Vec<_>) =
         group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
+    let many = items.len();
     match turn.commit(batch, &items).await {
-        Ok(results) => {
-            for (reply, result) in replies.into_iter().zip(results) {
-                // A producer that does not wait any more needs no answer.
-                let _ = reply.send(Ok(result));
-            }
-        }
-        Err(error) if items.len() == 1 => fail(replies, error),
-        // One poisoned row must not take the others with it: each is tried alone.
-        Err(_) => {
-            for (item, reply) in items.into_iter().zip(replies) {
-                let result = turn.commit(batch, std::slice::from_ref(&item)).await;
-                let result = result.map(|mut replies| replies.pop());
-                match result {
-                    Ok(Some(result)) => drop(reply.send(Ok(result))),
-                    Ok(None) => drop(reply),
-                    Err(error) => fail(vec![reply], error),
-                }
-            }
+        Ok(replies) => answer::<B>(answers, replies),
+        Err(error) if many == 1 => fail(answers, error),
+        Err(_) => each_alone(turn, batch, items, answers).await,
+    }
+    many
+}
+
+/// One poisoned row must not take the others with it: each is tried alone.
+async fn each_alone<B: Batch>(
+    turn: &mut Turn<'_>,
+    batch: &mut B,
+    items: Vec<B::Item>,
+    answers: Vec<Answer<B>>,
+) {
+    for (item, reply) in items.into_iter().zip(answers) {
+        let result = turn.commit(batch, std::slice::from_ref(&item)).await;
+        match result.map(|mut replies| replies.pop()) {
+            Ok(Some(result)) => drop(reply.send(Ok(result))),
+            Ok(None) => drop(reply),
+            Err(error) => fail(vec![reply], error),
         }
     }
 }
@@ -214,28 +320,79 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Put back only after a success: a connection on which something failed is looked at before it is used again.
+    async fn take(&mut self) -> Result<Held> {
+        match self.held.take() {
+            Some(held) => Ok(held),
+            None => self.db.hold().await,
+        }
+    }
+
     async fn commit<B: Batch>(
         &mut self,
         batch: &mut B,
         items: &[B::Item],
     ) -> Result<Vec<B::Reply>> {
-        // Put back only after a success: a connection on which something failed is looked at before it is used again.
-        let mut held = match self.held.take() {
-            Some(held) => held,
-            None => self.db.hold().await?,
-        };
-        let (replies, effects) = match batch.write_at_once(&mut held, items).await {
-            Some(done) => done?,
-            None => {
-                let mut tx = held.begin().await?;
-                let done = batch.apply(&mut tx.conn(), items).await?;
-                tx.commit().await?;
-                done
-            }
-        };
+        let mut held = self.take().await?;
+        let mut tx = held.begin().await?;
+        let (replies, effects) = batch.apply(&mut tx.conn(), items).await?;
+        tx.commit().await?;
         batch.committed(effects);
         self.held = Some(held);
         Ok(replies)
+    }
+
+    /// Writes a group that was decided on, and those behind it: while one is on its way to the disk, the next is decided on. Says how
+    /// many were answered last; what is no such group, or comes too late for this turn, is left in `group`.
+    async fn pipeline<B: Batch>(
+        &mut self,
+        batch: &mut B,
+        first: Decided<B>,
+        receiver: &mut mpsc::Receiver<Waiting<B>>,
+        crowd: &Crowd,
+        group: &mut Vec<Waiting<B>>,
+    ) -> usize {
+        let (mut current, mut answered) = (first, 0);
+        for left in (0..GROUPS_A_TURN).rev() {
+            let Decided { items, answers, written: (replies, effects), rows } = current;
+            let many = items.len();
+            let mut next = None;
+            let done: Result<()> = {
+                let mut writing = pin!(async {
+                    let mut held = self.take().await?;
+                    B::write_decided(&mut held, rows).await?;
+                    self.held = Some(held);
+                    Ok(())
+                });
+                tokio::select! {
+                    biased;
+                    done = &mut writing => done,
+                    () = crowd.wait_for(many, receiver), if left > 0 && many >= CROWD / 2 => {
+                        take(receiver, group);
+                        next = Decided::of(batch, group);
+                        writing.await
+                    }
+                }
+            };
+            crowd.is_over();
+            if let Err(error) = done {
+                batch.forget();
+                tracing::warn!(%error, "a group could not be written and is tried again, one by one");
+                if let Some(next) = next {
+                    group.extend(together(next.items, next.answers));
+                }
+                each_alone(self, batch, items, answers).await;
+                return many;
+            }
+            batch.committed(effects);
+            answer::<B>(answers, replies);
+            answered = many;
+            match next {
+                Some(next) => current = next,
+                None => break,
+            }
+        }
+        answered
     }
 }
 

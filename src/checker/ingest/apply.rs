@@ -365,7 +365,7 @@ impl Group<'_> {
     /// What is to be done now that all is written.
     pub(super) fn into_effects(mut self) -> super::Effects {
         self.effects.new_pings = self.pings.iter().map(signal::weight).sum();
-        self.effects.known = self.known;
+        self.effects.known = Some(self.known);
         self.effects
     }
 }

@@ -197,7 +197,7 @@ impl Server {
             watch: Arc::new(Notify::new()),
             watch_wakes_at: Arc::new(AtomicI64::new(i64::MAX)),
         };
-        let ingest = Ingest::new(clock.clone(), Sealer::from_text(KEY), outlets.clone());
+        let ingest = Ingest::new(&db, clock.clone(), Sealer::from_text(KEY), outlets.clone());
         let (writer, working) = Writer::new(db.clone(), ingest);
         let watcher = Watcher {
             clock: clock.clone(),
