@@ -16,15 +16,16 @@ mod region;
 mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
 pub use self::effects::{Effects, Outlets};
 pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
-use self::signal::{QuietPings, Resting};
 pub use self::probes::{LostProbe, ProbeNews};
 pub use self::region::RegionNews;
+use self::signal::{QuietPings, Resting};
 use crate::clock::{SharedClock, Timestamp};
 use crate::fields::FieldErrors;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
@@ -170,18 +171,27 @@ pub struct Ingest {
     known: Known,
     /// How many pings may wait to be filed; at the start nobody knows.
     new_pings: usize,
+    /// When they were filed last.
+    filed_at: Timestamp,
     /// The states that rest to be written.
     resting: Resting,
-    /// Whether states may rest. New pings are found again only on SQLite.
+    /// Whether states may rest: only SQLite has new pings to find them again from.
     may_rest: bool,
 }
 
 impl Ingest {
     /// A batch for `db` that stamps with `clock` and sends its effects to `outlets`.
     pub fn new(db: &Db, clock: SharedClock, sealer: Sealer, outlets: Outlets) -> Self {
-        let (known, resting) = Default::default();
-        let may_rest = matches!(db, Db::Sqlite { .. });
-        Self { clock, sealer, outlets, known, new_pings: signal::NEW_PINGS_MAX, resting, may_rest }
+        Self {
+            sealer,
+            outlets,
+            known: Known::default(),
+            new_pings: signal::NEW_PINGS_MAX,
+            filed_at: clock.now(),
+            resting: Resting::default(),
+            may_rest: matches!(db, Db::Sqlite { .. }),
+            clock,
+        }
     }
 }
 
@@ -202,9 +212,11 @@ impl Batch for Ingest {
         let mut group =
             Group::load(conn, (&self.sealer, self.outlets.hub.own_region()), known, now, items)
                 .await?;
-        match resting.are_known {
-            true => group.dirty.extend(resting.ids),
-            false => group.catch_up(conn).await?,
+        for id in resting.ids {
+            group.changed(id);
+        }
+        if !resting.are_known {
+            group.catch_up(conn).await?;
         }
         let mut replies = Vec::with_capacity(items.len());
         for item in items {
@@ -212,7 +224,7 @@ impl Batch for Ingest {
         }
         let mut effects = group.flush(conn).await?;
         self.new_pings += effects.new_pings;
-        if self.new_pings >= signal::NEW_PINGS_MAX {
+        if self.is_time_to_file(now) {
             history::file_pings(conn).await?;
             effects.has_filed = true;
         }
@@ -232,13 +244,15 @@ impl Batch for Ingest {
         self.resting = Resting::default();
     }
 
-    fn rests(&self) -> bool {
-        !self.resting.ids.is_empty() || !self.resting.are_known
+    fn rests(&self) -> Option<Duration> {
+        let has_states = !self.resting.ids.is_empty() || !self.resting.are_known;
+        let has_pings = self.new_pings > 0;
+        has_states.then_some(signal::REST).or(has_pings.then_some(signal::FILE_EVERY))
     }
 
     fn committed(&mut self, mut effects: Effects) {
         if effects.has_filed {
-            self.new_pings = 0;
+            (self.new_pings, self.filed_at) = (0, self.clock.now());
         }
         if let Some(known) = effects.known.take() {
             self.known = known;

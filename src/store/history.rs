@@ -167,12 +167,6 @@ pub async fn new_signals(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, i64, Sig
     Ok(rows.into_iter().map(signal).collect())
 }
 
-/// Whether there are pings to file. Only SQLite has any.
-pub async fn has_new_pings(conn: &mut Conn<'_>) -> Result<bool> {
-    let Conn::Sqlite(_) = conn else { return Ok(false) };
-    on!(conn, c => sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM new_pings)").fetch_one(c).await)
-}
-
 /// Files the new pings among those of their monitors.
 ///
 /// One of a number that is there already would be a fault of ours; it must not keep the others from their place for ever.

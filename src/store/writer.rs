@@ -1,31 +1,28 @@
 //! Group commit: many small writes share one transaction, and each is answered only after the commit.
 //!
 //! While one commit runs, the next group gathers. So a lone write waits for nothing, and under load the cost of a durable
-//! commit is shared by all that came meanwhile. Producers that ask again as soon as they are answered would yet come in ever smaller
-//! groups, each with a commit of its own: in a crowd, a group waits a moment until half of it is there.
+//! commit is shared by all that came meanwhile. What needs nothing from the database is decided on while the group before it is
+//! still on its way to the disk.
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use super::crowd::Crowd;
 use super::{Conn, Db, Error, Held, Result};
 
 /// The most that shares one transaction. Larger groups gain little and hold up the first in them.
-const GROUP_MAX: usize = 256;
+pub(super) const GROUP_MAX: usize = 256;
 /// How many groups share a turn with the connection. Others who want to write wait for the end of a turn.
 const GROUPS_A_TURN: usize = 16;
 /// How many may wait before producers are slowed down.
 const QUEUE: usize = 4096;
-/// From how many producers at once on it is a crowd. Fewer are never waited for.
-const CROWD: usize = 16;
 /// How long a group waits for half of the crowd at most.
 const COMPANY: Duration = Duration::from_millis(1);
-/// How long what a batch leaves to be done rests while nothing comes.
-const REST: Duration = Duration::from_millis(100);
 
 /// What a [`Writer`] does with a group.
 pub trait Batch: Sized + Send + 'static {
@@ -58,9 +55,9 @@ pub trait Batch: Sized + Send + 'static {
     /// Takes back what was decided since the last group that is durable: it was not written.
     fn forget(&mut self) {}
 
-    /// Whether something is left to do, soon, even if nothing more comes.
-    fn rests(&self) -> bool {
-        false
+    /// How soon something is left to do, even if nothing more comes; `None`: nothing is.
+    fn rests(&self) -> Option<Duration> {
+        None
     }
 
     /// Carries out the effects of a group that is durable now.
@@ -86,13 +83,6 @@ pub enum WriteError {
     Stopped,
 }
 
-/// How many are worth waiting for after a group of `answered`, while `waiting` wait: together they are all that ask at the same
-/// time. While half of them are written, the other half is answered and asks again.
-fn enough_of(answered: usize, waiting: usize) -> Option<usize> {
-    let producers = answered + waiting;
-    (producers >= CROWD).then_some((producers / 2).min(GROUP_MAX))
-}
-
 /// The producers' end of a group-commit queue. Cheap to clone.
 pub struct Writer<B: Batch> {
     queue: mpsc::Sender<Waiting<B>>,
@@ -102,40 +92,6 @@ pub struct Writer<B: Batch> {
 impl<B: Batch> Clone for Writer<B> {
     fn clone(&self) -> Self {
         Self { queue: self.queue.clone(), crowd: self.crowd.clone() }
-    }
-}
-
-/// How many the writer waits for, so that only the one that makes them enough wakes it.
-struct Crowd {
-    /// `usize::MAX` while it waits for nobody.
-    enough: AtomicUsize,
-    are_enough: Notify,
-}
-
-impl Crowd {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { enough: AtomicUsize::new(usize::MAX), are_enough: Notify::new() })
-    }
-
-    /// Notes that so many wait now.
-    fn came(&self, waiting: usize) {
-        if waiting >= self.enough.load(Ordering::Acquire) {
-            self.are_enough.notify_one();
-        }
-    }
-
-    /// Waits until `enough` wait in the queue. [`Crowd::is_over`] belongs behind it.
-    async fn wait_for<T>(&self, enough: usize, queue: &mpsc::Receiver<T>) {
-        self.enough.store(enough, Ordering::Release);
-        // Looked at after the number is known, so that none comes unseen; again after a notice, which may be an old one.
-        while queue.len() < enough {
-            self.are_enough.notified().await;
-        }
-    }
-
-    /// Nobody is waited for any more.
-    fn is_over(&self) {
-        self.enough.store(usize::MAX, Ordering::Release);
     }
 }
 
@@ -174,9 +130,9 @@ async fn work<B: Batch>(
         let mut turn = Turn { db: &db, held: None };
         if group.is_empty() {
             let came = receiver.recv_many(&mut group, GROUP_MAX);
-            let came = match batch.rests() && is_settled {
-                true => tokio::time::timeout(REST, came).await,
-                false => Ok(came.await),
+            let came = match batch.rests().filter(|_| is_settled) {
+                Some(within) => tokio::time::timeout(within, came).await,
+                None => Ok(came.await),
             };
             is_settled = !group.is_empty() || settle(&db, &mut batch).await;
             if came == Ok(0) {
@@ -200,7 +156,7 @@ async fn work<B: Batch>(
 
 /// Does what a batch has left to be done; says whether that went well.
 async fn settle<B: Batch>(db: &Db, batch: &mut B) -> bool {
-    if !batch.rests() {
+    if batch.rests().is_none() {
         return true;
     }
     let done = Turn { db, held: None }.commit(batch, &[]).await;
@@ -217,10 +173,10 @@ async fn gather<T>(
     crowd: &Crowd,
     group: &mut Vec<T>,
 ) {
-    if let Some(enough) = enough_of(answered, receiver.len() + group.len()) {
+    crowd.were(answered + receiver.len() + group.len());
+    if let (Some(enough), true) = (crowd.enough_after(answered), group.is_empty()) {
         // After a moment those that came must do.
-        let there = crowd.wait_for(enough.saturating_sub(group.len()), receiver);
-        let _ = tokio::time::timeout(COMPANY, there).await;
+        let _ = tokio::time::timeout(COMPANY, crowd.wait_for(Some(enough), receiver)).await;
         crowd.is_over();
     }
     take(receiver, group);
@@ -238,7 +194,7 @@ fn take<T>(receiver: &mut mpsc::Receiver<T>, group: &mut Vec<T>) {
 struct Decided<B: Batch> {
     items: Vec<B::Item>,
     answers: Vec<Answer<B>>,
-    written: Written<B>,
+    came_to: Written<B>,
     rows: B::Rows,
 }
 
@@ -248,7 +204,7 @@ impl<B: Batch> Decided<B> {
         let (items, answers): (Vec<_>, Vec<_>) =
             group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
         match batch.decide(&items) {
-            Some((written, rows)) => Some(Self { items, answers, written, rows }),
+            Some((came_to, rows)) => Some(Self { items, answers, came_to, rows }),
             None => {
                 group.extend(together(items, answers));
                 None
@@ -264,6 +220,15 @@ fn together<B: Batch>(
     items.into_iter().zip(answers).map(|(item, reply)| Waiting { item, reply })
 }
 
+/// Carries out what follows from a group that is durable, and tells its producers.
+fn tell<B: Batch>(
+    batch: &mut B,
+    (answers, replies, effects): (Vec<Answer<B>>, Vec<B::Reply>, B::Effects),
+) {
+    batch.committed(effects);
+    answer::<B>(answers, replies);
+}
+
 fn answer<B: Batch>(answers: Vec<Answer<B>>, replies: Vec<B::Reply>) {
     for (answer, reply) in answers.into_iter().zip(replies) {
         // A producer that does not wait any more needs no answer.
@@ -272,11 +237,7 @@ fn answer<B: Batch>(answers: Vec<Answer<B>>, replies: Vec<B::Reply>) {
 }
 
 /// Writes a group and answers its producers; says how many they were.
-async fn write<B: Batch>(
-    turn: &mut Turn<'_>,
-    batch: &mut B,
-    group: &mut Vec<Waiting<B>>,
-) -> usize {
+async fn write<B: Batch>(turn: &mut Turn<'_>, batch: &mut B, group: &mut Vec<Waiting<B>>) -> usize {
     let (items, answers): (Vec<_>, Vec<_>) =
         group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
     let many = items.len();
@@ -352,9 +313,9 @@ impl Turn<'_> {
         crowd: &Crowd,
         group: &mut Vec<Waiting<B>>,
     ) -> usize {
-        let (mut current, mut answered) = (first, 0);
+        let (mut current, mut written, mut answered) = (first, None, 0);
         for left in (0..GROUPS_A_TURN).rev() {
-            let Decided { items, answers, written: (replies, effects), rows } = current;
+            let Decided { items, answers, came_to: (replies, effects), rows } = current;
             let many = items.len();
             let mut next = None;
             let done: Result<()> = {
@@ -364,14 +325,23 @@ impl Turn<'_> {
                     self.held = Some(held);
                     Ok(())
                 });
-                tokio::select! {
-                    biased;
-                    done = &mut writing => done,
-                    () = crowd.wait_for(many, receiver), if left > 0 && many >= CROWD / 2 => {
-                        take(receiver, group);
-                        next = Decided::of(batch, group);
-                        writing.await
-                    }
+                // Its rows go their way first; those before it are told meanwhile.
+                let begun = futures_util::poll!(writing.as_mut());
+                if let Some(done) = written.take() {
+                    tell(batch, done);
+                }
+                let enough = crowd.enough_after(many).filter(|_| left > 0);
+                match begun {
+                    Poll::Ready(done) => done,
+                    Poll::Pending => tokio::select! {
+                        biased;
+                        done = &mut writing => done,
+                        () = crowd.wait_for(enough, receiver) => {
+                            take(receiver, group);
+                            next = Decided::of(batch, group);
+                            writing.await
+                        }
+                    },
                 }
             };
             crowd.is_over();
@@ -384,52 +354,16 @@ impl Turn<'_> {
                 each_alone(self, batch, items, answers).await;
                 return many;
             }
-            batch.committed(effects);
-            answer::<B>(answers, replies);
+            written = Some((answers, replies, effects));
             answered = many;
             match next {
                 Some(next) => current = next,
                 None => break,
             }
         }
-        answered
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_crowd_is_waited_for() {
-        for (answered, waiting, enough) in [
-            (1, 0, None),
-            (10, 5, None),
-            (16, 0, Some(8)),
-            (2, 14, Some(8)),
-            (32, 32, Some(32)),
-            (256, 900, Some(256)),
-        ] {
-            assert_eq!(enough_of(answered, waiting), enough, "{answered} answered, {waiting} wait");
+        if let Some(done) = written {
+            tell(batch, done);
         }
-    }
-
-    #[tokio::test]
-    async fn the_one_that_makes_them_enough_ends_the_wait() {
-        let crowd = Crowd::new();
-        let (sender, receiver) = mpsc::channel(8);
-        crowd.came(9);
-        sender.try_send(()).unwrap();
-        sender.try_send(()).unwrap();
-        // Two are there: nothing to wait for.
-        crowd.wait_for(2, &receiver).await;
-        let third = async {
-            sender.try_send(()).unwrap();
-            crowd.came(3);
-        };
-        tokio::join!(crowd.wait_for(3, &receiver), third);
-        // Nobody comes: it ends all the same.
-        crowd.wait_for(8, &receiver).await;
-        assert_eq!(crowd.enough.load(Ordering::Acquire), usize::MAX);
+        answered
     }
 }

@@ -1,12 +1,13 @@
 //! Signals of jobs. Most change nothing but the state and the log of their monitor: a group of such is written in one trip.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::incoming::counted_kind;
-use super::{Group, IncomingPing, Ingest, Reply, Work};
+use super::{Effects, Group, IncomingPing, Ingest, Reply, Work};
+use crate::clock::Timestamp;
 use crate::monitor::MonitorId;
 use crate::monitor::heartbeat::{Signal, SignalKind};
-use crate::clock::Timestamp;
 use crate::monitor::state::{Event, Policy, State, step};
 use crate::store::history::{self, NewPing, Ping};
 use crate::store::writer::Written;
@@ -14,12 +15,16 @@ use crate::store::{Conn, Result};
 
 /// So many new pings are filed among those of their monitors at once: enough to come to a few for each page that is written, few
 /// enough to read through for a page of the log.
-pub(super) const NEW_PINGS_MAX: usize = 8192;
+pub(super) const NEW_PINGS_MAX: usize = 16_384;
 
+/// How often new pings are filed, however few.
+pub(super) const FILE_EVERY: Duration = Duration::from_secs(60);
 /// From how many signals in a group on their states rest.
 const CROWD: usize = 8;
+/// How long states rest after the last signal.
+pub(super) const REST: Duration = Duration::from_millis(100);
 /// How long states rest at most while signals go on coming, in ms.
-const REST_MS: i64 = 200;
+const REST_MAX_MS: i64 = 200;
 
 /// What a ping counts for until it is filed: one, and one for each of so many bytes of its body.
 pub(super) fn weight(ping: &NewPing) -> usize {
@@ -104,8 +109,8 @@ pub struct QuietPings {
     pub(super) pings: Vec<NewPing>,
 }
 
-/// The states that quiet pings led to and that are not written yet. The pings are: should the states be lost, they are found again from
-/// the pings. Where many clients ping at once, this saves the most of each commit.
+/// The states that quiet pings led to and that are not written yet. The pings are: should the states be lost, they follow again from
+/// these. Where many clients ping at once, the states would be most of each commit.
 #[derive(Debug, Default)]
 pub(super) struct Resting {
     /// Whose.
@@ -118,7 +123,7 @@ pub(super) struct Resting {
 
 impl Resting {
     fn is_over(&self, now: Timestamp) -> bool {
-        self.since.is_some_and(|since| !(0..REST_MS).contains(&now.since(since)))
+        self.since.is_some_and(|since| !(0..REST_MAX_MS).contains(&now.since(since)))
     }
 }
 
@@ -134,7 +139,7 @@ impl Ingest {
         });
         let pings: Vec<_> = pings.collect::<Option<_>>()?;
         let now = self.clock.now();
-        if self.new_pings >= NEW_PINGS_MAX || !self.resting.are_known || self.resting.is_over(now) {
+        if !self.resting.are_known || self.resting.is_over(now) || self.is_time_to_file(now) {
             return None;
         }
         let known = std::mem::take(&mut self.known);
@@ -154,18 +159,25 @@ impl Ingest {
             self.known = group.known;
             return None;
         }
+        let pings = std::mem::take(&mut group.pings);
+        self.new_pings += pings.iter().map(weight).sum::<usize>();
         let mut states = Vec::new();
         if self.may_rest && pings.len() >= CROWD {
             self.resting.ids.append(&mut group.dirty);
             self.resting.since.get_or_insert(now);
+            // What follows from a state follows once it is written.
+            group.effects = Effects::default();
         } else {
             states = group.states().into_iter().map(|(id, state)| (id, state.clone())).collect();
         }
-        let pings = std::mem::take(&mut group.pings);
-        let mut effects = group.into_effects();
-        self.known = effects.known.take().unwrap_or_default();
-        self.new_pings += pings.iter().map(weight).sum::<usize>();
-        Some(((replies, effects), QuietPings { states, pings }))
+        self.known = group.known;
+        Some(((replies, group.effects), QuietPings { states, pings }))
+    }
+
+    /// Whether the new pings are many, or wait for long.
+    pub(super) fn is_time_to_file(&self, now: Timestamp) -> bool {
+        let waited = Duration::from_millis(now.since(self.filed_at).unsigned_abs());
+        self.new_pings >= NEW_PINGS_MAX || self.new_pings > 0 && waited >= FILE_EVERY
     }
 }
 
@@ -185,11 +197,11 @@ impl Group<'_> {
             let (mut state, facts) =
                 step(&watched.state, &Event::Signalled(signal), &policy, signal.at);
             if !facts.is_empty() {
-                tracing::error!(%id, n, "a ping whose state was not written was not quiet");
+                tracing::error!(%id, n, "more follows from a ping than was thought when it came");
             }
             state.beat.pings = *n;
             watched.state = state;
-            self.dirty.insert(*id);
+            self.changed(*id);
         }
         Ok(())
     }
