@@ -133,7 +133,7 @@ impl App {
             watch: Arc::new(Notify::new()),
             watch_wakes_at: Arc::new(AtomicI64::new(i64::MAX)),
         };
-        let ingest = Ingest::new(seams.clock.clone(), sealer.clone(), outlets.clone());
+        let ingest = Ingest::new(&db, seams.clock.clone(), sealer.clone(), outlets.clone());
         let (writer, writing) = Writer::new(db.clone(), ingest);
         supervisor.spawn("writer", writing);
         let canaries =

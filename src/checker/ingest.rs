@@ -16,6 +16,7 @@ mod region;
 mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -24,6 +25,7 @@ pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
 pub use self::probes::{LostProbe, ProbeNews};
 pub use self::region::RegionNews;
+use self::signal::{QuietPings, Resting};
 use crate::clock::{SharedClock, Timestamp};
 use crate::fields::FieldErrors;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
@@ -36,7 +38,7 @@ use crate::store::history::{self, NewPing, StatusChange};
 use crate::store::monitors::{self, Watched};
 use crate::store::results::NewResult;
 use crate::store::writer::{Batch, Written};
-use crate::store::{Conn, Held, Result};
+use crate::store::{Conn, Db, Held, Result};
 
 /// One piece of work for the writer.
 #[derive(Debug, Clone)]
@@ -169,12 +171,27 @@ pub struct Ingest {
     known: Known,
     /// How many pings may wait to be filed; at the start nobody knows.
     new_pings: usize,
+    /// When they were filed last.
+    filed_at: Timestamp,
+    /// The states that rest to be written.
+    resting: Resting,
+    /// Whether states may rest: only SQLite has new pings to find them again from.
+    may_rest: bool,
 }
 
 impl Ingest {
-    /// A batch that stamps with `clock` and sends its effects to `outlets`.
-    pub fn new(clock: SharedClock, sealer: Sealer, outlets: Outlets) -> Self {
-        Self { clock, sealer, outlets, known: Known::default(), new_pings: signal::NEW_PINGS_MAX }
+    /// A batch for `db` that stamps with `clock` and sends its effects to `outlets`.
+    pub fn new(db: &Db, clock: SharedClock, sealer: Sealer, outlets: Outlets) -> Self {
+        Self {
+            sealer,
+            outlets,
+            known: Known::default(),
+            new_pings: signal::NEW_PINGS_MAX,
+            filed_at: clock.now(),
+            resting: Resting::default(),
+            may_rest: matches!(db, Db::Sqlite { .. }),
+            clock,
+        }
     }
 }
 
@@ -182,37 +199,66 @@ impl Batch for Ingest {
     type Item = Work;
     type Reply = Reply;
     type Effects = Effects;
+    type Rows = QuietPings;
 
     async fn apply(&mut self, conn: &mut Conn<'_>, items: &[Work]) -> Result<Written<Self>> {
         // Given back by `committed`. After a failure what the group has made of it is not true, and all is read anew.
-        let known = std::mem::take(&mut self.known);
+        let mut known = std::mem::take(&mut self.known);
+        let resting = std::mem::take(&mut self.resting);
+        if known.by_id.len() > KNOWN_MAX {
+            known.forget_but(&resting.ids);
+        }
         let now = self.clock.now();
         let mut group =
             Group::load(conn, (&self.sealer, self.outlets.hub.own_region()), known, now, items)
                 .await?;
+        for id in resting.ids {
+            group.changed(id);
+        }
+        if !resting.are_known {
+            group.catch_up(conn).await?;
+        }
         let mut replies = Vec::with_capacity(items.len());
         for item in items {
             replies.push(group.work(conn, item).await?);
         }
         let mut effects = group.flush(conn).await?;
-        if self.new_pings >= signal::NEW_PINGS_MAX {
+        self.new_pings += effects.new_pings;
+        if self.is_time_to_file(now) {
             history::file_pings(conn).await?;
             effects.has_filed = true;
         }
         Ok((replies, effects))
     }
 
-    async fn write_at_once(
-        &mut self,
-        held: &mut Held,
-        items: &[Work],
-    ) -> Option<Result<Written<Self>>> {
-        self.write_quiet_pings(held, items).await
+    fn decide(&mut self, items: &[Work]) -> Option<(Written<Self>, QuietPings)> {
+        self.decide_quiet_pings(items)
     }
 
-    fn committed(&mut self, effects: Effects) {
-        self.new_pings = if effects.has_filed { 0 } else { self.new_pings + effects.new_pings };
-        self.known = self.outlets.carry_out(effects);
+    async fn write_decided(held: &mut Held, rows: QuietPings) -> Result<()> {
+        history::write_pings(held, &rows.states, &rows.pings).await
+    }
+
+    fn forget(&mut self) {
+        self.known = Known::default();
+        self.resting = Resting::default();
+    }
+
+    fn rests(&self) -> Option<Duration> {
+        let has_states = !self.resting.ids.is_empty() || !self.resting.are_known;
+        let has_pings = self.new_pings > 0;
+        has_states.then_some(signal::REST).or(has_pings.then_some(signal::FILE_EVERY))
+    }
+
+    fn committed(&mut self, mut effects: Effects) {
+        if effects.has_filed {
+            (self.new_pings, self.filed_at) = (0, self.clock.now());
+        }
+        if let Some(known) = effects.known.take() {
+            self.known = known;
+            self.resting.are_known = true;
+        }
+        self.outlets.carry_out(effects);
     }
 }
 
@@ -244,9 +290,6 @@ impl<'a> Group<'a> {
         now: Timestamp,
         items: &[Work],
     ) -> Result<Self> {
-        if known.by_id.len() > KNOWN_MAX {
-            known = Known::default();
-        }
         let mut ids = Vec::new();
         let mut uuids = Vec::new();
         for item in items {

@@ -90,9 +90,6 @@ impl Retention {
             if let Err(error) = roller.round(now, &stop).await {
                 tracing::error!(%error, "history could not be rolled up");
             }
-            if let Err(error) = file_pings(&db).await {
-                tracing::error!(%error, "new pings could not be filed");
-            }
             if now >= prune_at {
                 prune_at = now.plus_ms(PRUNE_EVERY_MS);
                 if let Err(error) = prune(&db, keep, now, &stop).await {
@@ -108,16 +105,6 @@ impl Retention {
     }
 }
 
-/// Files the new pings that there are among those of their monitors.
-async fn file_pings(db: &Db) -> store::Result<()> {
-    if history::has_new_pings(&mut db.read().await?.conn()).await? {
-        let mut tx = db.begin().await?;
-        history::file_pings(&mut tx.conn()).await?;
-        tx.commit().await?;
-    }
-    Ok(())
-}
-
 /// Removes what is too old at `now`, and gives the space back.
 ///
 /// # Errors
@@ -129,7 +116,6 @@ pub async fn prune(
     stop: &CancellationToken,
 ) -> store::Result<()> {
     let before = |days: i64| now.plus_ms(-days * DAY_MS);
-    file_pings(db).await?;
     // No result goes before its hour is rolled up.
     let rolled_up = rollups::rolled_up_until(&mut db.read().await?.conn()).await?;
     let results = before(keep.result_days.into()).min(rolled_up.unwrap_or_default());

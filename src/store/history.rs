@@ -10,7 +10,7 @@ use super::{
 };
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
-use crate::monitor::heartbeat::SignalKind;
+use crate::monitor::heartbeat::{Signal, SignalKind};
 use crate::monitor::state::State;
 use crate::monitor::{MonitorId, Status};
 
@@ -103,24 +103,30 @@ pub async fn insert_pings(conn: &mut Conn<'_>, pings: &[NewPing]) -> Result<()> 
     Ok(())
 }
 
-/// Writes pings and the states that they led to, as a transaction of their own. On SQLite this is one trip to the connection's
-/// thread, where each statement, the beginning and the end are one.
+/// Writes pings, and the states that they led to unless those may rest, as a transaction of their own. On SQLite this is one trip to the
+/// connection's thread, where each statement, the beginning and the end are one.
 ///
 /// # Errors
 /// When nothing was written.
 pub async fn write_pings(
     held: &mut Held,
-    states: &[(MonitorId, &State)],
+    states: &[(MonitorId, State)],
     pings: &[NewPing],
 ) -> Result<()> {
+    let states: Vec<(MonitorId, &State)> = states.iter().map(|(id, state)| (*id, state)).collect();
     if let (Held::Sqlite(connection), true) = (&mut *held, pings.len() <= PINGS_AT_ONCE) {
         let conn = Conn::Sqlite(connection);
+        let insert = insert_pings_sql(&conn, pings.len());
+        if states.is_empty() {
+            // By itself it is a transaction.
+            let query = bind_pings!(sqlx::query(AssertSqlSafe(insert)), pings);
+            return query.execute(&mut **connection).await.map(drop).map_err(Error::from);
+        }
         let sql = format!(
-            "BEGIN IMMEDIATE; {}; {}; COMMIT",
+            "BEGIN IMMEDIATE; {}; {insert}; COMMIT",
             monitors::save_states_sql(&conn, states.len()),
-            insert_pings_sql(&conn, pings.len())
         );
-        let mut query = monitors::bind_states!(sqlx::query(AssertSqlSafe(sql)), states);
+        let mut query = monitors::bind_states!(sqlx::query(AssertSqlSafe(sql)), &states);
         // The rows that fill up the first statement must not take the binds of the second.
         for _ in 0..filled_up(states.len()) * monitors::STATE_COLUMNS {
             query = query.bind(None::<i64>);
@@ -133,15 +139,32 @@ pub async fn write_pings(
         return written.map(drop).map_err(Error::from);
     }
     let mut tx = held.begin().await?;
-    monitors::save_states(&mut tx.conn(), states).await?;
+    monitors::save_states(&mut tx.conn(), &states).await?;
     insert_pings(&mut tx.conn(), pings).await?;
     tx.commit().await
 }
 
-/// Whether there are pings to file. Only SQLite has any.
-pub async fn has_new_pings(conn: &mut Conn<'_>) -> Result<bool> {
-    let Conn::Sqlite(_) = conn else { return Ok(false) };
-    on!(conn, c => sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM new_pings)").fetch_one(c).await)
+/// The signals of the new pings, in order of their coming: of which monitor, the ping's number, and what it said. Only SQLite has
+/// any.
+pub async fn new_signals(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, i64, Signal)>> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        monitor_id: MonitorId,
+        n: i64,
+        at: Timestamp,
+        kind: SignalKind,
+        rid: Option<Uuid>,
+        exit_status: Option<i64>,
+    }
+    let Conn::Sqlite(_) = conn else { return Ok(Vec::new()) };
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
+        "SELECT monitor_id, n, at, kind, rid, exit_status FROM new_pings ORDER BY id")
+        .fetch_all(c).await)?;
+    let signal = |row: Row| {
+        let Row { monitor_id, n, at, kind, rid, exit_status } = row;
+        (monitor_id, n, Signal { kind, rid, exit_status, at })
+    };
+    Ok(rows.into_iter().map(signal).collect())
 }
 
 /// Files the new pings among those of their monitors.

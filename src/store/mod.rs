@@ -13,6 +13,7 @@ pub mod api_tokens;
 pub mod briefs;
 pub mod channels;
 mod codec;
+mod crowd;
 mod deadlines;
 pub mod deliveries;
 pub mod dependencies;

@@ -1,26 +1,26 @@
 //! Group commit: many small writes share one transaction, and each is answered only after the commit.
 //!
 //! While one commit runs, the next group gathers. So a lone write waits for nothing, and under load the cost of a durable
-//! commit is shared by all that came meanwhile. Producers that ask again as soon as they are answered would yet come in ever smaller
-//! groups, each with a commit of its own: in a crowd, a group waits a moment until half of it is there.
+//! commit is shared by all that came meanwhile. What needs nothing from the database is decided on while the group before it is
+//! still on its way to the disk.
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
+use super::crowd::Crowd;
 use super::{Conn, Db, Error, Held, Result};
 
 /// The most that shares one transaction. Larger groups gain little and hold up the first in them.
-const GROUP_MAX: usize = 256;
+pub(super) const GROUP_MAX: usize = 256;
 /// How many groups share a turn with the connection. Others who want to write wait for the end of a turn.
 const GROUPS_A_TURN: usize = 16;
 /// How many may wait before producers are slowed down.
 const QUEUE: usize = 4096;
-/// From how many producers at once on it is a crowd. Fewer are never waited for.
-const CROWD: usize = 16;
 /// How long a group waits for half of the crowd at most.
 const COMPANY: Duration = Duration::from_millis(1);
 
@@ -32,21 +32,32 @@ pub trait Batch: Sized + Send + 'static {
     type Reply: Send + 'static;
     /// What is to be done once the group is durable.
     type Effects: Send;
+    /// What is to be written of a group that was decided on without the database.
+    type Rows: Send;
 
-    /// Does all of `items` within the caller's transaction and gives one reply for each, in order.
+    /// Does all of `items` within the caller's transaction and gives one reply for each, in order. There may be none: then what
+    /// [`Batch::rests`] is done.
     fn apply(
         &mut self,
         conn: &mut Conn<'_>,
         items: &[Self::Item],
     ) -> impl Future<Output = Result<Written<Self>>> + Send;
 
-    /// Writes a group that is quickly written, in a transaction of its own; `None` when it is not such a group, and nothing was done.
-    fn write_at_once(
-        &mut self,
-        _held: &mut Held,
-        _items: &[Self::Item],
-    ) -> impl Future<Output = Option<Result<Written<Self>>>> + Send {
-        std::future::ready(None)
+    /// Decides on a group that nothing needs to be read for; `None` when it is not such a group, and nothing was done. The group before
+    /// may still be on its way to the disk.
+    fn decide(&mut self, _items: &[Self::Item]) -> Option<(Written<Self>, Self::Rows)> {
+        None
+    }
+
+    /// Writes a group that was decided on, in a transaction of its own.
+    fn write_decided(held: &mut Held, rows: Self::Rows) -> impl Future<Output = Result<()>> + Send;
+
+    /// Takes back what was decided since the last group that is durable: it was not written.
+    fn forget(&mut self) {}
+
+    /// How soon something is left to do, even if nothing more comes; `None`: nothing is.
+    fn rests(&self) -> Option<Duration> {
+        None
     }
 
     /// Carries out the effects of a group that is durable now.
@@ -72,13 +83,6 @@ pub enum WriteError {
     Stopped,
 }
 
-/// How many are worth waiting for after a group of `answered`, while `waiting` wait: together they are all that ask at the same
-/// time. While half of them are written, the other half is answered and asks again.
-fn enough_of(answered: usize, waiting: usize) -> Option<usize> {
-    let producers = answered + waiting;
-    (producers >= CROWD).then_some((producers / 2).min(GROUP_MAX))
-}
-
 /// The producers' end of a group-commit queue. Cheap to clone.
 pub struct Writer<B: Batch> {
     queue: mpsc::Sender<Waiting<B>>,
@@ -88,40 +92,6 @@ pub struct Writer<B: Batch> {
 impl<B: Batch> Clone for Writer<B> {
     fn clone(&self) -> Self {
         Self { queue: self.queue.clone(), crowd: self.crowd.clone() }
-    }
-}
-
-/// How many the writer waits for, so that only the one that makes them enough wakes it.
-struct Crowd {
-    /// `usize::MAX` while it waits for nobody.
-    enough: AtomicUsize,
-    are_enough: Notify,
-}
-
-impl Crowd {
-    fn new() -> Arc<Self> {
-        Arc::new(Self { enough: AtomicUsize::new(usize::MAX), are_enough: Notify::new() })
-    }
-
-    /// Notes that so many wait now.
-    fn came(&self, waiting: usize) {
-        if waiting >= self.enough.load(Ordering::Acquire) {
-            self.are_enough.notify_one();
-        }
-    }
-
-    /// Waits until `enough` wait in the queue, for a moment at most.
-    async fn wait_for<T>(&self, enough: usize, queue: &mpsc::Receiver<T>) {
-        self.enough.store(enough, Ordering::Release);
-        // Looked at after the number is known, so that none comes unseen; again after a notice, which may be an old one.
-        let are_there = async {
-            while queue.len() < enough {
-                self.are_enough.notified().await;
-            }
-        };
-        // After a moment those that came must do.
-        let _ = tokio::time::timeout(COMPANY, are_there).await;
-        self.enough.store(usize::MAX, Ordering::Release);
     }
 }
 
@@ -145,6 +115,8 @@ impl<B: Batch> Writer<B> {
     }
 }
 
+type Answer<B> = oneshot::Sender<std::result::Result<<B as Batch>::Reply, WriteError>>;
+
 async fn work<B: Batch>(
     db: Db,
     mut batch: B,
@@ -152,49 +124,144 @@ async fn work<B: Batch>(
     crowd: Arc<Crowd>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
-    while !group.is_empty() || receiver.recv_many(&mut group, GROUP_MAX).await > 0 {
+    // What the last run of the server left.
+    let mut is_settled = settle(&db, &mut batch).await;
+    loop {
         let mut turn = Turn { db: &db, held: None };
+        if group.is_empty() {
+            let came = receiver.recv_many(&mut group, GROUP_MAX);
+            let came = match batch.rests().filter(|_| is_settled) {
+                Some(within) => tokio::time::timeout(within, came).await,
+                None => Ok(came.await),
+            };
+            is_settled = !group.is_empty() || settle(&db, &mut batch).await;
+            if came == Ok(0) {
+                break;
+            }
+        }
         for _ in 0..GROUPS_A_TURN {
-            let answered = group.len();
-            write(&mut turn, &mut batch, &mut group).await;
-            if let Some(enough) = enough_of(answered, receiver.len()) {
-                crowd.wait_for(enough, &receiver).await;
-            }
-            while group.len() < GROUP_MAX
-                && let Ok(waiting) = receiver.try_recv()
-            {
-                group.push(waiting);
-            }
             if group.is_empty() {
                 break;
+            }
+            let answered = match Decided::of(&mut batch, &mut group) {
+                Some(first) => {
+                    turn.pipeline(&mut batch, first, &mut receiver, &crowd, &mut group).await
+                }
+                None => write(&mut turn, &mut batch, &mut group).await,
+            };
+            gather(answered, &mut receiver, &crowd, &mut group).await;
+        }
+    }
+}
+
+/// Does what a batch has left to be done; says whether that went well.
+async fn settle<B: Batch>(db: &Db, batch: &mut B) -> bool {
+    if batch.rests().is_none() {
+        return true;
+    }
+    let done = Turn { db, held: None }.commit(batch, &[]).await;
+    if let Err(error) = &done {
+        tracing::error!(%error, "what rested could not be written; it is tried again with the next work");
+    }
+    done.is_ok()
+}
+
+/// Takes what waits into a group after one of `answered`.
+async fn gather<T>(
+    answered: usize,
+    receiver: &mut mpsc::Receiver<T>,
+    crowd: &Crowd,
+    group: &mut Vec<T>,
+) {
+    crowd.were(answered + receiver.len() + group.len());
+    if let (Some(enough), true) = (crowd.enough_after(answered), group.is_empty()) {
+        // After a moment those that came must do.
+        let _ = tokio::time::timeout(COMPANY, crowd.wait_for(Some(enough), receiver)).await;
+        crowd.is_over();
+    }
+    take(receiver, group);
+}
+
+fn take<T>(receiver: &mut mpsc::Receiver<T>, group: &mut Vec<T>) {
+    while group.len() < GROUP_MAX
+        && let Ok(waiting) = receiver.try_recv()
+    {
+        group.push(waiting);
+    }
+}
+
+/// A group that was decided on, and not written yet.
+struct Decided<B: Batch> {
+    items: Vec<B::Item>,
+    answers: Vec<Answer<B>>,
+    came_to: Written<B>,
+    rows: B::Rows,
+}
+
+impl<B: Batch> Decided<B> {
+    /// Decides on `group` and takes it, if nothing needs to be read for it.
+    fn of(batch: &mut B, group: &mut Vec<Waiting<B>>) -> Option<Self> {
+        let (items, answers): (Vec<_>, Vec<_>) =
+            group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
+        match batch.decide(&items) {
+            Some((came_to, rows)) => Some(Self { items, answers, came_to, rows }),
+            None => {
+                group.extend(together(items, answers));
+                None
             }
         }
     }
 }
 
-/// Writes a group and answers its producers.
-async fn write<B: Batch>(turn: &mut Turn<'_>, batch: &mut B, group: &mut Vec<Waiting<B>>) {
-    let (items, replies): (Vec<_>, Vec<_>) =
+fn together<B: Batch>(
+    items: Vec<B::Item>,
+    answers: Vec<Answer<B>>,
+) -> impl Iterator<Item = Waiting<B>> {
+    items.into_iter().zip(answers).map(|(item, reply)| Waiting { item, reply })
+}
+
+/// Carries out what follows from a group that is durable, and tells its producers.
+fn tell<B: Batch>(
+    batch: &mut B,
+    (answers, replies, effects): (Vec<Answer<B>>, Vec<B::Reply>, B::Effects),
+) {
+    batch.committed(effects);
+    answer::<B>(answers, replies);
+}
+
+fn answer<B: Batch>(answers: Vec<Answer<B>>, replies: Vec<B::Reply>) {
+    for (answer, reply) in answers.into_iter().zip(replies) {
+        // A producer that does not wait any more needs no answer.
+        let _ = answer.send(Ok(reply));
+    }
+}
+
+/// Writes a group and answers its producers; says how many they were.
+async fn write<B: Batch>(turn: &mut Turn<'_>, batch: &mut B, group: &mut Vec<Waiting<B>>) -> usize {
+    let (items, answers): (Vec<_>, Vec<_>) =
         group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
+    let many = items.len();
     match turn.commit(batch, &items).await {
-        Ok(results) => {
-            for (reply, result) in replies.into_iter().zip(results) {
-                // A producer that does not wait any more needs no answer.
-                let _ = reply.send(Ok(result));
-            }
-        }
-        Err(error) if items.len() == 1 => fail(replies, error),
-        // One poisoned row must not take the others with it: each is tried alone.
-        Err(_) => {
-            for (item, reply) in items.into_iter().zip(replies) {
-                let result = turn.commit(batch, std::slice::from_ref(&item)).await;
-                let result = result.map(|mut replies| replies.pop());
-                match result {
-                    Ok(Some(result)) => drop(reply.send(Ok(result))),
-                    Ok(None) => drop(reply),
-                    Err(error) => fail(vec![reply], error),
-                }
-            }
+        Ok(replies) => answer::<B>(answers, replies),
+        Err(error) if many == 1 => fail(answers, error),
+        Err(_) => each_alone(turn, batch, items, answers).await,
+    }
+    many
+}
+
+/// One poisoned row must not take the others with it: each is tried alone.
+async fn each_alone<B: Batch>(
+    turn: &mut Turn<'_>,
+    batch: &mut B,
+    items: Vec<B::Item>,
+    answers: Vec<Answer<B>>,
+) {
+    for (item, reply) in items.into_iter().zip(answers) {
+        let result = turn.commit(batch, std::slice::from_ref(&item)).await;
+        match result.map(|mut replies| replies.pop()) {
+            Ok(Some(result)) => drop(reply.send(Ok(result))),
+            Ok(None) => drop(reply),
+            Err(error) => fail(vec![reply], error),
         }
     }
 }
@@ -214,65 +281,89 @@ struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    /// Put back only after a success: a connection on which something failed is looked at before it is used again.
+    async fn take(&mut self) -> Result<Held> {
+        match self.held.take() {
+            Some(held) => Ok(held),
+            None => self.db.hold().await,
+        }
+    }
+
     async fn commit<B: Batch>(
         &mut self,
         batch: &mut B,
         items: &[B::Item],
     ) -> Result<Vec<B::Reply>> {
-        // Put back only after a success: a connection on which something failed is looked at before it is used again.
-        let mut held = match self.held.take() {
-            Some(held) => held,
-            None => self.db.hold().await?,
-        };
-        let (replies, effects) = match batch.write_at_once(&mut held, items).await {
-            Some(done) => done?,
-            None => {
-                let mut tx = held.begin().await?;
-                let done = batch.apply(&mut tx.conn(), items).await?;
-                tx.commit().await?;
-                done
-            }
-        };
+        let mut held = self.take().await?;
+        let mut tx = held.begin().await?;
+        let (replies, effects) = batch.apply(&mut tx.conn(), items).await?;
+        tx.commit().await?;
         batch.committed(effects);
         self.held = Some(held);
         Ok(replies)
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_crowd_is_waited_for() {
-        for (answered, waiting, enough) in [
-            (1, 0, None),
-            (10, 5, None),
-            (16, 0, Some(8)),
-            (2, 14, Some(8)),
-            (32, 32, Some(32)),
-            (256, 900, Some(256)),
-        ] {
-            assert_eq!(enough_of(answered, waiting), enough, "{answered} answered, {waiting} wait");
+    /// Writes a group that was decided on, and those behind it: while one is on its way to the disk, the next is decided on. Says how
+    /// many were answered last; what is no such group, or comes too late for this turn, is left in `group`.
+    async fn pipeline<B: Batch>(
+        &mut self,
+        batch: &mut B,
+        first: Decided<B>,
+        receiver: &mut mpsc::Receiver<Waiting<B>>,
+        crowd: &Crowd,
+        group: &mut Vec<Waiting<B>>,
+    ) -> usize {
+        let (mut current, mut written, mut answered) = (first, None, 0);
+        for left in (0..GROUPS_A_TURN).rev() {
+            let Decided { items, answers, came_to: (replies, effects), rows } = current;
+            let many = items.len();
+            let mut next = None;
+            let done: Result<()> = {
+                let mut writing = pin!(async {
+                    let mut held = self.take().await?;
+                    B::write_decided(&mut held, rows).await?;
+                    self.held = Some(held);
+                    Ok(())
+                });
+                // Its rows go their way first; those before it are told meanwhile.
+                let begun = futures_util::poll!(writing.as_mut());
+                if let Some(done) = written.take() {
+                    tell(batch, done);
+                }
+                let enough = crowd.enough_after(many).filter(|_| left > 0);
+                match begun {
+                    Poll::Ready(done) => done,
+                    Poll::Pending => tokio::select! {
+                        biased;
+                        done = &mut writing => done,
+                        () = crowd.wait_for(enough, receiver) => {
+                            take(receiver, group);
+                            next = Decided::of(batch, group);
+                            writing.await
+                        }
+                    },
+                }
+            };
+            crowd.is_over();
+            if let Err(error) = done {
+                batch.forget();
+                tracing::warn!(%error, "a group could not be written and is tried again, one by one");
+                if let Some(next) = next {
+                    group.extend(together(next.items, next.answers));
+                }
+                each_alone(self, batch, items, answers).await;
+                return many;
+            }
+            written = Some((answers, replies, effects));
+            answered = many;
+            match next {
+                Some(next) => current = next,
+                None => break,
+            }
         }
-    }
-
-    #[tokio::test]
-    async fn the_one_that_makes_them_enough_ends_the_wait() {
-        let crowd = Crowd::new();
-        let (sender, receiver) = mpsc::channel(8);
-        crowd.came(9);
-        sender.try_send(()).unwrap();
-        sender.try_send(()).unwrap();
-        // Two are there: nothing to wait for.
-        crowd.wait_for(2, &receiver).await;
-        let third = async {
-            sender.try_send(()).unwrap();
-            crowd.came(3);
-        };
-        tokio::join!(crowd.wait_for(3, &receiver), third);
-        // Nobody comes: it ends all the same.
-        crowd.wait_for(8, &receiver).await;
-        assert_eq!(crowd.enough.load(Ordering::Acquire), usize::MAX);
+        if let Some(done) = written {
+            tell(batch, done);
+        }
+        answered
     }
 }

@@ -116,17 +116,22 @@ impl Group<'_> {
         let watched = self.known.by_id.get_mut(&id)?;
         let policy = Policy::of(&watched.monitor.settings.target);
         let (next, facts) = step(&watched.state, event, &policy, self.now);
-        // The due time is watched too: from then on pages show that it is late.
-        let deadline =
-            next.armed_deadline().map(|at| next.beat.due_at.map_or(at, |due| due.min(at)));
         let before = std::mem::replace(&mut watched.state, next);
+        self.changed(id);
+        Some((before, facts))
+    }
+
+    /// Notes that a monitor's state is to be written, and what follows once it is.
+    pub(super) fn changed(&mut self, id: MonitorId) {
+        let Some(state) = self.known.by_id.get(&id).map(|watched| &watched.state) else { return };
         self.dirty.insert(id);
         self.effects.live.push(LiveEvent::MonitorChanged(id));
-        if let Some(at) = deadline {
+        // The due time is watched too: from then on pages show that it is late.
+        if let Some(at) = state.armed_deadline() {
+            let at = state.beat.due_at.map_or(at, |due| due.min(at));
             let earliest = self.effects.earliest_deadline.get_or_insert(at);
             *earliest = at.min(*earliest);
         }
-        Some((before, facts))
     }
 
     /// Puts a monitor back into a state.
@@ -365,7 +370,7 @@ impl Group<'_> {
     /// What is to be done now that all is written.
     pub(super) fn into_effects(mut self) -> super::Effects {
         self.effects.new_pings = self.pings.iter().map(signal::weight).sum();
-        self.effects.known = self.known;
+        self.effects.known = Some(self.known);
         self.effects
     }
 }

@@ -21,7 +21,7 @@ impl Group<'_> {
     }
 
     /// Reads those of `ids` that are not known yet.
-    async fn know(&mut self, conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<()> {
+    pub(super) async fn know(&mut self, conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<()> {
         let unknown: Vec<MonitorId> =
             ids.iter().copied().filter(|id| !self.known.by_id.contains_key(id)).collect();
         for watched in monitors::by_ids(conn, &unknown).await? {

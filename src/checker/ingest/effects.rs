@@ -15,8 +15,8 @@ use crate::region::hub::Hub;
 /// What is to be done once a group is durable.
 #[derive(Debug, Default)]
 pub struct Effects {
-    /// What is remembered for the next group.
-    pub(super) known: Known,
+    /// What is remembered for the next group, unless it is already.
+    pub(super) known: Option<Known>,
     /// What the checker is told.
     pub(super) commands: Vec<Command>,
     /// What the open pages are told.
@@ -49,8 +49,8 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Carries out what follows from a group that is durable now; gives what is remembered for the next.
-    pub(super) fn carry_out(&self, effects: Effects) -> Known {
+    /// Carries out what follows from a group that is durable now.
+    pub(super) fn carry_out(&self, effects: Effects) {
         for command in effects.commands {
             self.hub.note(&command);
             // The checker is gone only when the server stops.
@@ -67,6 +67,5 @@ impl Outlets {
         if effects.earliest_deadline.is_some_and(|at| at.0 < wakes_at) {
             self.watch.notify_one();
         }
-        effects.known
     }
 }

@@ -35,6 +35,14 @@ impl Known {
         }
     }
 
+    /// Forgets all monitors but these.
+    pub(super) fn forget_but(&mut self, ids: &BTreeSet<MonitorId>) {
+        self.by_id.retain(|id, _| ids.contains(id));
+        let by_id = &self.by_id;
+        self.by_uuid.retain(|_, id| by_id.contains_key(id));
+        (self.dependencies, self.awaiting) = Default::default();
+    }
+
     pub(super) fn forget(&mut self, id: MonitorId) {
         if let Some(uuid) = self.by_id.remove(&id).and_then(|old| old.monitor.uuid) {
             self.by_uuid.remove(&uuid);

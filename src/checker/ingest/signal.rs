@@ -1,17 +1,30 @@
 //! Signals of jobs. Most change nothing but the state and the log of their monitor: a group of such is written in one trip.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use super::incoming::counted_kind;
-use super::{Group, IncomingPing, Ingest, Reply, Work};
+use super::{Effects, Group, IncomingPing, Ingest, Reply, Work};
+use crate::clock::Timestamp;
 use crate::monitor::MonitorId;
 use crate::monitor::heartbeat::{Signal, SignalKind};
-use crate::monitor::state::{Event, State};
+use crate::monitor::state::{Event, Policy, State, step};
 use crate::store::history::{self, NewPing, Ping};
 use crate::store::writer::Written;
-use crate::store::{Conn, Held, Result};
+use crate::store::{Conn, Result};
 
 /// So many new pings are filed among those of their monitors at once: enough to come to a few for each page that is written, few
 /// enough to read through for a page of the log.
-pub(super) const NEW_PINGS_MAX: usize = 8192;
+pub(super) const NEW_PINGS_MAX: usize = 16_384;
+
+/// How often new pings are filed, however few.
+pub(super) const FILE_EVERY: Duration = Duration::from_secs(60);
+/// From how many signals in a group on their states rest.
+const CROWD: usize = 8;
+/// How long states rest after the last signal.
+pub(super) const REST: Duration = Duration::from_millis(100);
+/// How long states rest at most while signals go on coming, in ms.
+const REST_MAX_MS: i64 = 200;
 
 /// What a ping counts for until it is filed: one, and one for each of so many bytes of its body.
 pub(super) fn weight(ping: &NewPing) -> usize {
@@ -89,24 +102,49 @@ impl Group<'_> {
     }
 }
 
+/// Signals that nothing else follows from, to be written together.
+pub struct QuietPings {
+    /// The states that they led to, unless these rest.
+    pub(super) states: Vec<(MonitorId, State)>,
+    pub(super) pings: Vec<NewPing>,
+}
+
+/// The states that quiet pings led to and that are not written yet. The pings are: should the states be lost, they follow again from
+/// these. Where many clients ping at once, the states would be most of each commit.
+#[derive(Debug, Default)]
+pub(super) struct Resting {
+    /// Whose.
+    pub(super) ids: BTreeSet<MonitorId>,
+    /// Since when.
+    since: Option<Timestamp>,
+    /// Whether it is known that there are no others. At the start, and after a failure, it is not.
+    pub(super) are_known: bool,
+}
+
+impl Resting {
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.since.is_some_and(|since| !(0..REST_MAX_MS).contains(&now.since(since)))
+    }
+}
+
 impl Ingest {
-    /// Writes a group of signals that nothing else follows from; `None` if there is any other work in it.
-    pub(super) async fn write_quiet_pings(
+    /// Decides on a group of signals that nothing else follows from; `None` if there is any other work in it.
+    pub(super) fn decide_quiet_pings(
         &mut self,
-        held: &mut Held,
         items: &[Work],
-    ) -> Option<Result<Written<Self>>> {
+    ) -> Option<(Written<Self>, QuietPings)> {
         let pings = items.iter().map(|item| match item {
             Work::Pinged(ping) => Some(ping),
             _ => None,
         });
         let pings: Vec<_> = pings.collect::<Option<_>>()?;
-        if self.new_pings >= NEW_PINGS_MAX {
+        let now = self.clock.now();
+        if !self.resting.are_known || self.resting.is_over(now) || self.is_time_to_file(now) {
             return None;
         }
         let known = std::mem::take(&mut self.known);
         let own_region = self.outlets.hub.own_region();
-        let mut group = Group::new((&self.sealer, own_region), known, self.clock.now());
+        let mut group = Group::new((&self.sealer, own_region), known, now);
         let mut replies = Vec::with_capacity(pings.len());
         let mut before = Vec::with_capacity(pings.len());
         for ping in &pings {
@@ -121,7 +159,50 @@ impl Ingest {
             self.known = group.known;
             return None;
         }
-        let written = history::write_pings(held, &group.states(), &group.pings).await;
-        Some(written.map(|()| (replies, group.into_effects())))
+        let pings = std::mem::take(&mut group.pings);
+        self.new_pings += pings.iter().map(weight).sum::<usize>();
+        let mut states = Vec::new();
+        if self.may_rest && pings.len() >= CROWD {
+            self.resting.ids.append(&mut group.dirty);
+            self.resting.since.get_or_insert(now);
+            // What follows from a state follows once it is written.
+            group.effects = Effects::default();
+        } else {
+            states = group.states().into_iter().map(|(id, state)| (id, state.clone())).collect();
+        }
+        self.known = group.known;
+        Some(((replies, group.effects), QuietPings { states, pings }))
+    }
+
+    /// Whether the new pings are many, or wait for long.
+    pub(super) fn is_time_to_file(&self, now: Timestamp) -> bool {
+        let waited = Duration::from_millis(now.since(self.filed_at).unsigned_abs());
+        self.new_pings >= NEW_PINGS_MAX || self.new_pings > 0 && waited >= FILE_EVERY
+    }
+}
+
+impl Group<'_> {
+    /// Brings states up to the pings that were written without them.
+    pub(super) async fn catch_up(&mut self, conn: &mut Conn<'_>) -> Result<()> {
+        let signals = history::new_signals(conn).await?;
+        let ids: BTreeSet<MonitorId> = signals.iter().map(|(id, ..)| *id).collect();
+        let ids: Vec<MonitorId> = ids.into_iter().collect();
+        self.know(conn, &ids).await?;
+        for (id, n, signal) in &signals {
+            let Some(watched) = self.known.by_id.get_mut(id) else { continue };
+            if *n <= watched.state.beat.pings {
+                continue;
+            }
+            let policy = Policy::of(&watched.monitor.settings.target);
+            let (mut state, facts) =
+                step(&watched.state, &Event::Signalled(signal), &policy, signal.at);
+            if !facts.is_empty() {
+                tracing::error!(%id, n, "more follows from a ping than was thought when it came");
+            }
+            state.beat.pings = *n;
+            watched.state = state;
+            self.changed(*id);
+        }
+        Ok(())
     }
 }

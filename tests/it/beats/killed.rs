@@ -23,7 +23,8 @@ use crate::support::database::TestDatabase;
 use crate::support::stub::Stub;
 use crate::support::{CAP, eventually};
 
-const JOBS: usize = 4;
+/// Enough that what their signals lead to rests now and then.
+const JOBS: usize = 12;
 const KILLS: u64 = 6;
 
 /// A job: which monitor it is, and the numbers of its signals that were answered.

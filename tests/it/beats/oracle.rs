@@ -35,11 +35,15 @@ const PERIOD: i64 = 60;
 const GRACE: i64 = 30;
 const RUNTIME: i64 = 20;
 const FIRST: i64 = 100;
+/// So many signal at the same time.
+const CROWD: usize = 20;
 
 #[derive(Debug, Clone, Copy)]
 enum Act {
     /// A signal, of one of three runs or none.
     Signal(SignalKind, Option<u8>),
+    /// Many such signals at the same time. What they lead to may not be written yet when all are answered.
+    Crowd(SignalKind),
     /// So many seconds pass; the watcher looks at the end of them.
     Pass(i64),
     Pause,
@@ -53,6 +57,7 @@ fn act() -> impl Strategy<Value = Act> {
     let kind = prop::sample::select(vec![Success, Success, Fail, Start, Start, Log, Ignored]);
     prop_oneof![
         8 => (kind, rid).prop_map(|(kind, rid)| Act::Signal(kind, rid)),
+        2 => prop::sample::select(vec![Success, Log]).prop_map(Act::Crowd),
         6 => (1..80i64).prop_map(Act::Pass),
         1 => Just(Act::Pause),
         2 => Just(Act::Resume),
@@ -155,6 +160,7 @@ impl Oracle {
     fn act(&mut self, act: Act, from: i64, now: i64) {
         match act {
             Act::Signal(kind, rid) => self.signal(kind, rid, now),
+            Act::Crowd(kind) => (0..CROWD).for_each(|_| self.signal(kind, None, now)),
             Act::Pass(_) => self.look(now),
             Act::Away(_) => {
                 self.away(from, now);
@@ -197,7 +203,7 @@ impl Server {
             watch: Arc::new(Notify::new()),
             watch_wakes_at: Arc::new(AtomicI64::new(i64::MAX)),
         };
-        let ingest = Ingest::new(clock.clone(), Sealer::from_text(KEY), outlets.clone());
+        let ingest = Ingest::new(&db, clock.clone(), Sealer::from_text(KEY), outlets.clone());
         let (writer, working) = Writer::new(db.clone(), ingest);
         let watcher = Watcher {
             clock: clock.clone(),
@@ -286,6 +292,11 @@ async fn live_through(acts: Vec<(Act, i64)>) -> Result<(), TestCaseError> {
                 clock.advance_ms(wait * 1000);
                 server.write(ping(uuid, kind, rid)).await;
             }
+            Act::Crowd(kind) => {
+                clock.advance_ms(wait * 1000);
+                let pings = (0..CROWD).map(|_| server.write(ping(uuid, kind, None)));
+                futures_util::future::join_all(pings).await;
+            }
             Act::Pass(time) => {
                 clock.advance_ms(time * 1000);
                 server.look(clock.now()).await;
@@ -310,7 +321,7 @@ async fn live_through(acts: Vec<(Act, i64)>) -> Result<(), TestCaseError> {
     }
     let mut reader = server.db.read().await.unwrap();
     let conn = &mut reader.conn();
-    let pings = history::pings(conn, id, 1000, 0).await.unwrap();
+    let pings = history::pings(conn, id, 5000, 0).await.unwrap();
     let numbers: Vec<i64> = pings.iter().rev().map(|ping| ping.n).collect();
     prop_assert_eq!(numbers, (1..=oracle.pings as i64).collect::<Vec<_>>(), "no gap");
     let all = deliveries::list(conn, &deliveries::Filter::default(), 1000, 0).await.unwrap();

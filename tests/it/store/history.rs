@@ -72,7 +72,7 @@ async fn pings_are_read_alike_before_and_after_they_are_filed() {
         assert_eq!(before, (vec![42, 41, 40, 39, 38], 44));
         for _ in 0..2 {
             write!(db, c => history::file_pings(c)).unwrap();
-            assert!(!read!(db, c => history::has_new_pings(c)));
+            assert!(read!(db, c => history::new_signals(c)).is_empty());
             assert_eq!(seen().await, before);
         }
     })
@@ -89,14 +89,15 @@ async fn pings_and_their_states_are_written_at_once_or_not_at_all() {
             state.beat.pings = from + count - 1;
             let rows: Vec<_> = (from..from + count).map(|n| ping(id, n)).collect();
             let mut held = db.hold().await.unwrap();
-            history::write_pings(&mut held, &[(id, &state)], &rows).await.unwrap();
+            history::write_pings(&mut held, &[(id, state)], &rows).await.unwrap();
         }
         assert_eq!(read!(db, c => history::count_pings(c, id)), 304);
         let kept = read!(db, c => monitors::by_ids(c, &[id]));
         assert_eq!(kept[0].state.beat.pings, 304);
 
         let mut held = db.hold().await.unwrap();
-        let gone = history::write_pings(&mut held, &[(id, &job.state)], &[ping(id + 1, 1)]).await;
+        let gone =
+            history::write_pings(&mut held, &[(id, job.state.clone())], &[ping(id + 1, 1)]).await;
         assert!(matches!(gone, Err(Error::Reference)), "{gone:?}");
         // The connection is as good as before.
         history::write_pings(&mut held, &[], &[ping(id, 305)]).await.unwrap();
