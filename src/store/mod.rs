@@ -24,6 +24,7 @@ pub mod incidents;
 pub mod key_check;
 pub mod ladders;
 pub mod monitors;
+pub mod old;
 pub mod open;
 pub mod outbox;
 pub mod probes;

@@ -172,9 +172,35 @@ pub async fn set_paused(conn: &mut Conn<'_>, id: MonitorId, paused: bool) -> Res
     Ok(())
 }
 
-/// Removes a monitor and its history; its incidents stay.
+/// Deletes a monitor: from then on nothing finds it, as what is watched has a state. Its incidents stay. Its history, which may be
+/// hundreds of thousands of rows, waits with the row of the monitor for [`deleted`].
 pub async fn delete(conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
-    run!(conn, sqlx::query("DELETE FROM monitors WHERE id = $1").bind(id))?;
+    for sql in [
+        "UPDATE incidents SET monitor_id = NULL WHERE monitor_id = $1",
+        "UPDATE monitors SET uuid = NULL, sealed_headers = NULL, escalation_policy_id = NULL WHERE id = $1",
+        "DELETE FROM monitor_states WHERE monitor_id = $1",
+        "DELETE FROM monitor_tags WHERE monitor_id = $1",
+        "DELETE FROM monitor_regions WHERE monitor_id = $1",
+        "DELETE FROM monitor_parents WHERE monitor_id = $1 OR parent_id = $1",
+        "DELETE FROM rollup_redos WHERE monitor_id = $1",
+    ] {
+        run!(conn, sqlx::query(sql).bind(id))?;
+    }
+    Ok(())
+}
+
+/// The monitors that were deleted and are not gone yet.
+pub async fn deleted(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT m.id FROM monitors m WHERE NOT EXISTS (SELECT 1 FROM monitor_states s WHERE s.monitor_id = m.id) ORDER BY m.id")
+        .fetch_all(c).await)
+}
+
+/// Removes all that is left of some monitors.
+pub async fn remove(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<()> {
+    for id in ids {
+        run!(conn, sqlx::query("DELETE FROM monitors WHERE id = $1").bind(*id))?;
+    }
     Ok(())
 }
 
@@ -227,17 +253,18 @@ pub async fn checked(conn: &mut Conn<'_>, sealer: &Sealer) -> Result<Vec<Watched
 
 /// The numbers of all monitors that are not paused.
 pub async fn active_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors WHERE NOT paused ORDER BY id").fetch_all(c).await)
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT m.id FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id WHERE NOT m.paused ORDER BY m.id").fetch_all(c).await)
 }
 
 /// The numbers and names of all monitors, by name.
 pub async fn names(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, String)>> {
-    on!(conn, c => sqlx::query_as("SELECT id, name FROM monitors ORDER BY name, id").fetch_all(c).await)
+    on!(conn, c => sqlx::query_as("SELECT m.id, m.name FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id ORDER BY m.name, m.id").fetch_all(c).await)
 }
 
 /// The numbers of all monitors.
 pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors ORDER BY id").fetch_all(c).await)
+    on!(conn, c => sqlx::query_scalar("SELECT monitor_id FROM monitor_states ORDER BY monitor_id").fetch_all(c).await)
 }
 
 /// When the oldest monitor was made.
@@ -250,7 +277,10 @@ pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Moni
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT id FROM monitors WHERE id IN ({})", placeholders(1, ids.len()));
+    let sql = format!(
+        "SELECT monitor_id FROM monitor_states WHERE monitor_id IN ({})",
+        placeholders(1, ids.len())
+    );
     on!(conn, c => {
         let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
         for id in ids {
