@@ -45,6 +45,8 @@ pub async fn measure() {
     for path in [
         "/monitors",
         "/monitors?show=1300",
+        // The longest page there is.
+        "/monitors?show=1500",
         "/monitors?status=down",
         "/monitors/77",
         "/monitors/77?range=7d",

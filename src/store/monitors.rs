@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use super::deadlines::{due_between, next_edge, past_deadline};
-use super::{Conn, Error, Result, dependencies, on, placeholders, run};
+use super::{Conn, Error, Result, dependencies, history, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
@@ -184,18 +184,20 @@ pub async fn get(conn: &mut Conn<'_>, sealer: &Sealer, id: MonitorId) -> Result<
 
 /// The monitors with these numbers, without headers. Those that do not exist are left out.
 pub async fn by_ids(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Watched>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut found = Vec::with_capacity(ids.len());
+    // SQLite looks up the name of each bind in a list of all: of thousands in one statement that shows.
+    for chunk in ids.chunks(history::ROWS_A_STATEMENT) {
+        let sql = format!("SELECT {COLUMNS} WHERE m.id IN ({})", placeholders(1, chunk.len()));
+        let rows: Vec<Row> = on!(conn, c => {
+            let mut query = sqlx::query_as(AssertSqlSafe(sql));
+            for id in chunk {
+                query = query.bind(*id);
+            }
+            query.fetch_all(c).await
+        })?;
+        found.extend(rows.into_iter().map(Row::without_headers));
     }
-    let sql = format!("SELECT {COLUMNS} WHERE m.id IN ({})", placeholders(1, ids.len()));
-    let rows: Vec<Row> = on!(conn, c => {
-        let mut query = sqlx::query_as(AssertSqlSafe(sql));
-        for id in ids {
-            query = query.bind(*id);
-        }
-        query.fetch_all(c).await
-    })?;
-    Ok(rows.into_iter().map(Row::without_headers).collect())
+    Ok(found)
 }
 
 /// The heartbeats with these UUIDs. Those that do not exist are left out.
@@ -247,10 +249,8 @@ pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Moni
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!(
-        "SELECT monitor_id FROM monitor_states WHERE monitor_id IN ({})",
-        placeholders(1, ids.len())
-    );
+    let list = placeholders(1, ids.len());
+    let sql = format!("SELECT monitor_id FROM monitor_states WHERE monitor_id IN ({list})");
     on!(conn, c => {
         let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
         for id in ids {

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
 
 use super::{
-    Conn, Result, batches, history, on, placeholders, results, rows_of, run, settings, windows,
+    Conn, Result, as_one, batches, history, on, placeholders, results, rows_of, run, settings,
+    windows,
 };
 use crate::clock::Timestamp;
 use crate::incident::maintenance::MaintenanceWindow;
@@ -225,16 +227,20 @@ async fn odd(
     (from, to): Span,
 ) -> Result<HashMap<MonitorId, Vec<Odd>>> {
     let (first, last) = (Grain::Day.slot(from), Grain::Day.slot(to));
-    let mut all: HashMap<MonitorId, Vec<Odd>> = HashMap::new();
+    let mut odd: HashMap<MonitorId, Vec<Odd>> = HashMap::new();
     for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
         let ids = placeholders(5, chunk.len());
+        let columns =
+            "monitor_id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages";
+        let all = as_one(conn, columns, "monitor_id, at");
         // SQLite would go through all days of each monitor, as it knows of no rows that are rare. The indexes hold all that is read.
         let [odd_days, odd_hours] = match conn {
             Conn::Sqlite(_) => ["INDEXED BY daily_rollups_odd", "INDEXED BY hourly_rollups_odd"],
             Conn::Postgres(_) => ["", ""],
         };
         let sql = format!(
-            "SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
+            "SELECT {all} FROM (
+             SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
                     d.maintenance_ms, d.outages
                 FROM daily_rollups d {odd_days}
                 WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
@@ -248,24 +254,25 @@ async fn odd(
              UNION ALL
              SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
                 FROM hourly_rollups h {odd_hours}
-                WHERE h.monitor_id IN ({ids}) AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000
-             ORDER BY 1, 2"
+                WHERE h.monitor_id IN ({ids}) AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000) o"
         );
-        type OddRow = (MonitorId, Timestamp, i64, i64, i64, i64, i64, i64);
-        let rows: Vec<OddRow> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql))
+        type OddRow = (MonitorId, i64, i64, i64, i64, i64, i64, i64);
+        let rows: Option<Json<Vec<OddRow>>> = on!(conn, c => {
+            let mut query = sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(first).bind(last).bind(last * (DAY_MS / HOUR_MS)).bind(Grain::Hour.slot(to));
             for id in chunk {
                 query = query.bind(*id);
             }
-            query.fetch_all(c).await
+            query.fetch_one(c).await
         })?;
+        let rows = rows.map(|rows| rows.0).unwrap_or_default();
         for (id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages) in rows {
             let tally = Tally { up_ms, degraded_ms, down_ms, maintenance_ms };
-            all.entry(id).or_default().push(Odd { span: (at, at.plus_ms(length)), tally, outages });
+            let span = (Timestamp(at), Timestamp(at + length));
+            odd.entry(id).or_default().push(Odd { span, tally, outages });
         }
     }
-    Ok(all)
+    Ok(odd)
 }
 
 /// The past of some monitors from `from` on, at most 400 days back: all that uptime and bars need. A fixed number of queries for

@@ -259,18 +259,16 @@ async fn parts(
     Ok(sections.into_iter().map(part).collect())
 }
 
-/// Where "Show more" leads: a group that gave a glimpse is opened, anything else shows more rows.
-fn more(query: &ListQuery, liking: &Liking, section: &Section) -> String {
+/// Where "Show more" leads: a group that gave a glimpse is opened, anything else shows more rows. `None` when there are too many.
+fn more(query: &ListQuery, liking: &Liking, section: &Section) -> Option<String> {
     let key = section.about.key();
     let is_group = matches!(section.about, About::Tag(_) | About::State(_));
     let is_glimpse = is_group && !liking.folding.open.contains(&key);
-    query.with(|q| {
-        if is_glimpse {
-            q.folding = liking.folding.with(&key, true);
-        } else {
-            q.show = Some(query.show.unwrap_or(PAGE) + PAGE);
-        }
-    })
+    if is_glimpse {
+        return Some(query.with(|q| q.folding = liking.folding.with(&key, true)));
+    }
+    let more = query.more_rows()?;
+    Some(query.with(|q| q.show = Some(more)))
 }
 
 /// When a monitor last became something else: what is late became so when it was due.
