@@ -39,7 +39,7 @@ pub struct Part {
     pub rows: Vec<Row>,
     /// Where its head leads: the same list with it folded or open.
     pub toggle: String,
-    /// Where its "Show more" leads, if it can show more.
+    /// Where its "Show more" leads, if the page can show more.
     pub more: Option<String>,
 }
 

@@ -10,8 +10,8 @@ use super::status::Shown;
 pub const LIST_COOKIE: &str = "watchbell_list";
 /// Rows that a list or an open group shows at first, and that "Show more" adds.
 pub const PAGE: usize = 50;
-/// Rows that are ever shown at once: some megabytes of page, which the server makes in less than a tenth of a second.
-const MOST: usize = 1500;
+/// Rows that a page ever shows, all groups together: two megabytes, which the server makes in less than a tenth of a second.
+pub const MOST: usize = 1000;
 /// Groups whose folding is remembered: a cookie is short.
 const REMEMBERED: usize = 24;
 
@@ -128,12 +128,6 @@ impl ListQuery {
             }
         }
         read
-    }
-
-    /// How many rows "Show more" asks for; `None` when there are as many as are ever shown.
-    pub fn more_rows(&self) -> Option<usize> {
-        let shown = self.show.unwrap_or(PAGE);
-        (shown < MOST).then_some(shown + PAGE)
     }
 
     /// Whether it asks for a part of the monitors only.
@@ -257,13 +251,6 @@ mod tests {
             odd,
             ListQuery { q: "pay".to_owned(), show: Some(PAGE), ..ListQuery::default() }
         );
-    }
-
-    #[test]
-    fn more_rows_are_shown_up_to_a_limit() {
-        let more = |query: &str| ListQuery::parse(query).more_rows();
-        assert_eq!((more(""), more("show=1450")), (Some(100), Some(1500)));
-        assert_eq!((more("show=1500"), more("show=99999")), (None, None));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::error::Page;
 use super::list_page::{Chip, ListPage, Part, UndoBar};
-use super::list_query::{LIST_COOKIE, Liking, ListQuery, PAGE, Sort, View};
+use super::list_query::{LIST_COOKIE, Liking, ListQuery, MOST, PAGE, Sort, View};
 use super::list_sections::{About, Entry, Section, Wish, sections, tally};
 use super::open_incidents::open_incidents;
 use super::row::{self, Row};
@@ -254,21 +254,24 @@ async fn parts(
         }
         let key = section.about.key();
         let toggle = query.with(|q| q.folding = liking.folding.with(&key, !section.is_open));
-        Part { toggle, more: more(query, liking, &section), rows, section }
+        let more = (ids.len() < MOST).then(|| more(query, liking, &section));
+        Part { toggle, more, rows, section }
     };
     Ok(sections.into_iter().map(part).collect())
 }
 
-/// Where "Show more" leads: a group that gave a glimpse is opened, anything else shows more rows. `None` when there are too many.
-fn more(query: &ListQuery, liking: &Liking, section: &Section) -> Option<String> {
+/// Where "Show more" leads: a group that gave a glimpse is opened, anything else shows more rows.
+fn more(query: &ListQuery, liking: &Liking, section: &Section) -> String {
     let key = section.about.key();
     let is_group = matches!(section.about, About::Tag(_) | About::State(_));
     let is_glimpse = is_group && !liking.folding.open.contains(&key);
-    if is_glimpse {
-        return Some(query.with(|q| q.folding = liking.folding.with(&key, true)));
-    }
-    let more = query.more_rows()?;
-    Some(query.with(|q| q.show = Some(more)))
+    query.with(|q| {
+        if is_glimpse {
+            q.folding = liking.folding.with(&key, true);
+        } else {
+            q.show = Some(query.show.unwrap_or(PAGE) + PAGE);
+        }
+    })
 }
 
 /// When a monitor last became something else: what is late became so when it was due.
