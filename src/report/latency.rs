@@ -38,8 +38,7 @@ impl Histogram {
     /// Counts all that `other` has counted.
     pub fn merge(&mut self, other: &Self) {
         for (bucket, count) in &other.counts {
-            let sum = self.counts.entry(*bucket).or_default();
-            *sum = sum.saturating_add(*count);
+            self.count_in(*bucket, *count);
         }
     }
 
@@ -75,8 +74,14 @@ impl Histogram {
     }
 
     /// Reads what [`Histogram::to_bytes`] wrote. What cannot be read is left out.
-    pub fn from_bytes(mut bytes: &[u8]) -> Self {
+    pub fn from_bytes(bytes: &[u8]) -> Self {
         let mut histogram = Self::default();
+        histogram.merge_bytes(bytes);
+        histogram
+    }
+
+    /// Counts all that another had counted when [`Histogram::to_bytes`] wrote it. What cannot be read is left out.
+    pub fn merge_bytes(&mut self, mut bytes: &[u8]) {
         let mut bucket = 0_u32;
         while let (Some(distance), Some(count)) = (take(&mut bytes), take(&mut bytes)) {
             let Some(next) = u32::try_from(distance).ok().and_then(|d| bucket.checked_add(d))
@@ -84,9 +89,13 @@ impl Histogram {
                 break;
             };
             bucket = next;
-            histogram.counts.insert(bucket, count);
+            self.count_in(bucket, count);
         }
-        histogram
+    }
+
+    fn count_in(&mut self, bucket: u32, count: u64) {
+        let sum = self.counts.entry(bucket).or_default();
+        *sum = sum.saturating_add(count);
     }
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::roller::{HOURLY_DAYS, Roller};
-use super::rollup::{DAY_MS, Grain};
+use super::rollup::DAY_MS;
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::MonitorId;
 use crate::server_settings::ServerSettings;
-use crate::store::{self, Conn, Db, answers, history, results, rollups, space};
+use crate::store::old::{History, Old};
+use crate::store::{self, Db, history, monitors, rollups, space};
 
 /// How often it is looked whether there is something to roll up, in ms.
 const ROLL_EVERY_MS: i64 = 60_000;
@@ -41,42 +42,6 @@ pub struct Keep {
     pub pings: u32,
 }
 
-/// What is removed.
-#[derive(Debug, Clone, Copy)]
-enum Old {
-    /// Results from before a moment.
-    Results(Timestamp),
-    /// Answers beyond so many.
-    Answers(i64),
-    /// Pings that lie more than so many back.
-    Pings(i64),
-    /// Hourly roll-ups from before a moment.
-    Hours(Timestamp),
-}
-
-impl Old {
-    /// The monitors that have any.
-    async fn owners(self, conn: &mut Conn<'_>) -> store::Result<Vec<MonitorId>> {
-        match self {
-            Self::Results(before) => results::owners(conn, before).await,
-            Self::Answers(keep) => answers::owners(conn, keep).await,
-            Self::Pings(keep) => history::owners_of_pings(conn, keep).await,
-            Self::Hours(before) => rollups::owners(conn, Grain::Hour, before).await,
-        }
-    }
-
-    /// Removes up to `limit` of a monitor's; gives how many.
-    async fn remove(self, conn: &mut Conn<'_>, id: MonitorId, limit: u64) -> store::Result<u64> {
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        match self {
-            Self::Results(before) => results::prune(conn, id, before, limit).await,
-            Self::Answers(keep) => answers::prune(conn, id, keep, limit).await,
-            Self::Pings(keep) => history::prune_pings(conn, id, keep, limit).await,
-            Self::Hours(before) => rollups::prune(conn, Grain::Hour, id, before, limit).await,
-        }
-    }
-}
-
 impl Retention {
     /// Rolls up every minute and removes what is too old every hour, and at once when that changes, until `stop`.
     pub async fn run(self, db: Db, clock: SharedClock, stop: CancellationToken) {
@@ -89,6 +54,9 @@ impl Retention {
             let roller = Roller { db: db.clone(), result_days: keep.result_days };
             if let Err(error) = roller.round(now, &stop).await {
                 tracing::error!(%error, "history could not be rolled up");
+            }
+            if let Err(error) = clear_deleted(&db, &stop).await {
+                tracing::error!(%error, "the history of deleted monitors could not be removed");
             }
             if now >= prune_at {
                 prune_at = now.plus_ms(PRUNE_EVERY_MS);
@@ -122,21 +90,46 @@ pub async fn prune(
     let pings = Old::Pings(keep.pings.into());
     let hours = Old::Hours(before(HOURLY_DAYS));
     for old in [Old::Results(results), Old::Answers(ANSWERS), pings, hours] {
-        remove(db, old, stop).await?;
+        let owners = old.owners(&mut db.read().await?.conn()).await?;
+        remove(db, old, &owners, stop).await?;
     }
     while !stop.is_cancelled() && space::give_back(db).await? {}
     Ok(())
 }
 
-/// Removes all that is `old`, a batch a transaction.
-async fn remove(db: &Db, old: Old, stop: &CancellationToken) -> store::Result<()> {
-    let owners = old.owners(&mut db.read().await?.conn()).await?;
-    let mut owners = owners.into_iter().peekable();
+/// Removes what is left of monitors that were deleted.
+///
+/// # Errors
+/// When the database fails; the next time goes on where this one ended.
+pub async fn clear_deleted(db: &Db, stop: &CancellationToken) -> store::Result<()> {
+    let deleted = monitors::deleted(&mut db.read().await?.conn()).await?;
+    for history in History::ALL {
+        remove(db, Old::All(history), &deleted, stop).await?;
+    }
+    for some in deleted.chunks(MONITORS_A_COMMIT) {
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        let mut tx = db.begin().await?;
+        monitors::remove(&mut tx.conn(), some).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Removes all that is `old` of some monitors, a batch a transaction.
+async fn remove(
+    db: &Db,
+    old: Old,
+    owners: &[MonitorId],
+    stop: &CancellationToken,
+) -> store::Result<()> {
+    let mut owners = owners.iter().peekable();
     while owners.peek().is_some() && !stop.is_cancelled() {
         let mut tx = db.begin().await?;
         let mut room = BATCH;
         for _ in 0..MONITORS_A_COMMIT {
-            let Some(&id) = owners.peek() else { break };
+            let Some(&&id) = owners.peek() else { break };
             let removed = old.remove(&mut tx.conn(), id, room).await?;
             room = room.saturating_sub(removed);
             if room == 0 {

@@ -10,8 +10,10 @@ use crate::monitor::MonitorId;
 use crate::store::rollups::{self, Counts};
 use crate::store::{self, Db, history, monitors, results, windows};
 
-/// Monitors whose hours are written in one transaction, so that no other write waits long.
-const MONITORS_A_COMMIT: usize = 100;
+/// Hours that are written in one transaction at most, so that no other write waits long.
+const HOURS_A_COMMIT: i64 = 400;
+/// And of so many monitors at most.
+const MONITORS_A_COMMIT: i64 = 100;
 /// Redos that are taken at once.
 const REDOS: i64 = 100;
 /// How long hourly roll-ups are kept (contract, section 2), and so how far back the first round goes, in days.
@@ -41,7 +43,7 @@ impl Roller {
         while from < target && !stop.is_cancelled() {
             let to = Grain::Day.floor(from).plus_ms(DAY_MS).min(target);
             let ids = monitors::all_ids(&mut self.db.read().await?.conn()).await?;
-            for some in ids.chunks(MONITORS_A_COMMIT) {
+            for some in ids.chunks(monitors_a_commit((from, to))) {
                 if stop.is_cancelled() {
                     return Ok(());
                 }
@@ -140,6 +142,13 @@ impl Roller {
         });
         Ok(rolled.collect())
     }
+}
+
+/// Of how many monitors the hours of `span` are written in one transaction.
+fn monitors_a_commit(span: Span) -> usize {
+    let hours = span.1.since(span.0) / HOUR_MS;
+    let monitors = (HOURS_A_COMMIT / hours.max(1)).clamp(1, MONITORS_A_COMMIT);
+    usize::try_from(monitors).unwrap_or(1)
 }
 
 /// Notes that what happened to a monitor in `span` became known only now, should its hours be rolled up already.

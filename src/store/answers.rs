@@ -41,34 +41,3 @@ pub async fn get(
         .bind(monitor_id).bind(result_id).bind(region).fetch_optional(c).await)?;
     Ok(found.map(|json| json.0))
 }
-
-/// The monitors that have more than `keep`.
-pub async fn owners(conn: &mut Conn<'_>, keep: i64) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT monitor_id FROM result_answers GROUP BY monitor_id HAVING COUNT(*) > $1 ORDER BY monitor_id")
-        .bind(keep).fetch_all(c).await)
-}
-
-/// Removes up to `limit` answers of a monitor that are older than its newest `keep`; gives how many. Those that began an incident stay.
-pub async fn prune(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    keep: i64,
-    limit: i64,
-) -> Result<u64> {
-    run!(
-        conn,
-        sqlx::query(
-            "DELETE FROM result_answers WHERE monitor_id = $1 AND result_id IN
-             (SELECT a.result_id FROM result_answers a WHERE a.monitor_id = $1
-                  AND a.result_id < (SELECT n.result_id FROM result_answers n WHERE n.monitor_id = $1
-                      ORDER BY n.result_id DESC LIMIT 1 OFFSET $2)
-                  AND NOT EXISTS (SELECT 1 FROM incidents i
-                      WHERE i.monitor_id = $1 AND i.started_at = a.result_id)
-              ORDER BY a.result_id LIMIT $3)"
-        )
-        .bind(monitor_id)
-        .bind(keep - 1)
-        .bind(limit)
-    )
-}

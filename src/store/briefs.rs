@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
 
 use super::monitors::{FILTER, Filter};
-use super::{Conn, Result, on, placeholders};
+use super::{Conn, Result, as_one, on, placeholders};
 use crate::clock::Timestamp;
 use crate::monitor::{MonitorId, Status};
 
 /// A monitor in brief.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Brief {
     /// Its number.
     pub id: MonitorId,
@@ -26,15 +27,26 @@ pub struct Brief {
 
 /// All monitors that fit, by name.
 pub async fn briefs(conn: &mut Conn<'_>, filter: &Filter) -> Result<Vec<Brief>> {
+    let columns =
+        "m.id, s.status, CASE WHEN s.is_confirming THEN 1 ELSE 0 END, s.due_at, m.group_tag";
     let sql = format!(
-        "SELECT m.id, s.status, s.is_confirming, s.due_at, m.group_tag
-         FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id WHERE {FILTER} ORDER BY m.search_text, m.id"
+        "SELECT {} FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id WHERE {FILTER}",
+        as_one(conn, columns, "m.search_text, m.id")
     );
-    on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+    type Row = (MonitorId, Status, u8, Option<i64>, String);
+    let rows: Option<Json<Vec<Row>>> = on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(filter.kind).bind(filter.status).bind(filter.late_at).bind(filter.confirming)
         .bind(&filter.tag).bind(filter.pattern()).bind(filter.id_list())
         .bind(filter.region_name()).bind(filter.is_own_region())
-        .fetch_all(c).await)
+        .fetch_one(c).await)?;
+    let brief = |(id, status, confirming, due_at, group_tag): Row| Brief {
+        id,
+        status,
+        is_confirming: confirming != 0,
+        due_at: due_at.map(Timestamp),
+        group_tag,
+    };
+    Ok(rows.map(|rows| rows.0).unwrap_or_default().into_iter().map(brief).collect())
 }
 
 /// The monitors that have one of these tags.
@@ -57,7 +69,12 @@ pub async fn with_tags(conn: &mut Conn<'_>, tags: &[String]) -> Result<Vec<Monit
 
 /// When the status of each monitor last changed.
 pub async fn last_changes(conn: &mut Conn<'_>) -> Result<HashMap<MonitorId, Timestamp>> {
-    let rows: Vec<(MonitorId, Timestamp)> = on!(conn, c => sqlx::query_as(
-        "SELECT monitor_id, MAX(at) FROM status_changes GROUP BY monitor_id").fetch_all(c).await)?;
-    Ok(rows.into_iter().collect())
+    let sql = format!(
+        "SELECT {} FROM (SELECT monitor_id, MAX(at) AS at FROM status_changes GROUP BY monitor_id) l",
+        as_one(conn, "monitor_id, at", "monitor_id")
+    );
+    let rows: Option<Json<Vec<(MonitorId, i64)>>> =
+        on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(c).await)?;
+    let rows = rows.map(|rows| rows.0).unwrap_or_default();
+    Ok(rows.into_iter().map(|(id, at)| (id, Timestamp(at))).collect())
 }

@@ -240,34 +240,6 @@ pub async fn ping_body(
     Ok(body.map(Option::unwrap_or_default))
 }
 
-/// The heartbeats that have pings that lie more than `keep` back.
-pub async fn owners_of_pings(conn: &mut Conn<'_>, keep: i64) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT m.id FROM monitors m WHERE EXISTS (SELECT 1 FROM pings p WHERE p.monitor_id = m.id
-             AND p.n <= (SELECT MAX(l.n) FROM pings l WHERE l.monitor_id = m.id) - $1) ORDER BY m.id")
-        .bind(keep).fetch_all(c).await)
-}
-
-/// Removes up to `limit` of a heartbeat's pings that lie more than `keep` back; gives how many.
-pub async fn prune_pings(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    keep: i64,
-    limit: i64,
-) -> Result<u64> {
-    run!(
-        conn,
-        sqlx::query(
-            "DELETE FROM pings WHERE monitor_id = $1 AND n IN
-             (SELECT n FROM pings WHERE monitor_id = $1
-              AND n <= (SELECT MAX(n) FROM pings WHERE monitor_id = $1) - $2 ORDER BY n LIMIT $3)"
-        )
-        .bind(monitor_id)
-        .bind(keep)
-        .bind(limit)
-    )
-}
-
 /// Stores changes of status. A second one at the same moment replaces the first.
 pub async fn insert_status_changes(
     conn: &mut Conn<'_>,

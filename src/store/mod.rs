@@ -25,6 +25,7 @@ pub mod incidents;
 pub mod key_check;
 pub mod ladders;
 pub mod monitors;
+pub mod old;
 pub mod open;
 pub mod outbox;
 pub mod probes;
@@ -311,6 +312,16 @@ pub(crate) fn rows_of(conn: &Conn<'_>, rows: usize, columns: usize) -> String {
             let row = |row: usize| format!("({})", placeholders(row * columns + 1, columns));
             format!("VALUES {}", (0..rows).map(row).collect::<Vec<_>>().join(", "))
         }
+    }
+}
+
+/// All rows of a query as one value, a JSON array of arrays that [`sqlx::types::Json`] reads; NULL or empty when there are none.
+///
+/// For thousands of short rows: to hand over each to the thread that asked costs several times what it takes to find and to read it.
+pub(crate) fn as_one(conn: &Conn<'_>, columns: &str, order: &str) -> String {
+    match conn {
+        Conn::Sqlite(_) => format!("json_group_array(json_array({columns}) ORDER BY {order})"),
+        Conn::Postgres(_) => format!("json_agg(json_build_array({columns}) ORDER BY {order})"),
     }
 }
 

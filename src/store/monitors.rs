@@ -1,18 +1,20 @@
 //! Monitors and what is known of them now.
 
 mod chosen;
+mod deletion;
 
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use super::deadlines::{due_between, next_edge, past_deadline};
-use super::{Conn, Error, Result, dependencies, on, placeholders, run};
+use super::{Conn, Error, Result, dependencies, history, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
 use crate::seal::Sealer;
 pub use chosen::{Chosen, chosen_channels, tagged, tags};
+pub use deletion::{delete, deleted, remove};
 
 /// A monitor beside its state.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,12 +174,6 @@ pub async fn set_paused(conn: &mut Conn<'_>, id: MonitorId, paused: bool) -> Res
     Ok(())
 }
 
-/// Removes a monitor and its history; its incidents stay.
-pub async fn delete(conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
-    run!(conn, sqlx::query("DELETE FROM monitors WHERE id = $1").bind(id))?;
-    Ok(())
-}
-
 /// One monitor with its headers.
 pub async fn get(conn: &mut Conn<'_>, sealer: &Sealer, id: MonitorId) -> Result<Option<Watched>> {
     let sql = format!("SELECT {COLUMNS} WHERE m.id = $1");
@@ -188,18 +184,20 @@ pub async fn get(conn: &mut Conn<'_>, sealer: &Sealer, id: MonitorId) -> Result<
 
 /// The monitors with these numbers, without headers. Those that do not exist are left out.
 pub async fn by_ids(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Watched>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut found = Vec::with_capacity(ids.len());
+    // SQLite looks up the name of each bind in a list of all: of thousands in one statement that shows.
+    for chunk in ids.chunks(history::ROWS_A_STATEMENT) {
+        let sql = format!("SELECT {COLUMNS} WHERE m.id IN ({})", placeholders(1, chunk.len()));
+        let rows: Vec<Row> = on!(conn, c => {
+            let mut query = sqlx::query_as(AssertSqlSafe(sql));
+            for id in chunk {
+                query = query.bind(*id);
+            }
+            query.fetch_all(c).await
+        })?;
+        found.extend(rows.into_iter().map(Row::without_headers));
     }
-    let sql = format!("SELECT {COLUMNS} WHERE m.id IN ({})", placeholders(1, ids.len()));
-    let rows: Vec<Row> = on!(conn, c => {
-        let mut query = sqlx::query_as(AssertSqlSafe(sql));
-        for id in ids {
-            query = query.bind(*id);
-        }
-        query.fetch_all(c).await
-    })?;
-    Ok(rows.into_iter().map(Row::without_headers).collect())
+    Ok(found)
 }
 
 /// The heartbeats with these UUIDs. Those that do not exist are left out.
@@ -227,17 +225,18 @@ pub async fn checked(conn: &mut Conn<'_>, sealer: &Sealer) -> Result<Vec<Watched
 
 /// The numbers of all monitors that are not paused.
 pub async fn active_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors WHERE NOT paused ORDER BY id").fetch_all(c).await)
+    on!(conn, c => sqlx::query_scalar(
+        "SELECT m.id FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id WHERE NOT m.paused ORDER BY m.id").fetch_all(c).await)
 }
 
 /// The numbers and names of all monitors, by name.
 pub async fn names(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, String)>> {
-    on!(conn, c => sqlx::query_as("SELECT id, name FROM monitors ORDER BY name, id").fetch_all(c).await)
+    on!(conn, c => sqlx::query_as("SELECT m.id, m.name FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id ORDER BY m.name, m.id").fetch_all(c).await)
 }
 
 /// The numbers of all monitors.
 pub async fn all_ids(conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar("SELECT id FROM monitors ORDER BY id").fetch_all(c).await)
+    on!(conn, c => sqlx::query_scalar("SELECT monitor_id FROM monitor_states ORDER BY monitor_id").fetch_all(c).await)
 }
 
 /// When the oldest monitor was made.
@@ -250,7 +249,8 @@ pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Moni
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = format!("SELECT id FROM monitors WHERE id IN ({})", placeholders(1, ids.len()));
+    let list = placeholders(1, ids.len());
+    let sql = format!("SELECT monitor_id FROM monitor_states WHERE monitor_id IN ({list})");
     on!(conn, c => {
         let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
         for id in ids {

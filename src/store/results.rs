@@ -296,33 +296,6 @@ pub async fn count(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<i64> {
         .bind(monitor_id).fetch_one(c).await)
 }
 
-/// The monitors that have results from before `before`.
-pub async fn owners(conn: &mut Conn<'_>, before: Timestamp) -> Result<Vec<MonitorId>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT m.id FROM monitors m WHERE EXISTS
-             (SELECT 1 FROM results r WHERE r.monitor_id = m.id AND r.id < $1) ORDER BY m.id")
-        .bind(before).fetch_all(c).await)
-}
-
-/// Removes up to `limit` results of a monitor from before `before`; gives how many.
-pub async fn prune(
-    conn: &mut Conn<'_>,
-    monitor_id: MonitorId,
-    before: Timestamp,
-    limit: i64,
-) -> Result<u64> {
-    run!(
-        conn,
-        sqlx::query(
-            "DELETE FROM results WHERE monitor_id = $1 AND id IN
-             (SELECT id FROM results WHERE monitor_id = $1 AND id < $2 ORDER BY id LIMIT $3)"
-        )
-        .bind(monitor_id)
-        .bind(before)
-        .bind(limit)
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
 
 use super::{
-    Conn, Result, batches, history, on, placeholders, results, rows_of, run, settings, windows,
+    Conn, Result, as_one, batches, history, on, placeholders, results, rows_of, run, settings,
+    windows,
 };
 use crate::clock::Timestamp;
 use crate::incident::maintenance::MaintenanceWindow;
@@ -152,17 +154,47 @@ pub async fn of(
 }
 
 /// How long the checks of some monitors took in `[from, to)`, each monitor's roll-ups added up.
+///
+/// The database gives one row a monitor, all its histograms in a text: hundreds of hours cost more to hand over one by one than to
+/// find and to read.
 pub async fn latencies(
     conn: &mut Conn<'_>,
     grain: Grain,
     monitor_ids: &[MonitorId],
-    span: Span,
+    (from, to): Span,
 ) -> Result<HashMap<MonitorId, Histogram>> {
-    let mut latencies: HashMap<MonitorId, Histogram> = HashMap::new();
-    for (id, rollup) in of(conn, grain, monitor_ids, span).await? {
-        latencies.entry(id).or_default().merge(&rollup.latency);
+    let joined = match conn {
+        Conn::Sqlite(_) => "group_concat(hex(latency), ',')",
+        Conn::Postgres(_) => "string_agg(encode(latency, 'hex'), ',')",
+    };
+    let mut latencies = HashMap::new();
+    for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
+        let sql = format!(
+            "SELECT monitor_id, {joined} FROM {}
+             WHERE monitor_id IN ({}) AND slot >= $1 AND slot < $2 AND latency IS NOT NULL GROUP BY monitor_id",
+            table(grain),
+            placeholders(3, chunk.len())
+        );
+        let rows: Vec<(MonitorId, String)> = on!(conn, c => {
+            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(grain.slot(from)).bind(grain.slot(to));
+            for id in chunk {
+                query = query.bind(*id);
+            }
+            query.fetch_all(c).await
+        })?;
+        latencies.extend(rows.into_iter().map(|(id, hours)| {
+            let mut latency = Histogram::default();
+            hours.split(',').for_each(|hour| latency.merge_bytes(&unhex(hour)));
+            (id, latency)
+        }));
     }
     Ok(latencies)
+}
+
+/// The bytes that pairs of hexadecimal digits stand for.
+fn unhex(text: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    text.as_bytes().chunks_exact(2).filter_map(byte).collect()
 }
 
 /// How long a monitor's checks took since `from`: hours that are settled, the one that `from` lies in as a whole, and what came since.
@@ -182,39 +214,6 @@ pub async fn latency_since(
     Ok(latency)
 }
 
-/// The monitors that have roll-ups from before `before`.
-pub async fn owners(
-    conn: &mut Conn<'_>,
-    grain: Grain,
-    before: Timestamp,
-) -> Result<Vec<MonitorId>> {
-    let sql = format!(
-        "SELECT m.id FROM monitors m WHERE EXISTS
-             (SELECT 1 FROM {} r WHERE r.monitor_id = m.id AND r.slot < $1) ORDER BY m.id",
-        table(grain)
-    );
-    on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).bind(grain.slot(before)).fetch_all(c).await)
-}
-
-/// Removes up to `limit` roll-ups of a monitor from before `before`; gives how many.
-pub async fn prune(
-    conn: &mut Conn<'_>,
-    grain: Grain,
-    monitor_id: MonitorId,
-    before: Timestamp,
-    limit: i64,
-) -> Result<u64> {
-    let sql = format!(
-        "DELETE FROM {0} WHERE monitor_id = $1 AND slot IN
-         (SELECT slot FROM {0} WHERE monitor_id = $1 AND slot < $2 ORDER BY slot LIMIT $3)",
-        table(grain)
-    );
-    run!(
-        conn,
-        sqlx::query(AssertSqlSafe(sql)).bind(monitor_id).bind(grain.slot(before)).bind(limit)
-    )
-}
-
 /// The condition of a day that was not the same throughout: its hours say more.
 const IS_MIXED: &str =
     "NOT (d.degraded_ms = 86400000 OR d.down_ms = 86400000 OR d.maintenance_ms = 86400000
@@ -228,16 +227,20 @@ async fn odd(
     (from, to): Span,
 ) -> Result<HashMap<MonitorId, Vec<Odd>>> {
     let (first, last) = (Grain::Day.slot(from), Grain::Day.slot(to));
-    let mut all: HashMap<MonitorId, Vec<Odd>> = HashMap::new();
+    let mut odd: HashMap<MonitorId, Vec<Odd>> = HashMap::new();
     for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
         let ids = placeholders(5, chunk.len());
-        // SQLite would go through all days of each monitor, as it knows of no rows that are rare.
+        let columns =
+            "monitor_id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages";
+        let all = as_one(conn, columns, "monitor_id, at");
+        // SQLite would go through all days of each monitor, as it knows of no rows that are rare. The indexes hold all that is read.
         let [odd_days, odd_hours] = match conn {
             Conn::Sqlite(_) => ["INDEXED BY daily_rollups_odd", "INDEXED BY hourly_rollups_odd"],
             Conn::Postgres(_) => ["", ""],
         };
         let sql = format!(
-            "SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
+            "SELECT {all} FROM (
+             SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
                     d.maintenance_ms, d.outages
                 FROM daily_rollups d {odd_days}
                 WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
@@ -251,24 +254,25 @@ async fn odd(
              UNION ALL
              SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
                 FROM hourly_rollups h {odd_hours}
-                WHERE h.monitor_id IN ({ids}) AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000
-             ORDER BY 1, 2"
+                WHERE h.monitor_id IN ({ids}) AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000) o"
         );
-        type OddRow = (MonitorId, Timestamp, i64, i64, i64, i64, i64, i64);
-        let rows: Vec<OddRow> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql))
+        type OddRow = (MonitorId, i64, i64, i64, i64, i64, i64, i64);
+        let rows: Option<Json<Vec<OddRow>>> = on!(conn, c => {
+            let mut query = sqlx::query_scalar(AssertSqlSafe(sql))
                 .bind(first).bind(last).bind(last * (DAY_MS / HOUR_MS)).bind(Grain::Hour.slot(to));
             for id in chunk {
                 query = query.bind(*id);
             }
-            query.fetch_all(c).await
+            query.fetch_one(c).await
         })?;
+        let rows = rows.map(|rows| rows.0).unwrap_or_default();
         for (id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages) in rows {
             let tally = Tally { up_ms, degraded_ms, down_ms, maintenance_ms };
-            all.entry(id).or_default().push(Odd { span: (at, at.plus_ms(length)), tally, outages });
+            let span = (Timestamp(at), Timestamp(at + length));
+            odd.entry(id).or_default().push(Odd { span, tally, outages });
         }
     }
-    Ok(all)
+    Ok(odd)
 }
 
 /// The past of some monitors from `from` on, at most 400 days back: all that uptime and bars need. A fixed number of queries for

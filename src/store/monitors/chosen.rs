@@ -62,6 +62,6 @@ pub struct Chosen {
 /// Whom each monitor tells. Nothing else is read of the settings.
 pub async fn chosen_channels(conn: &mut Conn<'_>) -> Result<Vec<Chosen>> {
     let rows: Vec<Json<Chosen>> = on!(conn, c => sqlx::query_scalar(
-        "SELECT settings FROM monitors").fetch_all(c).await)?;
+        "SELECT m.settings FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id").fetch_all(c).await)?;
     Ok(rows.into_iter().map(|chosen| chosen.0).collect())
 }

@@ -39,8 +39,8 @@ pub struct Part {
     pub rows: Vec<Row>,
     /// Where its head leads: the same list with it folded or open.
     pub toggle: String,
-    /// Where its "Show more" leads.
-    pub more: String,
+    /// Where its "Show more" leads, if the page can show more.
+    pub more: Option<String>,
 }
 
 impl Part {
@@ -63,6 +63,9 @@ impl Part {
     /// What "Show more" says.
     pub fn more_words(&self) -> String {
         let n = count(self.section.hidden);
+        if self.more.is_none() {
+            return format!("{n} more: search or filter to see them");
+        }
         match self.section.about {
             About::All => format!("Show more, {n} left"),
             _ => format!("Show {n} more in {}", self.title()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::list_query::{Folding, PAGE, View};
+use super::list_query::{Folding, MOST, PAGE, View};
 use super::status::Shown;
 use crate::monitor::MonitorId;
 
@@ -76,8 +76,20 @@ pub struct Wish<'a> {
     pub is_pinned: bool,
 }
 
-/// The sections of the list, from `entries` in their order.
+/// The sections of the list, from `entries` in their order; together they show at most [`MOST`] rows.
 pub fn sections(entries: &[Entry], wish: &Wish<'_>) -> Vec<Section> {
+    let mut sections = unlimited(entries, wish);
+    let mut room = MOST;
+    for section in &mut sections {
+        let shown = section.ids.len().min(room);
+        section.hidden += section.ids.len() - shown;
+        section.ids.truncate(shown);
+        room -= shown;
+    }
+    sections
+}
+
+fn unlimited(entries: &[Entry], wish: &Wish<'_>) -> Vec<Section> {
     let every: Vec<&Entry> = entries.iter().collect();
     if wish.view == View::Flat {
         let (mut first, rest): (Vec<&Entry>, Vec<&Entry>) =
@@ -229,6 +241,25 @@ mod tests {
         let flat = put(&few, View::Flat, &none, false);
         assert_eq!(brief(&flat), [case("", 41, 41, 0)]);
         assert_eq!(flat[0].ids[0], 41, "what is down comes first");
+    }
+
+    #[test]
+    fn all_groups_together_show_so_many_rows_and_no_more() {
+        let all = entries(&[("a", Shown::Up, 900), ("b", Shown::Up, 900), ("c", Shown::Up, 9)]);
+        let folding = ["tag:a", "tag:b", "tag:c"]
+            .iter()
+            .fold(Folding::default(), |folding, key| folding.with(key, true));
+        let wish = Wish {
+            view: View::Group,
+            folding: &folding,
+            show: MOST,
+            is_filtered: false,
+            is_pinned: true,
+        };
+        assert_eq!(
+            brief(&sections(&all, &wish)),
+            [case("tag:a", 900, 900, 0), case("tag:b", 900, 100, 800), case("tag:c", 9, 0, 9)]
+        );
     }
 
     #[test]

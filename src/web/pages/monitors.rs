@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::error::Page;
 use super::list_page::{Chip, ListPage, Part, UndoBar};
-use super::list_query::{LIST_COOKIE, Liking, ListQuery, PAGE, Sort, View};
+use super::list_query::{LIST_COOKIE, Liking, ListQuery, MOST, PAGE, Sort, View};
 use super::list_sections::{About, Entry, Section, Wish, sections, tally};
 use super::open_incidents::open_incidents;
 use super::row::{self, Row};
@@ -254,7 +254,8 @@ async fn parts(
         }
         let key = section.about.key();
         let toggle = query.with(|q| q.folding = liking.folding.with(&key, !section.is_open));
-        Part { toggle, more: more(query, liking, &section), rows, section }
+        let more = (ids.len() < MOST).then(|| more(query, liking, &section));
+        Part { toggle, more, rows, section }
     };
     Ok(sections.into_iter().map(part).collect())
 }

@@ -1,8 +1,11 @@
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use watchbell::clock::Timestamp;
 use watchbell::monitor::heartbeat::SignalKind;
 use watchbell::monitor::{Status, Verdict};
+use watchbell::report::retention;
 use watchbell::store::history::{self, NewPing, Ping, StatusChange};
+use watchbell::store::old::Old;
 use watchbell::store::{Error, monitors, results};
 
 use super::results::{new_result, result};
@@ -143,13 +146,13 @@ async fn old_pings_go_in_batches_and_their_numbers_stay() {
         write!(db, c => history::file_pings(c)).unwrap();
         let mut pruned = Vec::new();
         for _ in 0..3 {
-            pruned.push(write!(db, c => history::prune_pings(c, id, 100, 1000)).unwrap());
+            pruned.push(write!(db, c => Old::Pings(100).remove(c, id, 1000)).unwrap());
         }
         assert_eq!(pruned, [1000, 100, 0]);
         assert_eq!(read!(db, c => history::count_pings(c, id)), 100);
         let kept = read!(db, c => history::pings(c, id, 1000, 99));
         assert_eq!(kept.iter().map(|p| p.n).collect::<Vec<_>>(), [1101]);
-        assert_eq!(write!(db, c => history::prune_pings(c, id + 1, 100, 1000)).unwrap(), 0);
+        assert_eq!(write!(db, c => Old::Pings(100).remove(c, id + 1, 1000)).unwrap(), 0);
     })
     .await;
 }
@@ -185,7 +188,7 @@ async fn changes_of_status_come_with_the_one_before() {
 }
 
 #[tokio::test]
-async fn the_history_goes_with_its_monitor() {
+async fn a_deleted_monitor_is_gone_at_once_and_its_history_after_it() {
     on_each(async |db| {
         let (id, kept) = (add(db, &heartbeat("job")).await.monitor.id, named(db, "kept").await);
         for id in [id, kept] {
@@ -194,10 +197,24 @@ async fn the_history_goes_with_its_monitor() {
             let change = StatusChange { at: NOW, status: Some(Status::Up) };
             write!(db, c => history::insert_status_changes(c, &[(id, change)])).unwrap();
         }
+        // More than go in one transaction.
+        let rows: Vec<_> = (1..2500).map(|n| new_result(id, result(n, Verdict::Up))).collect();
+        write!(db, c => results::insert(c, &rows)).unwrap();
         write!(db, c => monitors::delete(c, id)).unwrap();
+        assert!(read!(db, c => monitors::by_ids(c, &[id])).is_empty());
+        assert!(read!(db, c => monitors::existing(c, &[id])).is_empty());
+        assert_eq!(read!(db, c => monitors::all_ids(c)), [kept]);
+        assert_eq!(read!(db, c => monitors::active_ids(c)), [kept]);
+        assert_eq!(read!(db, c => monitors::names(c)).len(), 1);
+        // What a stop leaves, the next start finds.
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        retention::clear_deleted(db, &stopped).await.unwrap();
+        assert_eq!(read!(db, c => monitors::deleted(c)), [id]);
+        retention::clear_deleted(db, &CancellationToken::new()).await.unwrap();
+        assert!(read!(db, c => monitors::deleted(c)).is_empty());
         assert_eq!(read!(db, c => results::count(c, id)), 0);
         assert_eq!(read!(db, c => history::count_pings(c, id)), 0);
-        assert!(read!(db, c => monitors::by_ids(c, &[id])).is_empty());
         assert_eq!(read!(db, c => results::count(c, kept)), 1);
         assert_eq!(read!(db, c => history::count_pings(c, kept)), 1);
         let changes = read!(db, c => history::status_changes(c, &[id, kept], NOW));

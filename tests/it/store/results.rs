@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use watchbell::monitor::{CheckError, CheckResult, ErrorKind, Phases, RawAnswer, Verdict};
 use watchbell::store::answers;
+use watchbell::store::old::Old;
 use watchbell::store::results::{self, NewResult};
 
 use super::{NOW, named, on_each, read, write};
@@ -100,7 +101,9 @@ async fn many_results_go_in_at_once_and_out_in_batches() {
         assert_eq!(newest.iter().map(|row| row.id - NOW.0).collect::<Vec<_>>(), [2497, 2498, 2499]);
         let mut pruned = Vec::new();
         for _ in 0..4 {
-            pruned.push(write!(db, c => results::prune(c, id, NOW.plus_ms(2100), 1000)).unwrap());
+            pruned.push(
+                write!(db, c => Old::Results(NOW.plus_ms(2100)).remove(c, id, 1000)).unwrap(),
+            );
         }
         assert_eq!(pruned, [1000, 1000, 100, 0]);
         assert_eq!(read!(db, c => results::count(c, id)), 400);
@@ -138,7 +141,7 @@ async fn the_answer_of_a_result_that_is_not_well_is_kept_and_goes_with_it() {
         }
         let body = |text: &str| Some(text.to_owned());
         assert_eq!(kept, [body("it's <b>\"odd\"</b> 🔴"), body(""), None, None, body("there")]);
-        assert_eq!(write!(db, c => results::prune(c, id, NOW.plus_ms(1), 10)).unwrap(), 2);
+        assert_eq!(write!(db, c => Old::Results(NOW.plus_ms(1)).remove(c, id, 10)).unwrap(), 2);
         assert_eq!(read!(db, c => answers::get(c, id, NOW.0, "local")), None);
         assert!(read!(db, c => answers::get(c, id, NOW.0 + 1, "local")).is_some());
     })
@@ -153,10 +156,10 @@ async fn of_many_answers_the_newest_stay() {
             (0..30).map(|n| new_result(id, answered(n, Verdict::Down, "no"))).collect();
         rows.push(new_result(other, answered(0, Verdict::Down, "no")));
         write!(db, c => results::insert(c, &rows)).unwrap();
-        assert_eq!(read!(db, c => answers::owners(c, 10)), [id]);
+        assert_eq!(read!(db, c => Old::Answers(10).owners(c)), [id]);
         let mut pruned = Vec::new();
         for _ in 0..3 {
-            pruned.push(write!(db, c => answers::prune(c, id, 10, 15)).unwrap());
+            pruned.push(write!(db, c => Old::Answers(10).remove(c, id, 15)).unwrap());
         }
         assert_eq!(pruned, [15, 5, 0]);
         assert_eq!(read!(db, c => answers::get(c, id, NOW.0 + 19, "local")), None);

@@ -8,6 +8,7 @@ use watchbell::report::retention::{self, Keep};
 use watchbell::report::roller::{self, Roller};
 use watchbell::report::rollup::{DAY_MS, Grain, HOUR_MS};
 use watchbell::report::uptime::{Span, Tally, tally};
+use watchbell::store::old::{History, Old};
 use watchbell::store::{Db, history, monitors, results, rollups, windows};
 
 use super::results::{new_result, result};
@@ -159,6 +160,58 @@ async fn hours_and_days_count_checks_and_how_long_they_took() {
     .await;
 }
 
+/// Hours and days of some monitors, all that is stored of them.
+async fn all_of(db: &Db, ids: &[i64], whole: Span) -> Vec<Vec<rollups::Stored>> {
+    let hours = read!(db, c => rollups::of(c, Grain::Hour, ids, whole));
+    vec![hours, read!(db, c => rollups::of(c, Grain::Day, ids, whole))]
+}
+
+#[tokio::test]
+async fn in_pieces_and_after_a_crash_it_comes_to_the_same_as_at_once() {
+    on_each(async |db| {
+        let mut ids = Vec::new();
+        // More than the hours of a day of which go in one transaction.
+        for n in 0..18 {
+            let id = add(db, &heartbeat(&format!("job {n}"))).await.monitor.id;
+            changed(db, id, &[(0, Some(Status::Up)), (n * HOUR_MS, Some(Status::Down))]).await;
+            let checks = (0..120).map(|check| {
+                let verdict = if check % 7 == n % 7 { Verdict::Down } else { Verdict::Up };
+                let mut one = result(check * HOUR_MS / 2, verdict);
+                one.phases.total = Some(100 + u32::try_from(check * n).unwrap());
+                new_result(id, one)
+            });
+            write!(db, c => results::insert(c, &checks.collect::<Vec<_>>())).unwrap();
+            ids.push(id);
+        }
+        let whole = (Timestamp(0), begin().plus_ms(4 * DAY_MS));
+        let now = begin().plus_ms(62 * HOUR_MS);
+        for hour in (2..=62).step_by(5) {
+            roll(db, begin().plus_ms(hour * HOUR_MS)).await;
+        }
+        let in_pieces = all_of(db, &ids, whole).await;
+        assert_eq!(in_pieces[0].iter().map(|(_, hour)| hour.checks).sum::<i64>(), 18 * 120);
+        // Killed between the hours and the note of how far it came: they are rolled up again, in larger pieces.
+        for back in [10, 62] {
+            let until = Grain::Hour.floor(now.plus_ms(-back * HOUR_MS));
+            write!(db, c => rollups::set_rolled_up_until(c, until)).unwrap();
+            roll(db, now).await;
+            assert_eq!(all_of(db, &ids, whole).await, in_pieces, "{back} hours again");
+        }
+        write!(db, c => async {
+            for id in &ids {
+                Old::All(History::Hours).remove(c, *id, 1_000).await?;
+                Old::All(History::Days).remove(c, *id, 1_000).await?;
+            }
+            rollups::set_rolled_up_until(c, begin()).await
+        })
+        .unwrap();
+        assert!(all_of(db, &ids, whole).await.iter().all(Vec::is_empty));
+        roll(db, now).await;
+        assert_eq!(all_of(db, &ids, whole).await, in_pieces, "all at once");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn what_becomes_known_later_is_rolled_up_again() {
     on_each(async |db| {
@@ -212,6 +265,7 @@ async fn many_monitors_are_read_at_once_and_roll_ups_go_with_their_monitor() {
         assert_eq!([up(0), up(1), up(2)], [0, HOUR_MS, 2 * HOUR_MS]);
         let gone = all[1].id;
         write!(db, c => monitors::delete(c, gone)).unwrap();
+        retention::clear_deleted(db, &CancellationToken::new()).await.unwrap();
         let whole = (Timestamp(0), now);
         let ids = [all[0].id, gone, all[2].id];
         let left = read!(db, c => rollups::of(c, Grain::Hour, &ids, whole));

@@ -1,0 +1,110 @@
+//! What is kept no longer: rows that are too old or too many, and the history of monitors that were deleted. The callers remove a few
+//! rows in a transaction, so that no other write waits long.
+
+use sqlx::AssertSqlSafe;
+
+use super::{Conn, Result, on, run};
+use crate::clock::Timestamp;
+use crate::monitor::MonitorId;
+use crate::report::rollup::Grain;
+
+/// Rows of monitors that go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Old {
+    /// Results from before a moment, with their answers.
+    Results(Timestamp),
+    /// Answers that are older than the newest so many, but for those that began an incident.
+    Answers(i64),
+    /// Pings that lie more than so many back.
+    Pings(i64),
+    /// Hourly roll-ups from before a moment.
+    Hours(Timestamp),
+    /// All, of one table.
+    All(History),
+}
+
+/// The tables that hold so much of a monitor that it cannot go at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// Results, with their answers.
+    Results,
+    /// Pings that are filed.
+    Pings,
+    /// Changes of status.
+    Changes,
+    /// Hourly roll-ups.
+    Hours,
+    /// Daily roll-ups.
+    Days,
+}
+
+impl History {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Results, Self::Pings, Self::Changes, Self::Hours, Self::Days];
+
+    /// The table, and what its rows are in order of beside the monitor.
+    fn table(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Results => ("results", "id"),
+            Self::Pings => ("pings", "n"),
+            Self::Changes => ("status_changes", "at"),
+            Self::Hours => ("hourly_rollups", "slot"),
+            Self::Days => ("daily_rollups", "slot"),
+        }
+    }
+}
+
+impl Old {
+    fn table(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Results(_) => History::Results.table(),
+            Self::Answers(_) => ("result_answers", "result_id"),
+            Self::Pings(_) => History::Pings.table(),
+            Self::Hours(_) => History::Hours.table(),
+            Self::All(history) => history.table(),
+        }
+    }
+
+    /// What of the rows `t` of the monitor `owner` goes, and the value of `$1` in that.
+    fn condition(self, owner: &str) -> (String, i64) {
+        match self {
+            Self::Results(before) => ("t.id < $1".to_owned(), before.0),
+            Self::Answers(keep) => (
+                format!(
+                    "t.result_id < (SELECT n.result_id FROM result_answers n WHERE n.monitor_id = {owner}
+                         ORDER BY n.result_id DESC LIMIT 1 OFFSET $1)
+                     AND NOT EXISTS (SELECT 1 FROM incidents i WHERE i.monitor_id = {owner} AND i.started_at = t.result_id)"
+                ),
+                keep - 1,
+            ),
+            Self::Pings(keep) => (
+                format!("t.n <= (SELECT MAX(n) FROM pings WHERE monitor_id = {owner}) - $1"),
+                keep,
+            ),
+            Self::Hours(before) => ("t.slot < $1".to_owned(), Grain::Hour.slot(before)),
+            Self::All(history) => (format!("t.{} <= $1", history.table().1), i64::MAX),
+        }
+    }
+
+    /// The monitors that have any.
+    pub async fn owners(self, conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
+        let (condition, value) = self.condition("m.id");
+        let sql = format!(
+            "SELECT m.id FROM monitors m WHERE EXISTS
+                 (SELECT 1 FROM {} t WHERE t.monitor_id = m.id AND {condition}) ORDER BY m.id",
+            self.table().0
+        );
+        on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).bind(value).fetch_all(c).await)
+    }
+
+    /// Removes up to `limit` of a monitor's, the oldest first; gives how many.
+    pub async fn remove(self, conn: &mut Conn<'_>, id: MonitorId, limit: u64) -> Result<u64> {
+        let ((table, key), (condition, value)) = (self.table(), self.condition("$2"));
+        let sql = format!(
+            "DELETE FROM {table} WHERE monitor_id = $2 AND {key} IN
+             (SELECT t.{key} FROM {table} t WHERE t.monitor_id = $2 AND {condition} ORDER BY t.{key} LIMIT $3)"
+        );
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        run!(conn, sqlx::query(AssertSqlSafe(sql)).bind(value).bind(id).bind(limit))
+    }
+}
