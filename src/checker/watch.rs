@@ -95,7 +95,8 @@ impl Watcher {
     }
 
     async fn sign_of_life(&self, now: Timestamp) -> store::Result<()> {
-        store::settings::set(&mut self.db.hold().await?.conn(), LAST_ALIVE, &now.0.to_string()).await
+        store::settings::set(&mut self.db.hold().await?.conn(), LAST_ALIVE, &now.0.to_string())
+            .await
     }
 
     /// Watches until `stop`.

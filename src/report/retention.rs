@@ -10,7 +10,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::MonitorId;
 use crate::server_settings::ServerSettings;
 use crate::store::old::{History, Old};
-use crate::store::{self, Db, history, monitors, rollups, space};
+use crate::store::{self, Db, monitors, rollups, space};
 
 /// How often it is looked whether there is something to roll up, in ms.
 const ROLL_EVERY_MS: i64 = 60_000;
