@@ -317,7 +317,7 @@ pub(crate) fn rows_of(conn: &Conn<'_>, rows: usize, columns: usize) -> String {
 
 /// All rows of a query as one value, a JSON array of arrays that [`sqlx::types::Json`] reads; NULL or empty when there are none.
 ///
-/// For thousands of short rows: to hand over each to the thread that asked costs several times what it takes to find and to read it.
+/// For thousands of short rows, each of which would be copied and handed over to the thread that asked.
 pub(crate) fn as_one(conn: &Conn<'_>, columns: &str, order: &str) -> String {
     match conn {
         Conn::Sqlite(_) => format!("json_group_array(json_array({columns}) ORDER BY {order})"),

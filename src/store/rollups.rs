@@ -155,8 +155,7 @@ pub async fn of(
 
 /// How long the checks of some monitors took in `[from, to)`, each monitor's roll-ups added up.
 ///
-/// The database gives one row a monitor, all its histograms in a text: hundreds of hours cost more to hand over one by one than to
-/// find and to read.
+/// The database gives one row a monitor, all its histograms in a text, as each row would be copied and handed over to another thread.
 pub async fn latencies(
     conn: &mut Conn<'_>,
     grain: Grain,
