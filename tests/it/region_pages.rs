@@ -40,10 +40,15 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     assert_eq!(wrong.status, 422);
     has(&wrong, &["The region is the server", "value=\"local\""]);
 
+    let odd = admin.post("/probes", &[("region", "/../?a=b"), ("name", "")]).await;
+    assert_eq!(odd.status, 422);
+    has(&odd, &["The region must have only letters, digits", "such as eu-west; it has /."]);
+
     let made = admin.post("/probes", &[("region", "eu-west"), ("name", "fra-1")]).await;
-    assert_eq!(made.status, 201);
     has(&made, &["Copy the token of fra-1 now", "Never came", "watchbell probe --server"]);
     let token = token_in(&made);
+    let page = admin.get("/probes/1").await;
+    has(&page, &["<dt>Checks under way</dt><dd>–</dd>", "<dt>Clock</dt><dd>–</dd>"]);
     assert_eq!(poll(&api, &token).await, 200);
     let listed = admin.get("/probes").await;
     has(&listed, &["fra-1", "Online", "9.9.9", "0 monitors", "href=\"/probes/1\""]);
@@ -58,6 +63,9 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     let rotated = admin.post("/probes/1/rotate", &[]).await;
     assert_eq!(poll(&api, &token).await, 401);
     let token = token_in(&rotated);
+    let path = &rotated.path;
+    assert!(path.starts_with("/probes/1?shown="), "to load it anew rotates nothing: {path}");
+    assert!(!admin.get(path).await.text.contains(&token), "shown once");
     assert_eq!(poll(&api, &token).await, 200);
     has(&admin.post("/probes/1/enabled", &[("enabled", "0")]).await, &["Disabled"]);
     assert_eq!(poll(&api, &token).await, 403);
@@ -66,12 +74,15 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     let fields = json!({"regions": ["local", "eu-west"]});
     let id = api.monitor(fields).await;
     has(&admin.get("/probes/1/delete").await, &["Delete the probe fra-1?"]);
-    let used = admin.post("/probes/1/delete", &[]).await;
+    let unnamed = admin.post("/probes/1/delete", &[("name", "fra-2")]).await;
+    assert_eq!(unnamed.status, 422);
+    has(&unnamed, &["The name is another one", "value=\"fra-2\""]);
+    let used = admin.post("/probes/1/delete", &[("name", " fra-1 ")]).await;
     assert_eq!(used.status, 409);
     has(&used, &["1 monitor is checked from eu-west"]);
     let path = format!("/api/v1/monitors/{id}");
     api.admin("DELETE", &path, None).await;
-    let gone = admin.post("/probes/1/delete", &[]).await;
+    let gone = admin.post("/probes/1/delete", &[("name", "fra-1")]).await;
     assert_eq!(gone.status, 200);
     assert!(!gone.text.contains("/probes/1/rotate"));
     assert_eq!(poll(&api, &token).await, 401);

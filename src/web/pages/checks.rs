@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::charts::{phase_bar, phase_parts};
 use super::error::{Page, PageError, show};
+use super::query::PageQuery;
 use super::raw::Raw;
 use super::row::short_cause;
 use super::status::Shown;
@@ -202,7 +203,11 @@ impl ChecksPage {
 }
 
 /// `GET /monitors/{id}/checks`.
-pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<ChecksQuery>) -> Page {
+pub async fn page(
+    visit: Visit,
+    id: web::Path<i64>,
+    PageQuery(query): PageQuery<ChecksQuery>,
+) -> Page {
     let viewer = visit.viewer;
     let failed_only = query.state == "failed";
     let mut reader = visit.state.db.read().await?;

@@ -12,6 +12,7 @@ use super::incident_story::{ChannelName, Line, is_same_cause, lines, metrics};
 use super::incidents::lasted;
 use super::lanes::{self, Lanes};
 use super::monitor::Metric;
+use super::query::PageQuery;
 use super::raw::Raw;
 use super::row::{self, short_cause};
 use super::status::Shown;
@@ -101,7 +102,11 @@ pub struct IncidentQuery {
 }
 
 /// `GET /incidents/{id}`.
-pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQuery>) -> Page {
+pub async fn page(
+    visit: Visit,
+    id: web::Path<i64>,
+    PageQuery(query): PageQuery<IncidentQuery>,
+) -> Page {
     let viewer = visit.viewer;
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
