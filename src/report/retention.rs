@@ -78,7 +78,7 @@ impl Old {
 }
 
 impl Retention {
-    /// Rolls up every minute and removes what is too old every hour, and at once when that changes, until `stop`.
+    /// Rolls up and removes answers beyond those that are kept every minute, and removes what is too old every hour, and at once when that changes, until `stop`.
     pub async fn run(self, db: Db, clock: SharedClock, stop: CancellationToken) {
         let mut prune_at = clock.now();
         loop {
@@ -92,6 +92,10 @@ impl Retention {
             }
             if let Err(error) = file_pings(&db).await {
                 tracing::error!(%error, "new pings could not be filed");
+            }
+            // A monitor that is down and checked every second has hundreds of answers more in an hour than are kept.
+            if let Err(error) = remove(&db, Old::Answers(ANSWERS), &stop).await {
+                tracing::error!(%error, "old answers could not be removed");
             }
             if now >= prune_at {
                 prune_at = now.plus_ms(PRUNE_EVERY_MS);
@@ -135,7 +139,7 @@ pub async fn prune(
     let results = before(keep.result_days.into()).min(rolled_up.unwrap_or_default());
     let pings = Old::Pings(keep.pings.into());
     let hours = Old::Hours(before(HOURLY_DAYS));
-    for old in [Old::Results(results), Old::Answers(ANSWERS), pings, hours] {
+    for old in [Old::Results(results), pings, hours] {
         remove(db, old, stop).await?;
     }
     while !stop.is_cancelled() && space::give_back(db).await? {}

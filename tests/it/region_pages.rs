@@ -1,6 +1,8 @@
 //! The pages of probes and regions as a browser without script uses them, and who may do what.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use watchbell::account::Role;
 
@@ -252,9 +254,9 @@ async fn the_chart_has_a_curve_for_each_region() {
     assert!(!person.get("/monitors/1").await.text.contains("data-name"), "one region has spoken");
     report(&api, eu, 10, true).await;
     report(&api, eu, 20, false).await;
-    let first = "<span data-name=\"us-east\" data-ink=\"series-1\" data-end=\"5 ms\">";
+    let second = "<span data-name=\"us-east\" data-ink=\"series-2\" data-end=\"5 ms\">";
     let page = person.get("/monitors/1").await;
-    has(&page, &[first, "<path class=\"curve series-2\"", "<th class=\"right\">eu-west</th>"]);
+    has(&page, &[second, "<path class=\"curve series-2\"", "<th class=\"right\">eu-west</th>"]);
     has(&page, &["data-each=\"5,5\"", "data-each=\",\""]);
     has(&page, &["us-east <tspan>5 ms</tspan>", "eu-west <tspan class=\"bad\">× 503</tspan>"]);
 
@@ -276,4 +278,35 @@ async fn the_chart_has_a_curve_for_each_region() {
     assert!(!week.text.contains(">Phases</a>"), "a roll-up is of all regions and of whole checks");
     let other = person.get("/monitors/1?series=%22%3E").await;
     has(&other, &[to_phases]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_hears_that_a_probe_was_heard_of() {
+    let api = Api::start().await;
+    let viewer = Person::made(&api, "v@example.com", Role::Viewer).await;
+    has(&viewer.get("/probes").await, &["data-part=\"list\"", "data-probes"]);
+    let made = api.admin("POST", "/api/v1/probes", Some(json!({"region": "eu-west"}))).await;
+    let token = made.data(201)["token"].as_str().unwrap().to_owned();
+    let mut stream = viewer.request("GET", "/events?probes=1").send().await.unwrap();
+    let mut until = async |words: &str| {
+        let mut text = String::new();
+        let reading = async {
+            while !text.contains(words) {
+                let chunk = stream.chunk().await.unwrap().unwrap();
+                text.push_str(&String::from_utf8_lossy(&chunk));
+            }
+        };
+        let ticking = async {
+            loop {
+                api.clock.advance_ms(250);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let reading = tokio::time::timeout(Duration::from_secs(60), reading);
+        tokio::select! { came = reading => came.unwrap(), () = ticking => {} }
+    };
+    // The counts come at once: from then on the stream is known to run.
+    until("event: counts").await;
+    assert_eq!(poll(&api, &token).await, 200);
+    until("event: probes").await;
 }

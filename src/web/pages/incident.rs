@@ -150,7 +150,7 @@ pub async fn page(
         metrics,
         lines,
         people_only,
-        lanes: every_check(conn, &incident, viewer).await?,
+        lanes: every_check(conn, &incident, &visit.state.region, viewer).await?,
         evidence: evidence(conn, &incident, viewer).await?,
         failing: failing(&incident.cause),
         escalation,
@@ -204,6 +204,7 @@ fn when(incident: &Incident, viewer: Viewer) -> Html {
 async fn every_check(
     conn: &mut Conn<'_>,
     incident: &Incident,
+    own: &str,
     viewer: Viewer,
 ) -> Result<Option<Lanes>> {
     let Some(monitor_id) = incident.monitor_id else { return Ok(None) };
@@ -216,7 +217,7 @@ async fn every_check(
     let span = lanes::span(incident, viewer.now);
     let stored = results::between(conn, monitor_id, span).await?;
     let found: Vec<_> = stored.into_iter().map(|stored| stored.result).collect();
-    Ok(lanes::lanes(&found, incident, viewer))
+    Ok(lanes::lanes(&found, incident, own, viewer))
 }
 
 /// The first check that failed, if it is still kept.

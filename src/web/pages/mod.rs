@@ -50,6 +50,7 @@ mod new_channel;
 mod open_incidents;
 pub mod ping_log;
 mod plain_words;
+mod pretty;
 pub mod probe;
 pub mod probes;
 pub mod profile;

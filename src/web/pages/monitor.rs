@@ -143,8 +143,9 @@ async fn checked_page(
     let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
     let head = head(visit, conn, watched, &windows).await?;
     let day = viewer.now.plus_ms(-DAY_MS);
+    let own = &visit.state.region;
     let choice = Choice::of(&query.range, &query.series, &query.checks);
-    let (chart, phases) = response::chart(conn, id, pace, choice, viewer).await?;
+    let (chart, phases) = response::chart(conn, id, (pace, own), choice, viewer).await?;
     let latency = rollups::latency_since(conn, id, day, viewer.now).await?;
     let failed_only = choice.failed_only();
     let latest = results::before(conn, id, None, failed_only, CHECKS).await?;
@@ -166,7 +167,7 @@ async fn checked_page(
         checks: latest.iter().map(|stored| CheckLine::of(stored, scale, viewer)).collect(),
         failed_only,
         failing: failing(watched),
-        regions: RegionList::of(watched, viewer),
+        regions: RegionList::of(watched, own, viewer),
         certificate: CertificateCard::of(watched, viewer),
         rule: match target {
             Target::Http(spec) => format!("{} {}", passes(spec), rule(pace)),

@@ -169,7 +169,8 @@ struct ProbesPage {
 async fn view(visit: &Visit, status: StatusCode, form: Form, fresh: Option<Fresh>) -> Page {
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
-    let found = probes::list(conn, i64::MAX, 0).await?;
+    let mut found = probes::list(conn, i64::MAX, 0).await?;
+    found.sort_by(|a, b| a.region.cmp(&b.region));
     let filter = Filter { region: Some((visit.state.region.clone(), true)), ..Filter::default() };
     let own = monitors::count(conn, &filter).await?;
     drop(reader);

@@ -114,14 +114,14 @@ impl Chart {
     }
 }
 
-/// The chart that is chosen, and where the time of its checks goes.
+/// The chart that is chosen of a monitor with this pace (`own` is the server's region), and where the time of its checks goes.
 ///
 /// # Errors
 /// When the database fails.
 pub async fn chart(
     conn: &mut Conn<'_>,
     id: MonitorId,
-    pace: &Pace,
+    (pace, own): (&Pace, &str),
     choice: Choice,
     viewer: Viewer,
 ) -> Result<(Chart, Vec<PhaseRow>), PageError> {
@@ -130,7 +130,7 @@ pub async fn chart(
     let regions = i64::try_from(pace.regions.len()).unwrap_or(1).clamp(1, CHART_REGIONS);
     let day = viewer.now.plus_ms(-DAY_MS);
     let checks = results::since(conn, id, since.max(day), CHART_POINTS * regions).await?;
-    let phases = phase_rows(&checks);
+    let phases = phase_rows(&checks, own);
     let mut chart = Chart { drawn: None, choice, has_choice: false, other: "Total" };
     if length > DAY_MS {
         let (grain, per) = steps(length);
@@ -140,7 +140,7 @@ pub async fn chart(
     }
     let checks: Vec<&CheckResult> = checks.iter().map(|stored| &stored.result).collect();
     let by_phase = curves::of_phases(&checks);
-    let by_region = curves::of_regions(&checks, pace);
+    let by_region = curves::of_regions(&checks, own);
     chart.has_choice = !by_phase.is_empty();
     if !by_region.is_empty() {
         chart.other = "Regions";
