@@ -202,6 +202,7 @@ impl App {
             logins,
             token_limit: Default::default(),
             undo: Default::default(),
+            shown_once: Default::default(),
         });
         let retention = Retention { settings, pings: config.ping_log };
         Ok(Self {

@@ -37,6 +37,9 @@ pub const NAME_MAX: usize = 10_000;
 /// The longest name of a region, in characters.
 pub const REGION_MAX: usize = 100;
 
+/// What a region's name may have of ASCII beside letters and digits: nothing that an address, a shell or markup reads its own way.
+const REGION_MARKS: &str = " -_.,:()+";
+
 /// What the API shows of things and nobody sets.
 const READ_ONLY: [&str; 34] = [
     "id",
@@ -273,7 +276,8 @@ pub fn parse_text(value: &Value, max: usize) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The name of a region: one short line, as it stands in messages, of characters that can be seen.
+/// The name of a region: one short line, as it stands in messages and addresses, of characters that can be seen and that mean nothing
+/// there. One that was stored before there was this rule stays as it is.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -285,6 +289,15 @@ pub fn parse_region(text: &str) -> Result<String, String> {
         ));
     }
     refuse_unseen(name)?;
+    let is_fit = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || REGION_MARKS.contains(c);
+    if let Some(c) = name.chars().find(|c| !is_fit(*c)) {
+        return Err(format!(
+            "must have only letters, digits, spaces and - _ . , : ( ) +, such as eu-west; it has {c}"
+        ));
+    }
+    if !name.chars().any(|c| c.is_alphanumeric() || !c.is_ascii()) {
+        return Err("must have a letter or a digit, such as eu-west".to_owned());
+    }
     Ok(name.to_owned())
 }
 
@@ -343,6 +356,22 @@ mod tests {
         let shown = json!({"id": 7, "name": "shop", "late": false, "created_at": "then"});
         leave_out_shown(&mut map, &shown);
         Value::Object(map)
+    }
+
+    #[test]
+    fn a_region_has_a_name_that_nothing_reads_another_way() {
+        for name in
+            ["eu-west", "São Paulo 東京 القاهرة 🇪🇺", "eu, west", " Rack 7 (B): v1.2_x+ ", "☁"]
+        {
+            assert_eq!(parse_region(name).unwrap(), name.trim());
+        }
+        for (name, c) in [("/../?a=b", '/'), ("<i>eu</i>", '<'), ("a\"b", '"'), ("a%20b", '%')] {
+            let reason = parse_region(name).unwrap_err();
+            assert!(reason.ends_with(&format!("such as eu-west; it has {c}")), "{reason}");
+        }
+        for name in ["", " ", "..", "-"] {
+            assert!(parse_region(name).unwrap_err().contains("such as eu-west"), "{name}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum LiveEvent {
     MonitorChanged(MonitorId),
     /// Monitors came or went, or incidents changed.
     CountsChanged,
+    /// A probe was heard of, is lost or back, or was changed.
+    ProbesChanged,
     /// A session or a token may have been revoked: whoever listens shows theirs again.
     AccessChanged,
 }

@@ -202,6 +202,7 @@ if (assertions) {
 
 // Live. One stream; it ends with the tab being hidden and begins again when it is seen.
 const rows = $("[data-rows]");
+const hasProbes = $("[data-probes]") !== null;
 const watched = $("[data-monitor]") ? $("[data-monitor]").dataset.monitor : null;
 let stream, lastSeen = Date.now(), refreshing;
 
@@ -272,12 +273,12 @@ function applyCounts(counts) {
 }
 
 function open() {
-  stream = new EventSource(rows ? "/events?rows=1" : "/events");
+  stream = new EventSource(rows ? "/events?rows=1" : hasProbes ? "/events?probes=1" : "/events");
   stream.onopen = () => {
     lastSeen = Date.now();
     state("on", "Live");
     // What changed between the page and its stream, such as a new monitor's first check.
-    if (watched) refresh();
+    if (watched || hasProbes) refresh();
   };
   stream.onerror = () => {
     liveState();
@@ -289,6 +290,7 @@ function open() {
   on("row", (html) => document.dispatchEvent(new CustomEvent("watchbell:row", { detail: html })));
   on("counts", (data) => applyCounts(JSON.parse(data)));
   on("lost", refresh);
+  on("probes", refresh);
   on("changed", (id) => { if (id === watched || $("[data-any-change]")) refresh(); });
 }
 

@@ -7,6 +7,7 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const millis = (ms) => (ms < 1000 ? `${Math.round(ms)} ms` : ms < 60000 ? `${Math.floor(ms / 100) / 10} s` : `${Math.floor(ms / 60000)} min`);
   const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+  const seconds = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", hourCycle: "h23" });
   const date = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
   const full = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 
@@ -103,8 +104,9 @@
     };
     const axis = { stroke: css("--text3"), font: "11.5px Inter, system-ui, sans-serif", grid: { stroke: css("--border"), width: 1 }, ticks: { show: false } };
     const label = (plot, splits) => {
-      const wide = plot.scales.x.max - plot.scales.x.min > 2 * 86400;
-      return splits.map((s) => (wide ? date : clock).format(s * 1000));
+      const length = plot.scales.x.max - plot.scales.x.min;
+      const words = length > 2 * 86400 ? date : length < 600 ? seconds : clock;
+      return splits.map((s) => words.format(s * 1000));
     };
     figure.querySelectorAll(".uplot, .tip").forEach((old) => old.remove());
     figure.classList.add("drawn");
@@ -116,7 +118,7 @@
       axes: [{ ...axis, size: 26, values: label, grid: { show: false } }, { ...axis, size: 62, values: (_, splits) => splits.map(millis) }],
       series: [{}, ...(names.length
         // A short span may have no check of a region: that is no break.
-        ? curves.map((curve) => ({ stroke: css(`--${curve.ink}`), width: 1.5, spanGaps: true, dash: "dashed" in curve ? [4, 3] : [] }))
+        ? curves.map((curve) => ({ stroke: css(`--${curve.ink}-line`) || css(`--${curve.ink}`), width: 1.5, spanGaps: true, dash: "dashed" in curve ? [4, 3] : [] }))
         : [{ stroke: css("--accent"), width: 1.5, spanGaps: false }, { stroke: css("--phase-2"), width: 1, spanGaps: false, dash: [3, 3] }])],
       hooks: {
         drawClear: [bands],

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// What pure code may import beside this crate: what only computes.
-const PURE_CRATES: [&str; 15] = [
+const PURE_CRATES: [&str; 16] = [
     "std",
     "serde",
     "serde_json",
@@ -17,6 +17,7 @@ const PURE_CRATES: [&str; 15] = [
     "form_urlencoded",
     "ipnet",
     "base64",
+    "encoding_rs",
     "percent_encoding",
     "regex",
     "serde_json_path",

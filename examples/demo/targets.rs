@@ -101,7 +101,8 @@ fn answer(status: &str, at: Timestamp, body: &str) -> RawAnswer {
         body.len(),
         at.0.unsigned_abs().wrapping_mul(0x9e37_79b9_7f4a_7c15)
     );
-    RawAnswer { head, body: body.to_owned(), is_cut: false }
+    let body_bytes = u64::try_from(body.len()).ok();
+    RawAnswer { head, body: body.to_owned(), is_cut: false, body_bytes, is_broken: false }
 }
 
 /// A total in its usual parts.

@@ -1,10 +1,11 @@
 //! The answer of a check as it came, as far as it is kept: its status line, the headers that tell something and hold no secret, and
 //! the start of its body. Pure.
 
+use encoding_rs::{Encoding, UTF_8};
 use serde::{Deserialize, Serialize};
 
 use super::confidence::Secrets;
-use super::header::Header;
+use super::header::{Header, SECRET_MASK};
 use crate::characters::spoils_a_line;
 
 /// How much of a body is kept, in bytes of its text.
@@ -58,6 +59,12 @@ pub struct RawAnswer {
     pub body: String,
     /// Whether the body went on.
     pub is_cut: bool,
+    /// How long the decoded body was, in bytes, as far as it came; `None` when it went on, and in answers of before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub body_bytes: Option<u64>,
+    /// Whether the body could not be read, or not to its end.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_broken: bool,
 }
 
 /// An answer as it came.
@@ -69,6 +76,8 @@ pub struct Came<'a> {
     pub headers: &'a [Header],
     /// The start of its decoded body, at least [`BODY_KEPT`] bytes if it has so many.
     pub body: &'a [u8],
+    /// Whether the body could not be read, or not to its end.
+    pub is_broken: bool,
 }
 
 impl RawAnswer {
@@ -78,14 +87,20 @@ impl RawAnswer {
         for header in came.headers.iter().filter(|h| KEPT.contains(&h.name.as_str())) {
             head.push_str(&format!("\n{}: {}", header.name, plain(&header.value)));
         }
+        if let Some(header) = came.headers.iter().find(|header| header.name == "location") {
+            head.push_str(&format!("\nlocation: {}", plain(&place_of(&header.value))));
+        }
         let start = came.body.get(..BODY_KEPT).unwrap_or(came.body);
         head = secrets.mask_cut(&head);
-        let mut body = secrets.mask_cut(&plain(&String::from_utf8_lossy(start)));
+        let goes_on = start.len() < came.body.len();
+        let text = text_of(start, encoding_of(came.headers), !goes_on);
+        let mut body = secrets.mask_cut(&plain(&text));
         cut(&mut head, HEAD_KEPT);
-        // What was no UTF-8 has grown.
-        let is_cut = start.len() < came.body.len() || body.len() > BODY_KEPT;
+        // What was no UTF-8 may have grown.
+        let is_cut = goes_on || body.len() > BODY_KEPT;
         cut(&mut body, BODY_KEPT);
-        Self { head, body, is_cut }
+        let body_bytes = u64::try_from(came.body.len()).ok().filter(|_| !goes_on);
+        Self { head, body, is_cut, body_bytes, is_broken: came.is_broken }
     }
 
     /// Whether it is such as [`RawAnswer::of`] makes them: what a probe sends may be anything.
@@ -93,6 +108,48 @@ impl RawAnswer {
         let texts = [(&self.head, HEAD_KEPT), (&self.body, BODY_KEPT)];
         texts.iter().all(|(text, most)| text.len() <= *most && !text.contains('\0'))
     }
+}
+
+/// The encoding that the `content-type` names, if it is one that people read.
+fn encoding_of(headers: &[Header]) -> &'static Encoding {
+    let content_type = headers.iter().find(|header| header.name == "content-type");
+    let charset = content_type.and_then(|header| {
+        let mut parameters = header.value.split(';').skip(1).filter_map(|p| p.split_once('='));
+        let charset = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+        charset.map(|(_, value)| value.trim().trim_matches('"'))
+    });
+    let known = charset.and_then(|name| Encoding::for_label_no_replacement(name.as_bytes()));
+    known.unwrap_or(UTF_8)
+}
+
+/// `bytes` as text, by the byte order mark if there is one; the last character may be cut off unless they are `whole`.
+fn text_of(bytes: &[u8], encoding: &'static Encoding, whole: bool) -> String {
+    let mut decoder = encoding.new_decoder();
+    let room = decoder.max_utf8_buffer_length(bytes.len()).unwrap_or_default();
+    let mut text = String::with_capacity(room);
+    // There is room for all of it, and what is no text becomes U+FFFD.
+    let _ = decoder.decode_to_string(bytes, &mut text, whole);
+    text
+}
+
+/// Where a `location` leads, without what may be secret of it: user, query and fragment.
+fn place_of(location: &str) -> String {
+    let (place, has_more) = match location.find(['?', '#']) {
+        Some(end) => (&location[..end], true),
+        None => (location, false),
+    };
+    let mut place = place.to_owned();
+    if let Some(host) = place.find("//").map(|start| start + 2) {
+        let end = place[host..].find('/').map_or(place.len(), |end| host + end);
+        if let Some(at) = place[host..end].rfind('@') {
+            place.replace_range(host..host + at, SECRET_MASK);
+        }
+    }
+    if has_more {
+        place.push('?');
+        place.push_str(SECRET_MASK);
+    }
+    place
 }
 
 /// `text` without control characters, which some databases and viewers stop at, and without what turns a line round.
@@ -116,7 +173,7 @@ mod tests {
 
     fn raw(headers: &[Header], body: &[u8], sent: &[Header]) -> RawAnswer {
         let status_line = "HTTP/1.1 503 Service Unavailable";
-        RawAnswer::of(Came { status_line, headers, body }, &Secrets::of(sent))
+        RawAnswer::of(Came { status_line, headers, body, is_broken: false }, &Secrets::of(sent))
     }
 
     #[test]
@@ -126,7 +183,6 @@ mod tests {
             header("set-cookie", "session=s3cret"),
             header("authorization", "Bearer s3cret"),
             header("x-csrf-token", "s3cret"),
-            header("location", "https://a.example/?token=s3cret"),
             header("retry-after", "120"),
         ];
         let kept = raw(&headers, b"busy\r\n<b>", &[]);
@@ -135,6 +191,45 @@ mod tests {
             "HTTP/1.1 503 Service Unavailable\ncontent-type: text/plain\nretry-after: 120"
         );
         assert_eq!((kept.body.as_str(), kept.is_cut), ("busy\n<b>", false));
+    }
+
+    #[test]
+    fn where_a_redirect_leads_is_kept_without_what_may_be_secret_of_it() {
+        for (location, kept) in [
+            ("https://a.example/in?token=s3cret", "https://a.example/in?***"),
+            ("https://me:s3c@ret@a.example:8443/in#s3cret", "https://***@a.example:8443/in?***"),
+            ("https://me:s3cret@a.example", "https://***@a.example"),
+            ("//me@a.example/@b", "//***@a.example/@b"),
+            ("/in", "/in"),
+            ("?s3cret", "?***"),
+        ] {
+            let head = raw(&[header("location", location)], b"", &[]).head;
+            assert_eq!(head.split_once("location: ").unwrap().1, kept);
+        }
+    }
+
+    #[test]
+    fn a_body_is_read_in_the_encoding_that_it_names() {
+        let utf_16: Vec<u8> = "\u{feff}größer".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for (content_type, body, text) in [
+            ("text/plain; charset=ISO-8859-1", &b"gr\xf6\xdfer"[..], "größer"),
+            ("text/plain;x=y; Charset=\"windows-1252\"", b"\x80 5", "€ 5"),
+            ("text/plain; charset=utf-8", &utf_16, "größer"),
+            ("text/plain; charset=utf-16be", b"\0g\0r", "gr"),
+            ("text/plain; charset=no-such", "größer".as_bytes(), "größer"),
+            ("text/plain", "größer".as_bytes(), "größer"),
+        ] {
+            let kept = raw(&[header("content-type", content_type)], body, &[]);
+            assert_eq!((kept.body.as_str(), kept.is_cut), (text, false), "{content_type}");
+            assert_eq!(kept.body_bytes, Some(body.len() as u64), "as it came, not as it is shown");
+        }
+        let secret = [header("Authorization", "Bearer s3cret-token")];
+        let kept = raw(&[], b"Bearer s3cret-token", &secret);
+        assert_eq!((kept.body.as_str(), kept.body_bytes), ("***", Some(19)));
+        let long = [b"\xe4".repeat(BODY_KEPT), b"x".to_vec()].concat();
+        let latin = raw(&[header("content-type", "a/b;charset=latin1")], &long, &[]);
+        assert_eq!((latin.body.len(), latin.is_cut, latin.body_bytes), (BODY_KEPT, true, None));
+        assert!(latin.is_well_formed());
     }
 
     #[test]

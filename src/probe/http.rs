@@ -15,7 +15,7 @@ use super::icmp::{self, Opener};
 use super::long_body::{Answer, LongBodies};
 use super::phases::{ConnectedLayer, Marks};
 use super::plain;
-use super::redirect::{Hop, MAX_HOPS, is_redirect};
+use super::redirect::{Hop, is_redirect};
 use super::resolver::GuardedResolver;
 use super::tls::Handshaker;
 use super::trust;
@@ -155,6 +155,10 @@ impl Prober {
             .unwrap_or_else(|| Err(timed_out(marks.resolving(), spec.pace.timeout_seconds)));
         let phases = marks.phases();
         let (mut assessed, answer) = match outcome {
+            Ok(Answer { broken: Some(ref error), .. }) => {
+                let assessed = Assessment::failed(spec, marks.status(), error.clone());
+                (assessed, outcome.ok())
+            }
             Ok(answer) => {
                 let total_ms = phases.total.unwrap_or_default();
                 self.long_bodies.assess(spec, answer, total_ms).await
@@ -179,7 +183,7 @@ impl Prober {
             answer: kept,
             verdict: assessed.verdict,
         };
-        Look { result, answer }
+        Look { result, answer: answer.filter(|answer| answer.broken.is_none()) }
     }
 
     /// Follows the hops to the final answer and reads it.
@@ -191,13 +195,25 @@ impl Prober {
     ) -> Result<Answer, CheckError> {
         let client = if spec.verify_tls { &self.strict } else { &self.lax };
         let mut hop = Hop::first(spec);
-        for _ in 0..=MAX_HOPS {
+        let mut hops = 0;
+        loop {
             marks.hop_begins();
-            let response = self.send(client, &hop).await?;
+            let mut response = self.send(client, &hop).await?;
             let status = response.status().as_u16();
             marks.head_came();
             match location(&response).filter(|_| spec.follow_redirects && is_redirect(status)) {
-                Some(location) => hop = hop.next(status, &location)?,
+                Some(location) => {
+                    let headers = kept_headers(spec, &response, keep);
+                    match hop.onwards(hops, status, &location) {
+                        Ok(next) => hop = next,
+                        Err(error) => {
+                            let mut answer = Answer::begin(&mut response, headers);
+                            answer.broken = Some(error);
+                            return Ok(answer);
+                        }
+                    }
+                    hops += 1;
+                }
                 None => {
                     marks.answered(status);
                     let headers = kept_headers(spec, &response, keep);
@@ -207,7 +223,6 @@ impl Prober {
                 }
             }
         }
-        Err(failure(ErrorKind::TooManyRedirects, "too many redirects"))
     }
 
     async fn send(&self, client: &Client, hop: &Hop) -> Result<Response, CheckError> {
@@ -294,8 +309,12 @@ fn raw(answer: &Answer, secrets: &Secrets) -> RawAnswer {
     let reason = status.and_then(|status| status.canonical_reason()).unwrap_or_default();
     let status_line = format!("{:?} {} {reason}", answer.version, answer.status);
     let headers: Vec<Header> = answer.came_with.iter().map(copied).collect();
-    let came =
-        Came { status_line: status_line.trim_end(), headers: &headers, body: answer.start() };
+    let came = Came {
+        status_line: status_line.trim_end(),
+        headers: &headers,
+        body: answer.start(),
+        is_broken: answer.broken.is_some(),
+    };
     RawAnswer::of(came, secrets)
 }
 

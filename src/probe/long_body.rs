@@ -37,7 +37,7 @@ pub(super) struct LongBodies {
     turn: Arc<Semaphore>,
 }
 
-/// The final answer of a check.
+/// The last answer of a check.
 #[derive(Debug)]
 pub struct Answer {
     /// Its status code.
@@ -46,6 +46,8 @@ pub struct Answer {
     pub headers: Vec<Header>,
     /// The decoded body, up to [`BODY_MAX`]; of a routine check only if something is asked of it.
     pub body: Vec<u8>,
+    /// Why the body was not read to its end, if so.
+    pub(super) broken: Option<CheckError>,
     /// The start of a body that was not kept.
     start: Vec<u8>,
     /// All headers, as they came.
@@ -57,6 +59,20 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// An answer of which nothing was read yet but its head.
+    pub(super) fn begin(response: &mut Response, headers: Vec<Header>) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            headers,
+            body: Vec::new(),
+            broken: None,
+            start: Vec::new(),
+            came_with: std::mem::take(response.headers_mut()),
+            version: response.version(),
+            room: None,
+        }
+    }
+
     /// The start of the body, kept or not: at least [`START`] bytes if there are so many.
     pub(super) fn start(&self) -> &[u8] {
         if self.body.is_empty() { &self.start } else { &self.body }
@@ -84,7 +100,7 @@ impl LongBodies {
 
     /// Reads the decoded body up to [`BODY_MAX`]; what is beyond that is never asked for. Keeps it if `is_asked_of` says that it
     /// is looked at, or if it may be a health body and there is room; others are read and dropped, so that many at once take
-    /// no memory.
+    /// no memory. What came of a body that breaks off is there, with the reason in `broken`.
     pub(super) async fn read(
         &self,
         mut response: Response,
@@ -92,18 +108,17 @@ impl LongBodies {
         is_asked_of: bool,
         (host, marks): (&str, &Marks),
     ) -> Result<Answer, CheckError> {
-        let status = response.status().as_u16();
-        let mut answer = Answer {
-            status,
-            headers,
-            body: Vec::new(),
-            start: Vec::new(),
-            came_with: std::mem::take(response.headers_mut()),
-            version: response.version(),
-            room: None,
-        };
+        let mut answer = Answer::begin(&mut response, headers);
         let (mut length, mut is_kept) = (0, true);
-        while let Some(chunk) = response.chunk().await.map_err(|error| of_request(&error, host))? {
+        loop {
+            let chunk = match response.chunk().await {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => break,
+                Err(error) => {
+                    answer.broken = Some(of_request(&error, host));
+                    break;
+                }
+            };
             let chunk = chunk.get(..BODY_MAX - length).unwrap_or(&chunk);
             length += chunk.len();
             if is_kept && length > SHORT && answer.room.is_none() {
@@ -208,6 +223,7 @@ mod tests {
             status: 200,
             headers: Vec::new(),
             body,
+            broken: None,
             start: Vec::new(),
             came_with: HeaderMap::new(),
             version: Version::HTTP_11,

@@ -39,6 +39,22 @@ impl Hop {
         hop
     }
 
+    /// The same after `hops` redirects.
+    ///
+    /// # Errors
+    /// They were enough, or [`Hop::next`] fails.
+    pub(super) fn onwards(
+        self,
+        hops: usize,
+        status: u16,
+        location: &str,
+    ) -> Result<Self, CheckError> {
+        if hops == MAX_HOPS {
+            return Err(CheckError::new(ErrorKind::TooManyRedirects, "too many redirects"));
+        }
+        self.next(status, location)
+    }
+
     /// The request that an answer of `status` with `location` leads to.
     ///
     /// # Errors

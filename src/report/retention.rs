@@ -43,7 +43,8 @@ pub struct Keep {
 }
 
 impl Retention {
-    /// Rolls up every minute and removes what is too old every hour, and at once when that changes, until `stop`.
+    /// Each minute rolls up, and removes answers beyond those that are kept and the history of deleted monitors; each hour, and at once
+    /// when that changes, removes what is too old; until `stop`.
     pub async fn run(self, db: Db, clock: SharedClock, stop: CancellationToken) {
         let mut prune_at = clock.now();
         loop {
@@ -57,6 +58,10 @@ impl Retention {
             }
             if let Err(error) = clear_deleted(&db, &stop).await {
                 tracing::error!(%error, "the history of deleted monitors could not be removed");
+            }
+            // A monitor that is down and checked every second has hundreds of answers more in an hour than are kept.
+            if let Err(error) = remove_old(&db, Old::Answers(ANSWERS), &stop).await {
+                tracing::error!(%error, "old answers could not be removed");
             }
             if now >= prune_at {
                 prune_at = now.plus_ms(PRUNE_EVERY_MS);
@@ -89,9 +94,8 @@ pub async fn prune(
     let results = before(keep.result_days.into()).min(rolled_up.unwrap_or_default());
     let pings = Old::Pings(keep.pings.into());
     let hours = Old::Hours(before(HOURLY_DAYS));
-    for old in [Old::Results(results), Old::Answers(ANSWERS), pings, hours] {
-        let owners = old.owners(&mut db.read().await?.conn()).await?;
-        remove(db, old, &owners, stop).await?;
+    for old in [Old::Results(results), pings, hours] {
+        remove_old(db, old, stop).await?;
     }
     while !stop.is_cancelled() && space::give_back(db).await? {}
     Ok(())
@@ -115,6 +119,12 @@ pub async fn clear_deleted(db: &Db, stop: &CancellationToken) -> store::Result<(
         tx.commit().await?;
     }
     Ok(())
+}
+
+/// Removes all that is `old` of any monitor.
+async fn remove_old(db: &Db, old: Old, stop: &CancellationToken) -> store::Result<()> {
+    let owners = old.owners(&mut db.read().await?.conn()).await?;
+    remove(db, old, &owners, stop).await
 }
 
 /// Removes all that is `old` of some monitors, a batch a transaction.

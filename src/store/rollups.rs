@@ -14,7 +14,7 @@ use crate::incident::maintenance::MaintenanceWindow;
 use crate::monitor::{Monitor, MonitorId};
 use crate::report::latency::Histogram;
 use crate::report::record::{Odd, Record};
-use crate::report::rollup::{DAY_MS, Grain, HOUR_MS, Rollup};
+use crate::report::rollup::{self, DAY_MS, Grain, HOUR_MS, Rollup};
 use crate::report::uptime::{Span, Tally};
 
 /// The key under which it is kept up to when all hours are rolled up.
@@ -211,6 +211,50 @@ pub async fn latency_since(
         outcome.took().iter().for_each(|ms| latency.add(*ms));
     }
     Ok(latency)
+}
+
+/// What a monitor came to from `from` to `now`: its roll-ups, and what is not rolled up yet, the day and the hour that run. Of that
+/// the times in each status are left out, as they are not settled.
+pub async fn until_now(
+    conn: &mut Conn<'_>,
+    grain: Grain,
+    id: MonitorId,
+    (from, now): Span,
+) -> Result<Vec<Rollup>> {
+    // Before the first round of all, an hour or two after the set-up, a day is more than there is.
+    let known = rolled_up_until(conn).await?.unwrap_or(now.plus_ms(-DAY_MS));
+    let settled = Grain::Hour.floor(known.max(from));
+    let whole = grain.floor(settled);
+    let mut rollups: Vec<Rollup> = of(conn, grain, &[id], (from, whole))
+        .await?
+        .into_iter()
+        .map(|(_, rollup)| rollup)
+        .collect();
+    let mut hours: Vec<Rollup> = match grain {
+        Grain::Hour => Vec::new(),
+        Grain::Day => {
+            let stored = of(conn, Grain::Hour, &[id], (whole, settled)).await?;
+            stored.into_iter().map(|(_, rollup)| rollup).collect()
+        }
+    };
+    let running = (settled, Grain::Hour.floor(now).plus_ms(HOUR_MS));
+    let outcomes: Vec<_> =
+        results::outcomes(conn, &[id], running).await?.into_iter().map(|(_, o)| o).collect();
+    hours.extend(rollup::hours(running, &outcomes, &[], &[]).into_iter().filter(|h| h.checks > 0));
+    match grain {
+        Grain::Hour => rollups.extend(hours),
+        Grain::Day => rollups.extend(
+            hours
+                .chunk_by(|a, b| day_of(a) == day_of(b))
+                .filter_map(|day| Some(Rollup::of_hours(day_of(day.first()?), day))),
+        ),
+    }
+    Ok(rollups)
+}
+
+/// The day that an hour lies in.
+fn day_of(hour: &Rollup) -> i64 {
+    Grain::Day.slot(Grain::Hour.start(hour.slot))
 }
 
 /// The condition of a day that was not the same throughout: its hours say more.

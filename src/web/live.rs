@@ -31,6 +31,8 @@ const BEAT_MS: i64 = 15_000;
 const ACCESS_MS: i64 = 5_000;
 /// Counting looks at every monitor, so it is done less often.
 const COUNTS_MS: i64 = 1_000;
+/// A probe is heard of several times a minute, and for each of its results: pages need not load anew each time.
+const PROBES_MS: i64 = 2_000;
 /// With more changes at once, the page does better to load anew.
 const ROWS_AT_ONCE: usize = 200;
 
@@ -39,6 +41,7 @@ const ROWS_AT_ONCE: usize = 200;
 #[serde(default)]
 pub struct Wants {
     rows: Option<u8>,
+    probes: Option<u8>,
 }
 
 struct Feed {
@@ -46,6 +49,7 @@ struct Feed {
     receiver: Receiver<LiveEvent>,
     viewer: Viewer,
     with_rows: bool,
+    with_probes: bool,
     credential: Credential,
     /// When it was last looked at.
     shown_at: Timestamp,
@@ -55,12 +59,15 @@ struct Feed {
     said_at: Timestamp,
     changed: BTreeSet<MonitorId>,
     fell_behind: bool,
+    probes_changed: bool,
+    probes_told_at: Timestamp,
     counts: Vec<(&'static str, i64)>,
     counts_wanted: bool,
     counted_at: Timestamp,
 }
 
-/// `GET /events`. A page with `?rows=1` is sent each changed row as markup; others only the monitor's number.
+/// `GET /events`. A page with `?rows=1` is sent each changed row as markup; others only the monitor's number. One with
+/// `?probes=1` is told when a probe was heard of, too.
 pub async fn events(req: HttpRequest, visit: Visit, wants: web::Query<Wants>) -> Page {
     let credential = Credential::of(&req).ok_or(ApiError::Unauthorized("sign in first"))?;
     let feed = Feed {
@@ -71,8 +78,11 @@ pub async fn events(req: HttpRequest, visit: Visit, wants: web::Query<Wants>) ->
         receiver: visit.state.live.subscribe(),
         viewer: visit.viewer,
         with_rows: wants.rows == Some(1),
+        with_probes: wants.probes == Some(1),
         changed: BTreeSet::new(),
         fell_behind: false,
+        probes_changed: false,
+        probes_told_at: Timestamp(0),
         counts: Vec::new(),
         // At once, in case that something changed between the page and its stream.
         counts_wanted: true,
@@ -92,7 +102,7 @@ pub async fn events(req: HttpRequest, visit: Visit, wants: web::Query<Wants>) ->
 /// may no longer.
 async fn next(mut feed: Feed) -> Option<(Result<Bytes, actix_web::Error>, Feed)> {
     loop {
-        let idle = feed.changed.is_empty() && !feed.counts_wanted && !feed.fell_behind;
+        let idle = feed.is_idle();
         let wait = if idle { ACCESS_MS } else { GATHER_MS };
         let until = feed.state.clock.sleep_until(feed.state.clock.now().plus_ms(wait));
         let stop = feed.state.stop.clone();
@@ -115,6 +125,11 @@ async fn next(mut feed: Feed) -> Option<(Result<Bytes, actix_web::Error>, Feed)>
 }
 
 impl Feed {
+    /// Whether nothing waits to be sent.
+    fn is_idle(&self) -> bool {
+        self.changed.is_empty() && !self.counts_wanted && !self.fell_behind && !self.probes_changed
+    }
+
     /// Takes changes in until `until`, or until the first one if nothing waits yet. Whether there will never be more.
     async fn gather_until(&mut self, mut until: Sleep, mut until_first: bool) -> bool {
         loop {
@@ -126,6 +141,9 @@ impl Feed {
                         self.counts_wanted = true;
                     }
                     Ok(LiveEvent::CountsChanged) => self.counts_wanted = true,
+                    Ok(LiveEvent::ProbesChanged) if self.with_probes => self.probes_changed = true,
+                    // The page shows none: it goes on waiting.
+                    Ok(LiveEvent::ProbesChanged) => continue,
                     Ok(LiveEvent::AccessChanged) => {
                         self.access_changed = true;
                         return false;
@@ -165,9 +183,14 @@ impl Feed {
             changed.iter().map(|id| event("changed", &id.to_string())).collect()
         };
         text.push_str(&self.new_counts().await?);
+        if self.probes_changed && self.viewer.now.since(self.probes_told_at) >= PROBES_MS {
+            self.probes_changed = false;
+            self.probes_told_at = self.viewer.now;
+            text.push_str(&event("probes", "1"));
+        }
         // Nothing to tell, and the counts are not due: only a stream that was quiet for long says so.
         let is_quiet = self.viewer.now.since(self.said_at) >= BEAT_MS;
-        if text.is_empty() && !self.counts_wanted && is_quiet {
+        if text.is_empty() && self.is_idle() && is_quiet {
             return Ok(event("beat", "1"));
         }
         Ok(text)

@@ -13,6 +13,7 @@ pub mod metrics;
 pub mod pages;
 pub mod ping;
 pub mod remote;
+pub mod shown_once;
 pub mod state;
 pub mod table;
 pub mod undo;

@@ -57,6 +57,7 @@ async fn poll(
         state.hub.note_clock(&probe.name, seen.clock_ahead_ms);
     }
     state.hub.heard(probe.id, received, Some(seen));
+    state.probes_changed();
     let wait = poll.wait_seconds.min(WAIT_MAX_SECONDS);
     let until = state.clock.sleep_until(received.plus_seconds(wait));
     tokio::pin!(until);
@@ -99,6 +100,7 @@ async fn results(
     }
     let now = state.clock.now();
     state.hub.heard(probe.id, now, None);
+    state.probes_changed();
     let recorded = message.results.into_iter().map(|found| record(&state, &probe, found, now));
     let mut receipt = Receipt { version: VERSION, ..Receipt::default() };
     for outcome in join_all(recorded).await {

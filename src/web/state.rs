@@ -19,6 +19,7 @@ use crate::seal::Sealer;
 use crate::server_settings::ServerSettings;
 use crate::store::Db;
 use crate::web::guard::TokenLimit;
+use crate::web::shown_once::ShownOnce;
 use crate::web::undo::UndoLog;
 
 /// The state shared by all workers of the web server.
@@ -59,6 +60,8 @@ pub struct AppState {
     pub token_limit: TokenLimit,
     /// What can be undone.
     pub undo: UndoLog,
+    /// Secrets that were just made.
+    pub shown_once: ShownOnce,
 }
 
 impl AppState {
@@ -71,5 +74,11 @@ impl AppState {
     pub fn access_changed(&self) {
         // Nobody has a page open.
         let _ = self.live.send(LiveEvent::AccessChanged);
+    }
+
+    /// Tells open pages that a probe was heard of or changed.
+    pub fn probes_changed(&self) {
+        // Nobody has a page open.
+        let _ = self.live.send(LiveEvent::ProbesChanged);
     }
 }

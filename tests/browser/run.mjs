@@ -349,6 +349,10 @@ await test("pause, resume, and delete after a question", async () => {
   await page.locator(".pill.waiting").waitFor();
   await page.getByRole("link", { name: /Delete/ }).click();
   await sees("of history?");
+  await page.fill("#name", "another");
+  await press("Delete monitor");
+  await sees("The name is another one");
+  await page.fill("#name", await text("main b"));
   await press("Delete monitor");
   await page.waitForURL(/\/monitors$/);
   await becomes(() => page.locator("#m-2").count(), 0);

@@ -38,6 +38,28 @@ async fn what_cannot_be_read_is_answered_with_a_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_an_address_asks_wrongly_is_left_out() {
+    let api = Api::start().await;
+    let cookie = signed_in(&api).await;
+    let monitor = api.monitor(json!({"url": "http://127.0.0.1:1/"})).await;
+    for path in [
+        &format!("/monitors/{monitor}?series=phase&series=region&range=90d&range=x&show=abc"),
+        &format!("/monitors/{monitor}/checks?open=x&before="),
+        "/incidents?show=abc&monitor=x",
+        "/channels?open=1&open=2&show=",
+        "/maintenance?show=-x&from=never",
+        "/monitors/new?type=a&type=b&from=x",
+        "/escalation/new?from=x",
+        "/settings/profile?done=a&done=b",
+    ] {
+        let answer = Api::answer(api.request("GET", path).header("cookie", &cookie)).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+    }
+    let strict = api.admin("GET", "/api/v1/incidents?monitor_id=x", None).await;
+    assert_eq!(strict.status, 422, "the API says what is wrong");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_page_answers_head_without_a_body() {
     let api = Api::start().await;
     let cookie = signed_in(&api).await;

@@ -1,6 +1,8 @@
 //! The pages of probes and regions as a browser without script uses them, and who may do what.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use watchbell::account::Role;
 
@@ -40,10 +42,15 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     assert_eq!(wrong.status, 422);
     has(&wrong, &["The region is the server", "value=\"local\""]);
 
+    let odd = admin.post("/probes", &[("region", "/../?a=b"), ("name", "")]).await;
+    assert_eq!(odd.status, 422);
+    has(&odd, &["The region must have only letters, digits", "such as eu-west; it has /."]);
+
     let made = admin.post("/probes", &[("region", "eu-west"), ("name", "fra-1")]).await;
-    assert_eq!(made.status, 201);
     has(&made, &["Copy the token of fra-1 now", "Never came", "watchbell probe --server"]);
     let token = token_in(&made);
+    let page = admin.get("/probes/1").await;
+    has(&page, &["<dt>Checks under way</dt><dd>–</dd>", "<dt>Clock</dt><dd>–</dd>"]);
     assert_eq!(poll(&api, &token).await, 200);
     let listed = admin.get("/probes").await;
     has(&listed, &["fra-1", "Online", "9.9.9", "0 monitors", "href=\"/probes/1\""]);
@@ -58,6 +65,9 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     let rotated = admin.post("/probes/1/rotate", &[]).await;
     assert_eq!(poll(&api, &token).await, 401);
     let token = token_in(&rotated);
+    let path = &rotated.path;
+    assert!(path.starts_with("/probes/1?shown="), "to load it anew rotates nothing: {path}");
+    assert!(!admin.get(path).await.text.contains(&token), "shown once");
     assert_eq!(poll(&api, &token).await, 200);
     has(&admin.post("/probes/1/enabled", &[("enabled", "0")]).await, &["Disabled"]);
     assert_eq!(poll(&api, &token).await, 403);
@@ -66,12 +76,15 @@ async fn a_probe_is_made_shown_once_turned_off_and_deleted_by_forms() {
     let fields = json!({"regions": ["local", "eu-west"]});
     let id = api.monitor(fields).await;
     has(&admin.get("/probes/1/delete").await, &["Delete the probe fra-1?"]);
-    let used = admin.post("/probes/1/delete", &[]).await;
+    let unnamed = admin.post("/probes/1/delete", &[("name", "fra-2")]).await;
+    assert_eq!(unnamed.status, 422);
+    has(&unnamed, &["The name is another one", "value=\"fra-2\""]);
+    let used = admin.post("/probes/1/delete", &[("name", " fra-1 ")]).await;
     assert_eq!(used.status, 409);
     has(&used, &["1 monitor is checked from eu-west"]);
     let path = format!("/api/v1/monitors/{id}");
     api.admin("DELETE", &path, None).await;
-    let gone = admin.post("/probes/1/delete", &[]).await;
+    let gone = admin.post("/probes/1/delete", &[("name", "fra-1")]).await;
     assert_eq!(gone.status, 200);
     assert!(!gone.text.contains("/probes/1/rotate"));
     assert_eq!(poll(&api, &token).await, 401);
@@ -241,9 +254,9 @@ async fn the_chart_has_a_curve_for_each_region() {
     assert!(!person.get("/monitors/1").await.text.contains("data-name"), "one region has spoken");
     report(&api, eu, 10, true).await;
     report(&api, eu, 20, false).await;
-    let first = "<span data-name=\"us-east\" data-ink=\"series-1\" data-end=\"5 ms\">";
+    let second = "<span data-name=\"us-east\" data-ink=\"series-2\" data-end=\"5 ms\">";
     let page = person.get("/monitors/1").await;
-    has(&page, &[first, "<path class=\"curve series-2\"", "<th class=\"right\">eu-west</th>"]);
+    has(&page, &[second, "<path class=\"curve series-2\"", "<th class=\"right\">eu-west</th>"]);
     has(&page, &["data-each=\"5,5\"", "data-each=\",\""]);
     has(&page, &["us-east <tspan>5 ms</tspan>", "eu-west <tspan class=\"bad\">× 503</tspan>"]);
 
@@ -265,4 +278,35 @@ async fn the_chart_has_a_curve_for_each_region() {
     assert!(!week.text.contains(">Phases</a>"), "a roll-up is of all regions and of whole checks");
     let other = person.get("/monitors/1?series=%22%3E").await;
     has(&other, &[to_phases]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_page_hears_that_a_probe_was_heard_of() {
+    let api = Api::start().await;
+    let viewer = Person::made(&api, "v@example.com", Role::Viewer).await;
+    has(&viewer.get("/probes").await, &["data-part=\"list\"", "data-probes"]);
+    let made = api.admin("POST", "/api/v1/probes", Some(json!({"region": "eu-west"}))).await;
+    let token = made.data(201)["token"].as_str().unwrap().to_owned();
+    let mut stream = viewer.request("GET", "/events?probes=1").send().await.unwrap();
+    let mut until = async |words: &str| {
+        let mut text = String::new();
+        let reading = async {
+            while !text.contains(words) {
+                let chunk = stream.chunk().await.unwrap().unwrap();
+                text.push_str(&String::from_utf8_lossy(&chunk));
+            }
+        };
+        let ticking = async {
+            loop {
+                api.clock.advance_ms(250);
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let reading = tokio::time::timeout(Duration::from_secs(60), reading);
+        tokio::select! { came = reading => came.unwrap(), () = ticking => {} }
+    };
+    // The counts come at once: from then on the stream is known to run.
+    until("event: counts").await;
+    assert_eq!(poll(&api, &token).await, 200);
+    until("event: probes").await;
 }

@@ -59,6 +59,7 @@ impl Group<'_> {
         conn: &mut Conn<'_>,
         news: &ProbeNews,
     ) -> Result<Reply> {
+        self.effects.live.push(LiveEvent::ProbesChanged);
         match news {
             ProbeNews::Lost { lost, monitors } => self.probes_lost(conn, lost, monitors).await?,
             ProbeNews::Back { probe_id } => {

@@ -72,6 +72,7 @@ pub async fn make(state: &State, map: &Map<String, Value>) -> Result<(Probe, Str
     };
     let probe = probes::get(&mut tx.conn(), id).await?.ok_or_else(no_such)?;
     tx.commit().await?;
+    state.probes_changed();
     Ok((probe, token))
 }
 
@@ -109,6 +110,7 @@ pub async fn set(state: &State, id: i64, name: &str, enabled: bool) -> Result<()
     }
     tx.commit().await?;
     state.hub.wake();
+    state.probes_changed();
     Ok(())
 }
 
@@ -133,6 +135,7 @@ pub async fn give_token(state: &State, id: i64) -> Result<String, ApiError> {
     probes::set_token(&mut tx.conn(), id, &seal::hash_token(&token)).await?;
     tx.commit().await?;
     state.hub.wake();
+    state.probes_changed();
     Ok(token)
 }
 
@@ -160,6 +163,7 @@ pub async fn delete(state: &State, id: i64) -> Result<(), ApiError> {
     probes::delete(&mut tx.conn(), id).await?;
     tx.commit().await?;
     state.hub.wake();
+    state.probes_changed();
     Ok(())
 }
 

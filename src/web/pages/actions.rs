@@ -1,15 +1,19 @@
 //! What can be done with a monitor: check now, pause, resume, delete.
 
+use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use askama::Template;
 
 use super::checks::found;
-use super::error::{Page, PageError, sentence, show};
+use super::error::{Page, PageError, sentence, show, show_as};
+use super::form::{Form, Input};
 use super::status::Shown;
 use super::text::{millis, plural};
 use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::checker::{EngineError, IncomingPing};
+use crate::fields::FieldErrors;
+use crate::incident::message::one_line;
 use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{CheckResult, Monitor};
 use crate::store::monitors;
@@ -122,6 +126,9 @@ struct ConfirmPage {
     action: String,
     button: &'static str,
     back: String,
+    /// The name that must be typed, if one must.
+    name: Option<String>,
+    form: Form,
 }
 
 /// A page that asks before something is lost for good.
@@ -137,7 +144,43 @@ pub async fn confirm(
 ) -> Page {
     let (question, loss, button) = words;
     let shell = visit.shell(nav, &question).await?;
-    show(&ConfirmPage { shell, question, loss, action, button, back })
+    let (name, form) = (None, Form::default());
+    show(&ConfirmPage { shell, question, loss, action, button, back, name, form })
+}
+
+/// A page that asks for the name of what is lost for good, the thing at `path`; again, when something else was `typed`.
+///
+/// # Errors
+/// When the database fails.
+pub async fn confirm_by_name(
+    visit: &Visit,
+    nav: &'static str,
+    words: (String, String, &'static str),
+    name: &str,
+    path: String,
+    typed: Option<&Input>,
+) -> Page {
+    let (question, loss, button) = words;
+    let shell = visit.shell(nav, &question).await?;
+    let wrong = FieldErrors::one("name", "is another one: type it as it stands above");
+    let form = typed.map(|input| Form::refused(input, &wrong, &[("name", "The name")]));
+    let status = if form.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let page = ConfirmPage {
+        shell,
+        question,
+        loss,
+        action: format!("{path}/delete"),
+        button,
+        back: path,
+        name: Some(one_line(name)),
+        form: form.unwrap_or_default(),
+    };
+    show_as(status, &page)
+}
+
+/// Whether `name` was typed, as a page shows it.
+pub fn is_named(input: &Input, name: &str) -> bool {
+    one_line(input.get("name")) == one_line(name)
 }
 
 /// `GET /monitors/{id}/rotate`: says what stops working.
@@ -168,20 +211,33 @@ pub async fn rotate(visit: Visit, id: web::Path<i64>) -> Page {
 pub async fn delete_page(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let monitor = monitor(&visit, *id).await?;
+    ask_to_delete(&visit, &monitor, None).await
+}
+
+async fn ask_to_delete(visit: &Visit, monitor: &Monitor, typed: Option<&Input>) -> Page {
+    let name = &monitor.settings.name;
     let days = visit.viewer.now.since(monitor.created_at) / 86_400_000 + 1;
     let history = plural(usize::try_from(days).unwrap_or_default(), "day");
     let words = (
-        format!("Delete {} and {history} of history?", monitor.settings.name),
+        format!("Delete {} and {history} of history?", one_line(name)),
         "Its checks or pings, its bar and its uptime are lost. Incidents stay. An open one ends, and who was told of it hears so.".to_owned(),
         "Delete monitor",
     );
-    confirm(&visit, "monitors", words, format!("/monitors/{id}/delete"), format!("/monitors/{id}"))
+    confirm_by_name(visit, "monitors", words, name, format!("/monitors/{}", monitor.id), typed)
         .await
 }
 
-/// `POST /monitors/{id}/delete`.
-pub async fn delete(visit: Visit, id: web::Path<i64>) -> Page {
+/// `POST /monitors/{id}/delete`, with its name.
+pub async fn delete(
+    visit: Visit,
+    id: web::Path<i64>,
+    input: web::Form<Vec<(String, String)>>,
+) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
+    let (monitor, input) = (monitor(&visit, *id).await?, Input(input.into_inner()));
+    if !is_named(&input, &monitor.settings.name) {
+        return ask_to_delete(&visit, &monitor, Some(&input)).await;
+    }
     let deleted = visit.state.engine.delete_monitor(*id).await;
     deleted.map_err(|error| PageError::of_engine(error, "monitor"))?;
     Ok(see_other("/monitors"))

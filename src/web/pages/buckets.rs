@@ -8,7 +8,7 @@ use crate::report::latency::Histogram;
 use crate::report::rollup::{Grain, Rollup};
 
 /// Spans in a chart at most: one is then about as wide as the finger that points at it.
-const BUCKETS_MAX: i64 = 120;
+pub const BUCKETS_MAX: i64 = 120;
 
 /// The checks of one span.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +91,17 @@ impl Bucket {
     }
 }
 
-/// Puts `points` (oldest first) into spans of equal length that are a round number of seconds. Spans without checks are left out.
-/// Of several `curves` each has its own middle.
+/// Puts `points` (oldest first) into spans, as many as a finger can point at.
 pub fn buckets(points: &[Point], curves: &[Curve]) -> Vec<Bucket> {
+    spans(points, curves, BUCKETS_MAX)
+}
+
+/// Puts `points` (oldest first) into at most `most` spans of equal length that are a round number of seconds. Spans without checks are
+/// left out. Of several `curves` each has its own middle.
+pub fn spans(points: &[Point], curves: &[Curve], most: i64) -> Vec<Bucket> {
     let (Some(first), Some(last)) = (points.first(), points.last()) else { return Vec::new() };
     let length = last.at.since(first.at).max(1);
-    let step = round_step(length / BUCKETS_MAX + 1);
+    let step = round_step(length / most + 1);
     let begin = |point: &Point| Timestamp(point.at.0.div_euclid(step) * step);
     points
         .chunk_by(|a, b| begin(a) == begin(b))

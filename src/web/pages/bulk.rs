@@ -132,7 +132,8 @@ async fn all_that_match(
 async fn confirm(visit: &Visit, chosen: &[Watched], query: &ListQuery) -> Page {
     let named = chosen.iter().take(NAMED).map(|w| w.monitor.settings.name.clone()).collect();
     let ids: Vec<String> = chosen.iter().map(|w| w.monitor.id.to_string()).collect();
-    let question = format!("Delete {} and their history?", plural(chosen.len(), "monitor"));
+    let whose = if chosen.len() == 1 { "its" } else { "their" };
+    let question = format!("Delete {} and {whose} history?", plural(chosen.len(), "monitor"));
     let link = query.with(|_| {});
     let page = ConfirmPage {
         shell: visit.shell("monitors", &question).await?,

@@ -10,6 +10,7 @@ use super::channel_form::Panel;
 use super::channel_rows::{self, ChannelRow, fix};
 use super::deliveries::{DeliveryLine, Detail};
 use super::error::{Page, PageError, sentence, show_as};
+use super::query::PageQuery;
 use super::status::Shown;
 use super::text::{count, millis, plural};
 use super::visit::{Shell, Visit, see_other};
@@ -69,7 +70,7 @@ impl ChannelsPage {
 }
 
 /// `GET /channels`.
-pub async fn page(visit: Visit, query: web::Query<ChannelsQuery>) -> Page {
+pub async fn page(visit: Visit, PageQuery(query): PageQuery<ChannelsQuery>) -> Page {
     view(&visit, &query, StatusCode::OK, None, None).await
 }
 

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use super::buckets::{Bucket, buckets, merged, of_rollups};
+use super::buckets::{BUCKETS_MAX, Bucket, buckets, merged, of_rollups};
 use super::curves::{Curve, ends, medians, together};
+use super::lanes::SHORT_MS;
 use super::text::{Html, Viewer, count, millis, span};
 use crate::clock::Timestamp;
 use crate::monitor::Phases;
@@ -49,9 +50,11 @@ const WIDE: f64 = 1000.0;
 /// The height of the picture, in its units and on the page.
 pub const HIGH: f64 = 190.0;
 const LINES: u32 = 4;
-const DAY_MS: i64 = 86_400_000;
+const TWO_DAYS_MS: i64 = 2 * 86_400_000;
 /// Points that the curve is drawn by at most; of more, the middle of each span.
 const CURVE_MAX: usize = 600;
+/// The same of each of several curves, which would be a tangle; of more, the middle of as many spans.
+const CURVES_MAX: usize = 48;
 
 /// Draws checks (oldest first) as one curve, or as `curves` if there are any; `None` when there are fewer than two checks.
 pub fn response_chart(points: &[Point], curves: &[Curve], viewer: Viewer) -> Option<ResponseChart> {
@@ -76,10 +79,10 @@ pub fn response_chart(points: &[Point], curves: &[Curve], viewer: Viewer) -> Opt
     }
     bands(&mut svg, points, x_of);
     for each in curves {
-        curve(&mut svg, &drawn(&each.points, first), top, x_of, &each.class());
+        curve(&mut svg, &drawn(&each.points, first, CURVES_MAX), top, x_of, &each.class());
     }
     if curves.is_empty() {
-        curve(&mut svg, &drawn(points, first), top, x_of, "curve");
+        curve(&mut svg, &drawn(points, first, CURVE_MAX), top, x_of, "curve");
     }
     svg.push_str("</svg>");
     Some(ResponseChart {
@@ -101,17 +104,22 @@ fn times_of(points: &[Point]) -> Vec<u32> {
     times
 }
 
-/// A time on the horizontal axis: a date when the axis is of days.
+/// A time on the horizontal axis: a date when the axis is of days, with seconds when its quarters need them to be told apart.
 fn axis_words(at: Timestamp, length: i64, viewer: Viewer) -> String {
-    if length > 2 * DAY_MS { viewer.date(at) } else { viewer.hour(at) }
+    match length {
+        ..SHORT_MS => viewer.clock(at),
+        SHORT_MS..=TWO_DAYS_MS => viewer.hour(at),
+        _ => viewer.date(at),
+    }
 }
 
-/// What a curve goes through.
-fn drawn(points: &[Point], first: Timestamp) -> Cow<'_, [Point]> {
-    match points.len() {
-        ..=CURVE_MAX => Cow::Borrowed(points),
-        _ => Cow::Owned(medians(points, first)),
+/// What a curve of `most` points at most goes through.
+fn drawn(points: &[Point], first: Timestamp, most: usize) -> Cow<'_, [Point]> {
+    if points.len() <= most {
+        return Cow::Borrowed(points);
     }
+    let spans = i64::try_from(most).unwrap_or(BUCKETS_MAX).min(BUCKETS_MAX);
+    Cow::Owned(medians(points, first, spans))
 }
 
 /// Draws roll-ups (oldest first), `per` of them a point; `None` when there are fewer than two points.

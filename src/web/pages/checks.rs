@@ -8,7 +8,9 @@ use serde::Deserialize;
 
 use super::charts::{phase_bar, phase_parts};
 use super::error::{Page, PageError, show};
+use super::query::PageQuery;
 use super::raw::Raw;
+use super::regions::in_order;
 use super::row::short_cause;
 use super::status::Shown;
 use super::text::{Html, Viewer, millis};
@@ -133,14 +135,15 @@ pub struct PhaseRow {
     pub total: String,
 }
 
-/// The median phases of the checks that succeeded, a row for each region.
-pub fn phase_rows(results: &[StoredResult]) -> Vec<PhaseRow> {
+/// The median phases of the checks that succeeded, a row for each region; `own` is the server's.
+pub fn phase_rows(results: &[StoredResult], own: &str) -> Vec<PhaseRow> {
     let mut by_region: BTreeMap<&str, Vec<&Phases>> = BTreeMap::new();
     for result in results.iter().map(|stored| &stored.result).filter(|r| r.error.is_none()) {
         by_region.entry(&result.region).or_default().push(&result.phases);
     }
-    let rows: Vec<(&str, Phases)> =
+    let mut rows: Vec<(&str, Phases)> =
         by_region.into_iter().map(|(region, phases)| (region, medians(&phases))).collect();
+    rows.sort_by(|a, b| in_order(own, a.0, b.0));
     let scale = rows.iter().filter_map(|(_, phases)| phases.total).max().unwrap_or(1);
     let row = |(region, phases): &(&str, Phases)| PhaseRow {
         region: (*region).to_owned(),
@@ -202,7 +205,11 @@ impl ChecksPage {
 }
 
 /// `GET /monitors/{id}/checks`.
-pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<ChecksQuery>) -> Page {
+pub async fn page(
+    visit: Visit,
+    id: web::Path<i64>,
+    PageQuery(query): PageQuery<ChecksQuery>,
+) -> Page {
     let viewer = visit.viewer;
     let failed_only = query.state == "failed";
     let mut reader = visit.state.db.read().await?;
@@ -286,9 +293,9 @@ mod tests {
             stored("a", 20, None),
             stored("a", 9_000, Some("reset")),
         ];
-        let rows = phase_rows(&results);
+        let rows = phase_rows(&results, "b");
         let told: Vec<(&str, &str)> =
             rows.iter().map(|row| (row.region.as_str(), row.total.as_str())).collect();
-        assert_eq!(told, [("a", "20 ms"), ("b", "100 ms")]);
+        assert_eq!(told, [("b", "100 ms"), ("a", "20 ms")], "the server's own first");
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write;
 
-use super::buckets::buckets;
+use super::buckets::{BUCKETS_MAX, spans};
 use super::charts::{HIGH, Point, phase_parts};
+use super::regions::in_order;
 use super::text::{Html, millis};
 use crate::clock::Timestamp;
-use crate::monitor::{CheckResult, ErrorKind, Pace};
+use crate::monitor::{CheckResult, ErrorKind};
 
 /// Words at the ends of curves are at least so far apart, in the units of the picture: the height of a line.
 const APART: f64 = 15.0;
@@ -65,12 +66,11 @@ fn names<'a>(results: &[&'a CheckResult]) -> Vec<&'a str> {
     names
 }
 
-/// A curve for each region that `results` (oldest first) are of, those of the monitor first, then those that it had; none when there
-/// is only one. The colours repeat after four, dashed.
-pub fn of_regions(results: &[&CheckResult], pace: &Pace) -> Vec<Curve> {
+/// A curve for each region that `results` (oldest first) are of, the server's `own` first; none when there is only one. The colours
+/// repeat after four, dashed.
+pub fn of_regions(results: &[&CheckResult], own: &str) -> Vec<Curve> {
     let mut seen = names(results);
-    let place = |name: &str| pace.regions.iter().position(|own| own == name);
-    seen.sort_by_key(|name| place(name).unwrap_or(usize::MAX));
+    seen.sort_by(|a, b| in_order(own, a, b));
     if seen.len() < 2 {
         return Vec::new();
     }
@@ -113,7 +113,8 @@ pub fn of_phases(results: &[&CheckResult]) -> Vec<Curve> {
                 None => curves.push(Curve {
                     name: name.to_owned(),
                     ink: ink.to_owned(),
-                    is_dashed: false,
+                    // It is the palest beside one that is almost as pale.
+                    is_dashed: ink == "phase-1",
                     end: String::new(),
                     has_failed: false,
                     points: vec![point],
@@ -130,7 +131,7 @@ pub fn of_phases(results: &[&CheckResult]) -> Vec<Curve> {
         curve.points.extend(&failed);
         curve.points.sort_by_key(|point| point.at);
         // Regions that look by turns and are not equally far would make a saw of it.
-        curve.points = medians(&curve.points, first);
+        curve.points = medians(&curve.points, first, BUCKETS_MAX);
         curve.end = curve.last_ms().map(|ms| millis(i64::from(ms))).unwrap_or_default();
     }
     curves.sort_by(|a, b| a.ink.cmp(&b.ink));
@@ -184,15 +185,15 @@ pub fn together(curves: &[Curve]) -> Vec<Point> {
     all
 }
 
-/// The middle times of spans as points; one that has none breaks the curve.
-pub fn medians(points: &[Point], first: Timestamp) -> Vec<Point> {
+/// The middle times of `most` spans as points; one that has none breaks the curve.
+pub fn medians(points: &[Point], first: Timestamp, most: i64) -> Vec<Point> {
     let point = |row: &super::buckets::Bucket| Point {
         at: row.at.max(first),
         ms: row.median,
         failed: row.median.is_none(),
         region: 0,
     };
-    buckets(points, &[]).iter().map(point).collect()
+    spans(points, &[], most).iter().map(point).collect()
 }
 
 #[cfg(test)]
@@ -222,14 +223,6 @@ mod tests {
         }
     }
 
-    fn pace(regions: &[&str]) -> Pace {
-        serde_json::from_value(serde_json::json!({
-            "check_interval_seconds": 60, "timeout_seconds": 10, "degraded_after_ms": null,
-            "retries": 1, "retry_interval_seconds": 5, "recovery_checks": 1, "regions": regions,
-        }))
-        .unwrap()
-    }
-
     /// Five regions by turns; what r2 found at 7 s is a failure.
     fn five() -> Vec<CheckResult> {
         let of = |n: i64| result(&format!("r{}", n % 5), n, n as u32 * 10, n == 7);
@@ -241,7 +234,7 @@ mod tests {
         let results = five();
         let results: Vec<&CheckResult> = results.iter().collect();
         let points = points(&results);
-        let curves = of_regions(&results, &pace(&["r4", "r0"]));
+        let curves = of_regions(&results, "r4");
         assert_eq!(curves.iter().map(|c| c.name.as_str()).collect::<String>(), "r4r0r1r2r3");
         assert_eq!(curves[4].class(), "curve series-1 dashed");
         let viewer = Viewer::new(Timestamp(20_000), None);
@@ -257,7 +250,7 @@ mod tests {
             "until r2 is well: {}",
             chart.svg
         );
-        assert!(of_regions(&results[..1], &pace(&[])).is_empty(), "one region has no name");
+        assert!(of_regions(&results[..1], "local").is_empty(), "one region has no name");
     }
 
     #[test]
@@ -288,7 +281,7 @@ mod tests {
         results.push(result("r<1>-of-a-long-name", 20, 195, false));
         results.push(result("r2", 21, 5, true));
         let results: Vec<&CheckResult> = results.iter().collect();
-        let svg = ends(&of_regions(&results, &pace(&[])), 200).0;
+        let svg = ends(&of_regions(&results, "local"), 200).0;
         assert!(svg.contains("r2 <tspan class=\"bad\">× 503</tspan>"), "{svg}");
         assert!(svg.contains("r&#60;1&#62;-of-a-l… <tspan>195 ms</tspan>"), "{svg}");
         let mut places: Vec<f64> = svg
@@ -302,7 +295,7 @@ mod tests {
         assert!(places[0] > 0.0 && places[5] <= HIGH);
         let many: Vec<_> = (0..13).map(|n| result(&format!("r{n}"), n, 50, false)).collect();
         assert_eq!(
-            ends(&of_regions(&many.iter().collect::<Vec<_>>(), &pace(&[])), 200).0,
+            ends(&of_regions(&many.iter().collect::<Vec<_>>(), "local"), 200).0,
             "",
             "no room for all"
         );

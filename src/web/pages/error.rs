@@ -136,7 +136,7 @@ pub async fn not_found(req: HttpRequest) -> HttpResponse {
     page(StatusCode::NOT_FOUND, NOTHING_HERE.to_owned(), visit::theme(&req))
 }
 
-/// What a form, an address or a query that cannot be read is answered with: a page, as people see it.
+/// What a form, an address or the query of a stream that cannot be read is answered with: a page, as people see it.
 pub fn extractors(config: &mut ServiceConfig) {
     let unread = |status: StatusCode, detail: &str| {
         let detail = detail.to_owned();

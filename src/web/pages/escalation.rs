@@ -14,6 +14,7 @@ use super::escalation_editor::{Edited, show_editor};
 use super::escalation_form::Draft;
 use super::escalation_preview::{Known, When, in_words};
 use super::form::Input;
+use super::query::PageQuery;
 use super::status::Shown;
 use super::text::{millis, plural};
 use super::visit::{Shell, Visit, see_other};
@@ -121,14 +122,15 @@ pub struct TestRun {
 }
 
 /// What a new policy begins as.
-#[derive(Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub struct Beginning {
     /// The policy that it is a copy of.
     from: Option<i64>,
 }
 
 /// `GET /escalation/new`.
-pub async fn new_page(visit: Visit, query: web::Query<Beginning>) -> Page {
+pub async fn new_page(visit: Visit, PageQuery(query): PageQuery<Beginning>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     if let Some(id) = query.from {
         let draft = stored(&visit, id).await?.copy();

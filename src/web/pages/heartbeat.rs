@@ -86,6 +86,8 @@ pub async fn page(
         incident.more.push(' ');
         incident.more.push_str(&diagnosis(watched, last_start, last_success));
     }
+    let is_late = watched.state.is_late(viewer.now);
+    let late_since = watched.state.beat.due_at.filter(|_| is_late);
     let ended: Vec<Ended> = timed.iter().map(ended).collect();
     show(&HeartbeatPage {
         shell: visit.shell("monitors", &format!("{}, {}", head.name, head.state.word())).await?,
@@ -96,7 +98,7 @@ pub async fn page(
         running: running(watched, viewer),
         snippets: snippets(&ping_url, &spec.expected),
         ping_url,
-        log: ping_log(conn, id, log, viewer).await?,
+        log: ping_log(conn, id, log, late_since, viewer).await?,
         runs: run_chart(&ended, spec.max_runtime_seconds, viewer),
         metrics: uptime_metrics(&past, watched),
         bar: past.wide_bar(&watched.monitor),

@@ -1,12 +1,12 @@
 //! The form of a heartbeat: schedule, grace, limits, methods; and a look at what a schedule means before it is saved.
 
-use actix_web::web;
 use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::error::{Page, sentence, show};
 use super::form::{Form, Input, Shape};
+use super::query::PageQuery;
 use super::text::{Viewer, span};
 use super::visit::Visit;
 use crate::account::Permission;
@@ -214,7 +214,7 @@ pub struct MeaningQuery {
 }
 
 /// `GET /monitors/schedule`: what a cron expression means, for the script to put beside its field.
-pub async fn meaning(visit: Visit, query: web::Query<MeaningQuery>) -> Page {
+pub async fn meaning(visit: Visit, PageQuery(query): PageQuery<MeaningQuery>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     show(&Meaning::of(&query.cron, &query.timezone, visit.viewer.now))
 }

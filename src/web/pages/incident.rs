@@ -12,6 +12,7 @@ use super::incident_story::{ChannelName, Line, is_same_cause, lines, metrics};
 use super::incidents::lasted;
 use super::lanes::{self, Lanes};
 use super::monitor::Metric;
+use super::query::PageQuery;
 use super::raw::Raw;
 use super::row::{self, short_cause};
 use super::status::Shown;
@@ -101,7 +102,11 @@ pub struct IncidentQuery {
 }
 
 /// `GET /incidents/{id}`.
-pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQuery>) -> Page {
+pub async fn page(
+    visit: Visit,
+    id: web::Path<i64>,
+    PageQuery(query): PageQuery<IncidentQuery>,
+) -> Page {
     let viewer = visit.viewer;
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
@@ -145,7 +150,7 @@ pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<IncidentQu
         metrics,
         lines,
         people_only,
-        lanes: every_check(conn, &incident, viewer).await?,
+        lanes: every_check(conn, &incident, &visit.state.region, viewer).await?,
         evidence: evidence(conn, &incident, viewer).await?,
         failing: failing(&incident.cause),
         escalation,
@@ -199,6 +204,7 @@ fn when(incident: &Incident, viewer: Viewer) -> Html {
 async fn every_check(
     conn: &mut Conn<'_>,
     incident: &Incident,
+    own: &str,
     viewer: Viewer,
 ) -> Result<Option<Lanes>> {
     let Some(monitor_id) = incident.monitor_id else { return Ok(None) };
@@ -211,7 +217,7 @@ async fn every_check(
     let span = lanes::span(incident, viewer.now);
     let stored = results::between(conn, monitor_id, span).await?;
     let found: Vec<_> = stored.into_iter().map(|stored| stored.result).collect();
-    Ok(lanes::lanes(&found, incident, viewer))
+    Ok(lanes::lanes(&found, incident, own, viewer))
 }
 
 /// The first check that failed, if it is still kept.

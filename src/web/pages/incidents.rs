@@ -1,10 +1,10 @@
 //! The list of incidents.
 
-use actix_web::web;
 use askama::Template;
 use serde::Deserialize;
 
 use super::error::{Page, show};
+use super::query::PageQuery;
 use super::row::short_cause;
 use super::status::Shown;
 use super::text::{Html, Viewer, span};
@@ -101,7 +101,7 @@ impl ListPage {
 }
 
 /// `GET /incidents`.
-pub async fn list(visit: Visit, query: web::Query<IncidentsQuery>) -> Page {
+pub async fn list(visit: Visit, PageQuery(query): PageQuery<IncidentsQuery>) -> Page {
     let (state, unresolved) = match query.state.as_str() {
         "open" => ("open", Some(true)),
         "resolved" => ("resolved", Some(false)),

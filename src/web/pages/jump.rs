@@ -1,11 +1,11 @@
 //! What the jump field lists while one types: the few monitors whose name fits best.
 
-use actix_web::web;
 use askama::Template;
 use serde::Deserialize;
 
 use super::error::{Page, show};
 use super::monitors::open_windows;
+use super::query::PageQuery;
 use super::row::subject;
 use super::status::Shown;
 use super::visit::Visit;
@@ -38,11 +38,11 @@ struct JumpPart {
 }
 
 /// `GET /monitors/jump`: what is wrong first, then by name.
-pub async fn jump(visit: Visit, typed: web::Query<Typed>) -> Page {
+pub async fn jump(visit: Visit, PageQuery(typed): PageQuery<Typed>) -> Page {
     let viewer = visit.viewer;
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
-    let text = Some(typed.into_inner().q);
+    let text = Some(typed.q);
     let filter = Filter { text, attention_first: true, ..Filter::default() };
     let windows = open_windows(conn, viewer).await?;
     let found = monitors::list(conn, &filter, MOST, 0).await?;

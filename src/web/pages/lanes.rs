@@ -15,7 +15,7 @@ const MARGIN_MS: i64 = 30_000;
 /// Marks of a lane at most; of more, those that are near each other are one, and a failure among them shows.
 const MARKS: i64 = 60;
 /// A time, in ms, whose quarters need seconds to be told apart.
-const SHORT_MS: i64 = 600_000;
+pub const SHORT_MS: i64 = 600_000;
 /// The height of a lane, and of a line of words.
 const LANE: usize = 22;
 const WORDS: usize = 15;
@@ -44,19 +44,28 @@ pub fn span(incident: &Incident, now: Timestamp) -> (Timestamp, Timestamp) {
     (from, end.plus_ms(margin_ms).min(now).min(from.plus_ms(LONGEST_MS)))
 }
 
-/// Draws `results`, oldest first; `None` when they are of one region alone.
-pub fn lanes(results: &[CheckResult], incident: &Incident, viewer: Viewer) -> Option<Lanes> {
+/// A region as it stands in a map: the server's own first, then by name.
+type Lane<'r> = (bool, &'r str);
+
+/// Draws `results`, oldest first; `None` when they are of one region alone. `own` is the server's.
+pub fn lanes(
+    results: &[CheckResult],
+    incident: &Incident,
+    own: &str,
+    viewer: Viewer,
+) -> Option<Lanes> {
     let (from, to) = span(incident, viewer.now);
     let length = to.since(from).max(1);
-    let mut by_region: BTreeMap<&str, BTreeMap<i64, (Timestamp, bool)>> = BTreeMap::new();
-    let mut tallies: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
+    let mut by_region: BTreeMap<Lane<'_>, BTreeMap<i64, (Timestamp, bool)>> = BTreeMap::new();
+    let mut tallies: BTreeMap<Lane<'_>, (usize, usize)> = BTreeMap::new();
     let known = results.iter().filter(|result| result.verdict != Verdict::Unknown);
     for result in known {
         let failed = result.verdict == Verdict::Down;
         let place = result.started_at.since(from) * MARKS / length;
-        let marks = by_region.entry(&result.region).or_default();
+        let lane = (result.region != own, result.region.as_str());
+        let marks = by_region.entry(lane).or_default();
         marks.entry(place).or_insert((result.started_at, failed)).1 |= failed;
-        let tally = tallies.entry(&result.region).or_default();
+        let tally = tallies.entry(lane).or_default();
         *tally = (tally.0 + 1, tally.1 + usize::from(failed));
     }
     if by_region.len() < 2 {
@@ -102,13 +111,13 @@ pub fn lanes(results: &[CheckResult], incident: &Incident, viewer: Viewer) -> Op
         );
     }
     svg.push_str("</svg>");
-    let words = |(region, (checks, failed)): (&&str, &(usize, usize))| {
+    let words = |((_, region), (checks, failed)): (&Lane<'_>, &(usize, usize))| {
         ((*region).to_owned(), format!("{failed} of {} failed", plural(*checks, "check")))
     };
     let rows: Vec<_> = tallies.iter().map(words).collect();
     let parts: Vec<_> = rows.iter().map(|(region, words)| format!("{region}: {words}")).collect();
     Some(Lanes {
-        regions: by_region.keys().map(|region| (*region).to_owned()).collect(),
+        regions: by_region.keys().map(|(_, region)| (*region).to_owned()).collect(),
         svg: Html(svg),
         x: (0..=4).map(|n| axis_words(from.plus_ms(length * n / 4), length, viewer)).collect(),
         summary: format!("{}.", parts.join("; ")),
@@ -187,14 +196,17 @@ mod tests {
                 [result("eu", second, is_during), result("us", second + 5, false)]
             })
             .collect();
-        let drawn = lanes(&all, &incident(300), viewer).unwrap();
-        assert_eq!(drawn.regions, ["eu", "us"]);
+        let drawn = lanes(&all, &incident(300), "us", viewer).unwrap();
+        assert_eq!(drawn.regions, ["us", "eu"], "the server's own first");
         assert_eq!(drawn.svg.0.matches("class=\"fail\"").count(), 15);
         assert_eq!(drawn.svg.0.matches("class=\"pass\"").count(), 25);
         assert!(drawn.svg.0.contains("Confirmed") && drawn.svg.0.contains("Resolved"));
-        assert_eq!(drawn.summary, "eu: 15 of 20 checks failed; us: 0 of 20 checks failed.");
+        assert_eq!(drawn.summary, "us: 0 of 20 checks failed; eu: 15 of 20 checks failed.");
         assert!(!drawn.is_cut);
-        assert!(lanes(&all[..1], &incident(300), viewer).is_none(), "one region needs no lanes");
+        assert!(
+            lanes(&all[..1], &incident(300), "local", viewer).is_none(),
+            "one region needs no lanes"
+        );
     }
 
     #[test]
@@ -204,7 +216,7 @@ mod tests {
             .step_by(5)
             .flat_map(|second| [result("eu", second, second == 7_000), result("us", second, false)])
             .collect();
-        let drawn = lanes(&all, &incident(80_000), viewer).unwrap();
+        let drawn = lanes(&all, &incident(80_000), "local", viewer).unwrap();
         assert!(drawn.is_cut);
         assert!(drawn.svg.0.matches("class=\"pass\"").count() <= 120);
         assert_eq!(drawn.svg.0.matches("class=\"fail\"").count(), 1, "one among many shows");

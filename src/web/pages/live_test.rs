@@ -6,6 +6,7 @@ use askama::Template;
 use super::assertion_rows::Row;
 use super::charts::phase_parts;
 use super::form::Form;
+use super::pretty::in_lines;
 use super::status::Shown;
 use super::text::{Html, bytes, millis, plural, span};
 use crate::checker::trial::NoTrial;
@@ -240,10 +241,7 @@ fn answered(answer: &crate::probe::Answer) -> Answered {
     let kind = answer.headers.iter().find(|h| h.name == "content-type").map(|h| h.value.clone());
     let size = bytes(i64::try_from(answer.body.len()).unwrap_or(i64::MAX));
     let text = String::from_utf8_lossy(&answer.body);
-    let pretty = serde_json::from_str::<serde_json::Value>(&text)
-        .ok()
-        .filter(|json| json.is_object() || json.is_array())
-        .and_then(|json| serde_json::to_string_pretty(&json).ok());
+    let pretty = in_lines(&text);
     let whole = pretty.as_deref().unwrap_or(&text);
     let shown: String = whole.chars().take(BODY_SHOWN).collect();
     let headers = answer.headers.iter().take(HEADERS_SHOWN);

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::actions::confirm;
 use super::error::{Page, PageError, show};
 use super::maintenance_form::Panel;
+use super::query::PageQuery;
 use super::text::{Html, Viewer, plural, span};
 use super::visit::{Shell, Visit, see_other};
 use super::window_plan::{BLOCKS_MAX, Plan, PlanDays, Planned, plan};
@@ -131,7 +132,7 @@ pub struct WindowsQuery {
 }
 
 /// `GET /maintenance`.
-pub async fn list(visit: Visit, query: web::Query<WindowsQuery>) -> Page {
+pub async fn list(visit: Visit, PageQuery(query): PageQuery<WindowsQuery>) -> Page {
     let page = MaintenancePage {
         shell: visit.shell("maintenance", "Maintenance").await?,
         board: Board::read(&visit, &query).await?,

@@ -5,56 +5,29 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::certificate::{CertificateCard, certificate_metric};
-use super::charts::{ResponseChart, long_chart, response_chart};
-use super::checks::{CheckLine, PhaseRow, phase_rows, scale};
-use super::curves;
+use super::checks::{CheckLine, PhaseRow, scale};
 use super::days::{self, Past};
 use super::error::{Page, PageError, show};
 use super::heartbeat;
 use super::kinds::what_and_how;
 use super::monitor_head::{Head, head};
+use super::query::PageQuery;
 use super::regions::RegionList;
+use super::response::{self, Chart, Choice, RANGES, Series};
 use super::row;
 use super::status::Shown;
-use super::text::{Html, Viewer, millis, plural, span};
+use super::text::{Html, millis, plural, span};
 use super::visit::{Shell, Visit};
 use crate::incident::message::one_line;
-use crate::monitor::{
-    Cause, CheckResult, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec,
-};
+use crate::monitor::{Cause, DnsSpec, HttpSpec, IcmpSpec, Pace, Target, TcpSpec, TlsSpec};
 use crate::report::latency::Histogram;
-use crate::report::rollup::{Grain, Rollup};
 use crate::report::uptime::Tally;
 use crate::store::monitors::Watched;
 use crate::store::{Conn, history, monitors, results, rollups};
 
-const HOUR_MS: i64 = 3_600_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
-/// Checks on the chart at most.
-const CHART_POINTS: i64 = 9_000;
-/// Of several regions so many times more.
-const CHART_REGIONS: i64 = 4;
+const DAY_MS: i64 = 86_400_000;
 /// Checks in the table; the others are on a page of their own.
 const CHECKS: i64 = 12;
-
-/// The spans that the chart can show: the word in the address, its length, the words on the button.
-const RANGES: [(&str, i64, &str); 6] = [
-    ("1h", HOUR_MS, "1 h"),
-    ("3h", 3 * HOUR_MS, "3 h"),
-    ("24h", DAY_MS, "24 h"),
-    ("7d", 7 * DAY_MS, "7 d"),
-    ("30d", 30 * DAY_MS, "30 d"),
-    ("90d", 90 * DAY_MS, "90 d"),
-];
-
-/// Of what a chart of more than a day is drawn: roll-ups, and how many of them make a point.
-fn steps(length: i64) -> (Grain, i64) {
-    match length / DAY_MS {
-        ..=7 => (Grain::Hour, 2),
-        8..=30 => (Grain::Hour, 6),
-        _ => (Grain::Day, 1),
-    }
-}
 
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -65,46 +38,6 @@ pub struct DetailQuery {
     kind: String,
     checks: String,
     series: String,
-}
-
-/// Which curves the chart has.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Series {
-    Regions,
-    Phases,
-}
-
-/// The chart and how it can be changed.
-struct Chart {
-    drawn: Option<ResponseChart>,
-    range: &'static str,
-    series: Series,
-    /// Whether its curves can be changed.
-    has_choice: bool,
-    /// What the curves are of that are not the phases.
-    other: &'static str,
-}
-
-impl Chart {
-    /// The address of the page with this span, and the curves as they are.
-    fn link(&self, range: &str) -> String {
-        address(range, self.series)
-    }
-
-    /// The address of the page with the curves of regions, and the span as it is.
-    fn regions(&self) -> String {
-        address(self.range, Series::Regions)
-    }
-
-    /// The same with the curves of phases.
-    fn phases(&self) -> String {
-        address(self.range, Series::Phases)
-    }
-}
-
-fn address(range: &str, series: Series) -> String {
-    let series = if series == Series::Phases { "&series=phase" } else { "" };
-    format!("?range={range}{series}#response")
 }
 
 /// One value of the strip: what, how much, what that means.
@@ -173,7 +106,11 @@ impl MonitorPage {
 }
 
 /// `GET /monitors/{id}`.
-pub async fn page(visit: Visit, id: web::Path<i64>, query: web::Query<DetailQuery>) -> Page {
+pub async fn page(
+    visit: Visit,
+    id: web::Path<i64>,
+    PageQuery(query): PageQuery<DetailQuery>,
+) -> Page {
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
     let found = monitors::get(conn, &visit.state.sealer, *id).await?;
@@ -206,9 +143,11 @@ async fn checked_page(
     let (past, windows) = row::past(conn, std::slice::from_ref(watched), viewer).await?;
     let head = head(visit, conn, watched, &windows).await?;
     let day = viewer.now.plus_ms(-DAY_MS);
-    let (chart, phases) = chart(conn, watched, pace, query, viewer).await?;
+    let own = &visit.state.region;
+    let choice = Choice::of(&query.range, &query.series, &query.checks);
+    let (chart, phases) = response::chart(conn, id, (pace, own), choice, viewer).await?;
     let latency = rollups::latency_since(conn, id, day, viewer.now).await?;
-    let failed_only = query.checks == "failed";
+    let failed_only = choice.failed_only();
     let latest = results::before(conn, id, None, failed_only, CHECKS).await?;
     let mut metrics = uptime_metrics(&past, watched);
     metrics.push(response_metric(&latency));
@@ -228,7 +167,7 @@ async fn checked_page(
         checks: latest.iter().map(|stored| CheckLine::of(stored, scale, viewer)).collect(),
         failed_only,
         failing: failing(watched),
-        regions: RegionList::of(watched, viewer),
+        regions: RegionList::of(watched, own, viewer),
         certificate: CertificateCard::of(watched, viewer),
         rule: match target {
             Target::Http(spec) => format!("{} {}", passes(spec), rule(pace)),
@@ -236,42 +175,6 @@ async fn checked_page(
         },
         head,
     })
-}
-
-/// The chart that the address asks for, and where the time of its checks goes.
-async fn chart(
-    conn: &mut Conn<'_>,
-    watched: &Watched,
-    pace: &Pace,
-    query: &DetailQuery,
-    viewer: Viewer,
-) -> Result<(Chart, Vec<PhaseRow>), PageError> {
-    let id = watched.monitor.id;
-    let (range, length, _) = RANGES.into_iter().find(|r| r.0 == query.range).unwrap_or(RANGES[1]);
-    let since = viewer.now.plus_ms(-length);
-    let regions = i64::try_from(pace.regions.len()).unwrap_or(1).clamp(1, CHART_REGIONS);
-    let day = viewer.now.plus_ms(-DAY_MS);
-    let checks = results::since(conn, id, since.max(day), CHART_POINTS * regions).await?;
-    let phases = phase_rows(&checks);
-    let series = if query.series == "phase" { Series::Phases } else { Series::Regions };
-    let mut chart = Chart { drawn: None, range, series, has_choice: false, other: "Total" };
-    if length > DAY_MS {
-        let (grain, per) = steps(length);
-        let stored = rollups::of(conn, grain, &[id], (since, viewer.now)).await?;
-        let rollups: Vec<Rollup> = stored.into_iter().map(|(_, rollup)| rollup).collect();
-        chart.drawn = long_chart(&rollups, grain, per, viewer);
-        return Ok((chart, phases));
-    }
-    let checks: Vec<&CheckResult> = checks.iter().map(|stored| &stored.result).collect();
-    let by_phase = curves::of_phases(&checks);
-    let by_region = curves::of_regions(&checks, pace);
-    chart.has_choice = !by_phase.is_empty();
-    if !by_region.is_empty() {
-        chart.other = "Regions";
-    }
-    let curves = if series == Series::Phases { by_phase } else { by_region };
-    chart.drawn = response_chart(&curves::points(&checks), &curves, viewer);
-    Ok((chart, phases))
 }
 
 fn response_metric(latency: &Histogram) -> Metric {

@@ -16,6 +16,7 @@ use super::kinds::{self, kind_of_pasted, url};
 use super::live_test::LiveTest;
 use super::monitor_fields::{LABELS, form_of, new_form};
 use super::new_channel::{self, NewKind};
+use super::query::PageQuery;
 use super::regions::RegionChoice;
 use super::status::Shown;
 use super::text::{Html, plural};
@@ -274,7 +275,7 @@ pub async fn show_form(
 }
 
 /// `GET /monitors/new`.
-pub async fn new_page(visit: Visit, query: web::Query<NewQuery>) -> Page {
+pub async fn new_page(visit: Visit, PageQuery(query): PageQuery<NewQuery>) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();

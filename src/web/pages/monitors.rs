@@ -16,6 +16,7 @@ use super::list_page::{Chip, ListPage, Part, UndoBar};
 use super::list_query::{LIST_COOKIE, Liking, ListQuery, MOST, PAGE, Sort, View};
 use super::list_sections::{About, Entry, Section, Wish, sections, tally};
 use super::open_incidents::open_incidents;
+use super::regions::in_order;
 use super::row::{self, Row};
 use super::status::Shown;
 use super::text::{Viewer, count};
@@ -61,7 +62,8 @@ pub async fn list(visit: Visit, req: HttpRequest) -> Page {
     let tags = monitors::tags(conn).await?;
     let mut regions = probes::regions(conn).await?;
     if !regions.is_empty() {
-        regions.insert(0, visit.state.region.clone());
+        regions.push(visit.state.region.clone());
+        regions.sort_by(|a, b| in_order(&visit.state.region, a, b));
     }
     let view = view(&query, &liking, &tags);
     let wish = Wish {
@@ -72,7 +74,7 @@ pub async fn list(visit: Visit, req: HttpRequest) -> Page {
         is_pinned: query.sort.is_none_or(|sort| sort == Sort::Worst),
     };
     let sections = sections(&entries, &wish);
-    let open = open_incidents(conn, viewer).await?;
+    let open = open_incidents(conn, &visit.state.region, viewer).await?;
     let parts = parts(conn, sections, &query, &liking, viewer).await?;
     let done = visit.state.undo.look(&query.undo, &visit.who.name, viewer.now);
     let page = ListPage {

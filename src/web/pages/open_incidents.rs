@@ -1,6 +1,7 @@
 //! The box above the monitor list: what is down now, since when, and who has it.
 
 use super::escalation_state::EscalationState;
+use super::regions::in_order;
 use super::status::Shown;
 use super::text::{Html, Viewer};
 use crate::incident::{Incident, IncidentState};
@@ -28,6 +29,8 @@ pub struct OpenIncident {
     pub lasting: Html,
     /// Who has it; empty for nobody.
     pub taken_by: String,
+    /// The same in the fewest words: of an e-mail address what is before the `@`.
+    pub taken_by_short: String,
     /// Since when.
     pub taken: Html,
     /// Where its escalation stands.
@@ -35,7 +38,9 @@ pub struct OpenIncident {
 }
 
 impl OpenIncident {
-    fn of(incident: &Incident, escalation: EscalationState, viewer: Viewer) -> Self {
+    fn of(incident: &Incident, own: &str, escalation: EscalationState, viewer: Viewer) -> Self {
+        let mut regions = incident.regions.clone();
+        regions.sort_by(|a, b| in_order(own, a, b));
         let taken = incident.state() == IncidentState::Acknowledged;
         let by = incident.acknowledged_by.as_deref().unwrap_or("somebody");
         let is_missed = matches!(incident.cause, Cause::NoPing { .. } | Cause::NoFirstPing { .. });
@@ -48,8 +53,9 @@ impl OpenIncident {
             headline: format!("{} {what}", incident.monitor_name),
             summary: incident.summary.clone(),
             is_heartbeat,
-            regions: if incident.regions.len() > 1 { incident.regions.clone() } else { Vec::new() },
+            regions: if regions.len() > 1 { regions } else { Vec::new() },
             lasting: viewer.lasting_html(incident.started_at),
+            taken_by_short: by.split_once('@').map_or(by, |(name, _)| name).to_owned(),
             taken_by: if taken { by.to_owned() } else { String::new() },
             taken: incident.acknowledged_at.map(|at| viewer.ago_html(at)).unwrap_or_default(),
             escalation,
@@ -62,16 +68,20 @@ impl OpenIncident {
     }
 }
 
-/// The newest of what is open.
+/// The newest of what is open; `own` is the server's region.
 ///
 /// # Errors
 /// When the database fails.
-pub async fn open_incidents(conn: &mut Conn<'_>, viewer: Viewer) -> Result<Vec<OpenIncident>> {
+pub async fn open_incidents(
+    conn: &mut Conn<'_>,
+    own: &str,
+    viewer: Viewer,
+) -> Result<Vec<OpenIncident>> {
     let unresolved = incidents::Filter { unresolved: Some(true), ..Default::default() };
     let mut open = Vec::new();
     for incident in incidents::list(conn, unresolved, MOST, 0).await? {
         let escalation = EscalationState::of(conn, &incident, viewer).await?;
-        open.push(OpenIncident::of(&incident, escalation, viewer));
+        open.push(OpenIncident::of(&incident, own, escalation, viewer));
     }
     Ok(open)
 }

@@ -78,9 +78,13 @@ pub struct LogLine {
 }
 
 impl LogLine {
-    /// Whether it tells of a failure.
-    pub fn is_bad(&self) -> bool {
-        self.icon.1 == Shown::Down.class()
+    /// The class of its words: red for a failure, amber for what is late.
+    pub fn tone(&self) -> &'static str {
+        match self.icon.1 {
+            class if class == Shown::Down.class() => "bad",
+            class if class == Shown::Late.class() => "warn",
+            _ => "",
+        }
     }
 
     fn of_ping(ping: &Ping, viewer: Viewer) -> Self {
@@ -110,6 +114,23 @@ impl LogLine {
         }
     }
 
+    /// A time at which a ping was due and did not come.
+    fn late(due: Timestamp, viewer: Viewer) -> Self {
+        Self {
+            n: None,
+            at: viewer.ago_html(due),
+            icon: ("s-late", "late"),
+            word: "Late",
+            duration: "–".to_owned(),
+            exit: "–".to_owned(),
+            source: "Run due, grace started".to_owned(),
+            body: String::new(),
+            note: String::new(),
+            incident: None,
+            moment: due,
+        }
+    }
+
     /// A deadline that passed; `None` for an outage that the job reported itself, as its ping is in the log.
     fn of_incident(incident: &Incident, viewer: Viewer) -> Option<Self> {
         let source = match &incident.cause {
@@ -134,7 +155,18 @@ impl LogLine {
     }
 }
 
-/// Reads the log: `kind` and `shown` as the address gives them.
+/// When the ping was due that an incident is about; `None` of another one, and without a grace to be late in.
+fn due(incident: &Incident) -> Option<Timestamp> {
+    match incident.cause {
+        Cause::NoPing { grace_seconds: grace @ 1.., .. } => {
+            Some(incident.started_at.plus_ms(-i64::from(grace) * 1000))
+        }
+        _ => None,
+    }
+}
+
+/// Reads the log: `kind` and `shown` as the address gives them; `late_since` when the ping that is waited for was due, while the
+/// grace lasts.
 ///
 /// # Errors
 /// When the database fails.
@@ -142,6 +174,7 @@ pub async fn ping_log(
     conn: &mut Conn<'_>,
     id: MonitorId,
     (kind, shown): (&str, Option<i64>),
+    late_since: Option<Timestamp>,
     viewer: Viewer,
 ) -> Result<PingLog, PageError> {
     let kind = CHOICES.iter().map(|(word, _)| *word).find(|word| *word == kind).unwrap_or("");
@@ -159,6 +192,8 @@ pub async fn ping_log(
         // Older than the oldest ping that is shown there may be pings that are not.
         let from = pings.last().filter(|_| has_more).map_or(Timestamp(i64::MIN), |ping| ping.at);
         let missed = missed.iter().filter(|incident| incident.started_at >= from);
+        let dues = missed.clone().filter_map(due).chain(late_since);
+        lines.extend(dues.map(|due| LogLine::late(due, viewer)));
         lines.extend(missed.filter_map(|incident| LogLine::of_incident(incident, viewer)));
         lines.sort_by_key(|line| std::cmp::Reverse((line.moment, line.n)));
     }

@@ -3,10 +3,11 @@
 use actix_web::web;
 use askama::Template;
 
-use super::actions::confirm;
+use super::actions::{confirm, confirm_by_name, is_named};
 use super::error::{Page, PageError, show};
 use super::form::Input;
-use super::probes::{Fresh, ProbeRow, clock, results};
+use super::probes::{FreshQuery, ProbeRow, clock, results, show_once};
+use super::query::PageQuery;
 use super::regions::RegionLine;
 use super::text::{Html, count, millis, plural};
 use super::visit::{Shell, Visit, see_other};
@@ -14,11 +15,11 @@ use crate::account::Permission;
 use crate::incident::message::one_line;
 use crate::monitor::{MonitorId, Status};
 use crate::region::Probe;
-use crate::region::wire::Load;
 use crate::store::briefs::{Brief, briefs};
 use crate::store::monitors::{self, Filter};
 use crate::store::{self, Conn};
 use crate::web::api::probes as api;
+use crate::web::shown_once::Fresh;
 
 /// How many of its monitors stand on a probe's page.
 const MONITORS_SHOWN: usize = 50;
@@ -80,7 +81,7 @@ async fn view(visit: &Visit, probe: Probe, fresh: Option<Fresh>) -> Page {
         made,
         lost,
         clock: clock_words(&probe),
-        load: load_lines(&probe.seen.load),
+        load: load_lines(&probe),
         monitors,
         fresh,
         base_url: visit.state.base_url.get(),
@@ -118,27 +119,34 @@ fn urgency(brief: &Brief) -> u8 {
 }
 
 fn clock_words(probe: &ProbeRow) -> String {
-    if probe.seen.version.is_empty() {
+    if !probe.has_come() {
         return "–".to_owned();
     }
     let (off, side) = clock(probe.seen.clock_ahead_ms);
     format!("{off} {side}")
 }
 
-fn load_lines(load: &Load) -> Vec<(&'static str, String)> {
+/// What it said of its load, a line each; of one that never came nothing is known.
+fn load_lines(probe: &ProbeRow) -> Vec<(&'static str, String)> {
+    let load = &probe.seen.load;
+    let said = |words: String| if probe.has_come() { words } else { "–".to_owned() };
     vec![
-        ("Checks under way", count(load.in_flight)),
-        ("Checks that wait", count(load.waiting)),
-        ("Lateness, 99th percentile", millis(load.lateness_p99_ms)),
-        ("To be sent", results(load.spooled)),
-        ("Dropped", results(load.dropped)),
+        ("Checks under way", said(count(load.in_flight))),
+        ("Checks that wait", said(count(load.waiting))),
+        ("Lateness, 99th percentile", said(millis(load.lateness_p99_ms))),
+        ("To be sent", said(results(load.spooled))),
+        ("Dropped", said(results(load.dropped))),
     ]
 }
 
 /// `GET /probes/{id}`.
-pub async fn page(visit: Visit, id: web::Path<i64>) -> Page {
+pub async fn page(
+    visit: Visit,
+    id: web::Path<i64>,
+    PageQuery(query): PageQuery<FreshQuery>,
+) -> Page {
     let probe = api::find(&visit.state, *id).await?;
-    view(&visit, probe, None).await
+    view(&visit, probe, query.take(&visit)).await
 }
 
 /// `POST /probes/{id}/enabled`: disables it, or lets it work again.
@@ -167,31 +175,42 @@ pub async fn rotate_page(visit: Visit, id: web::Path<i64>) -> Page {
     confirm(&visit, "probes", words, action, back).await
 }
 
-/// `POST /probes/{id}/rotate`: the answer has the token, this once.
+/// `POST /probes/{id}/rotate`: the page that follows has the token, this once.
 pub async fn rotate(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     let token = api::give_token(&visit.state, *id).await?;
     let probe = api::find(&visit.state, *id).await?;
-    let fresh = Some(Fresh { name: probe.name.clone(), token });
-    view(&visit, probe, fresh).await
+    Ok(show_once(&visit, &format!("/probes/{id}"), probe.name, token))
 }
 
 /// `GET /probes/{id}/delete`: names what would be lost.
 pub async fn delete_page(visit: Visit, id: web::Path<i64>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     let probe = api::find(&visit.state, *id).await?;
+    ask_to_delete(&visit, &probe, None).await
+}
+
+async fn ask_to_delete(visit: &Visit, probe: &Probe, typed: Option<&Input>) -> Page {
     let words = (
-        format!("Delete the probe {}?", probe.name),
+        format!("Delete the probe {}?", one_line(&probe.name)),
         format!("Its token is refused at once, and there is no region {} any more.", probe.region),
         "Delete probe",
     );
-    let (action, back) = (format!("/probes/{id}/delete"), format!("/probes/{id}"));
-    confirm(&visit, "probes", words, action, back).await
+    confirm_by_name(visit, "probes", words, &probe.name, format!("/probes/{}", probe.id), typed)
+        .await
 }
 
-/// `POST /probes/{id}/delete`.
-pub async fn delete(visit: Visit, id: web::Path<i64>) -> Page {
+/// `POST /probes/{id}/delete`, with its name.
+pub async fn delete(
+    visit: Visit,
+    id: web::Path<i64>,
+    input: web::Form<Vec<(String, String)>>,
+) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
+    let (probe, input) = (api::find(&visit.state, *id).await?, Input(input.into_inner()));
+    if !is_named(&input, &probe.name) {
+        return ask_to_delete(&visit, &probe, Some(&input)).await;
+    }
     api::delete(&visit.state, *id).await.map_err(PageError::from)?;
     Ok(see_other("/probes"))
 }

@@ -1,20 +1,23 @@
 //! Probes, the remote checkers: the list of them. Making one shows its token once.
 
 use actix_web::http::StatusCode;
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 use askama::Template;
+use serde::Deserialize;
 
 use super::error::{Page, show_as};
 use super::form::{Form, Input, Shape};
+use super::query::PageQuery;
 use super::status::Shown;
 use super::text::{Html, millis, plural};
-use super::visit::{Shell, Visit};
+use super::visit::{Shell, Visit, see_other};
 use crate::account::Permission;
 use crate::region::{Probe, Seen};
 use crate::store::monitors::{self, Filter};
 use crate::store::probes;
 use crate::web::api::probes::{self as api, ProbeStatus};
 use crate::web::error::ApiError;
+use crate::web::shown_once::Fresh;
 
 /// The words that people know the fields by.
 const LABELS: [(&str, &str); 2] = [("region", "The region"), ("name", "The name")];
@@ -82,9 +85,17 @@ impl ProbeRow {
         self.seen.latency_ms.map_or_else(|| "–".to_owned(), millis)
     }
 
+    /// Whether it was ever heard of.
+    pub fn has_come(&self) -> bool {
+        !self.seen.version.is_empty()
+    }
+
     /// What it has to do.
     pub fn load(&self) -> String {
         let load = &self.seen.load;
+        if self.monitors == 0 && !self.has_come() {
+            return "–".to_owned();
+        }
         let mut words = vec![plural(self.monitors, "monitor")];
         if load.waiting > 0 {
             words.push(format!("{} waiting", plural(load.waiting, "check")));
@@ -120,12 +131,26 @@ pub fn clock(ahead_ms: i64) -> (String, &'static str) {
     (millis(ahead_ms.saturating_abs()), side)
 }
 
-/// The token that was just made.
-pub struct Fresh {
-    /// Whose.
-    pub name: String,
-    /// The token.
-    pub token: String,
+/// What the address of a page with secrets asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct FreshQuery {
+    /// What stands for the secret that was just made.
+    shown: String,
+}
+
+impl FreshQuery {
+    /// The secret that was just made, if it was not shown yet.
+    pub fn take(&self, visit: &Visit) -> Option<Fresh> {
+        visit.state.shown_once.take(&self.shown, &visit.who.name, visit.viewer.now)
+    }
+}
+
+/// Leads to `path`, which shows a secret that was just made, once.
+pub fn show_once(visit: &Visit, path: &str, name: String, secret: String) -> HttpResponse {
+    let kept = &visit.state.shown_once;
+    let ticket = kept.keep(&visit.who.name, visit.viewer.now, name, secret);
+    see_other(&format!("{path}?shown={ticket}"))
 }
 
 #[derive(Template)]
@@ -144,7 +169,8 @@ struct ProbesPage {
 async fn view(visit: &Visit, status: StatusCode, form: Form, fresh: Option<Fresh>) -> Page {
     let mut reader = visit.state.db.read().await?;
     let conn = &mut reader.conn();
-    let found = probes::list(conn, i64::MAX, 0).await?;
+    let mut found = probes::list(conn, i64::MAX, 0).await?;
+    found.sort_by(|a, b| a.region.cmp(&b.region));
     let filter = Filter { region: Some((visit.state.region.clone(), true)), ..Filter::default() };
     let own = monitors::count(conn, &filter).await?;
     drop(reader);
@@ -162,21 +188,18 @@ async fn view(visit: &Visit, status: StatusCode, form: Form, fresh: Option<Fresh
 }
 
 /// `GET /probes`.
-pub async fn page(visit: Visit) -> Page {
-    view(&visit, StatusCode::OK, Form::default(), None).await
+pub async fn page(visit: Visit, PageQuery(query): PageQuery<FreshQuery>) -> Page {
+    view(&visit, StatusCode::OK, Form::default(), query.take(&visit)).await
 }
 
-/// `POST /probes`: the answer has the token, this once.
+/// `POST /probes`: the page that follows has the token, this once.
 pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     let input = Input(input.into_inner());
     let mut map = input.to_json(&SHAPES);
     map.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     match api::make(&visit.state, &map).await {
-        Ok((probe, token)) => {
-            let fresh = Some(Fresh { name: probe.name, token });
-            view(&visit, StatusCode::CREATED, Form::default(), fresh).await
-        }
+        Ok((probe, token)) => Ok(show_once(&visit, "/probes", probe.name, token)),
         Err(ApiError::Fields(errors)) => {
             let form = Form::refused(&input, &errors, &LABELS);
             view(&visit, StatusCode::UNPROCESSABLE_ENTITY, form, None).await

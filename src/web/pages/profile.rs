@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
+use super::query::PageQuery;
 use super::session::{COOKIE_AGE, origin, set_session};
 use super::settings::Done;
 use super::text::{Html, span};
@@ -144,7 +145,7 @@ fn browser(user_agent: &str) -> String {
 }
 
 /// `GET /settings/profile`.
-pub async fn page(req: HttpRequest, visit: Visit, done: web::Query<Done>) -> Page {
+pub async fn page(req: HttpRequest, visit: Visit, PageQuery(done): PageQuery<Done>) -> Page {
     view(&visit, &cookie(&req), StatusCode::OK, Form::default(), &done.done, Vec::new()).await
 }
 

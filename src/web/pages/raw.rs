@@ -15,11 +15,15 @@ pub struct Raw {
 impl Raw {
     /// `answer` with an empty line between its headers and its body, as HTTP has it.
     pub fn of(answer: RawAnswer) -> Self {
-        let RawAnswer { head, body, is_cut } = answer;
-        let about = match (is_cut, body.len()) {
+        let RawAnswer { head, body, is_cut, body_bytes, is_broken } = answer;
+        let length = body_bytes.unwrap_or(u64::try_from(body.len()).unwrap_or(u64::MAX));
+        let size = bytes(i64::try_from(length).unwrap_or(i64::MAX));
+        let about = match (is_cut, length) {
             (true, _) => format!("the first {} KiB of its body", BODY_KEPT / 1024),
+            (false, 0) if is_broken => "none of its body could be read".to_owned(),
+            (false, _) if is_broken => format!("the body broke off after {size}"),
             (false, 0) => "without a body".to_owned(),
-            (false, length) => format!("body {}", bytes(i64::try_from(length).unwrap_or(i64::MAX))),
+            (false, _) => format!("body {size}"),
         };
         let text = if body.is_empty() { head } else { format!("{head}\n\n{body}") };
         Self { text, about }

@@ -1,5 +1,7 @@
 //! A monitor's regions: the choice in its form, and what each of them holds on its page.
 
+use std::cmp::Ordering;
+
 use super::row::short_cause;
 use super::status::Shown;
 use super::text::{Html, Viewer, millis};
@@ -7,6 +9,11 @@ use crate::monitor::state::Policy;
 use crate::monitor::{RegionState, Status};
 use crate::store::monitors::Watched;
 use crate::store::{Conn, Result, probes};
+
+/// Which of two regions stands first wherever there are several: the server's own, then by name.
+pub fn in_order(own: &str, a: &str, b: &str) -> Ordering {
+    (a != own, a).cmp(&(b != own, b))
+}
 
 /// A region to tick.
 pub struct RegionTick {
@@ -30,8 +37,9 @@ impl RegionChoice {
     /// # Errors
     /// When the database fails.
     pub async fn of(conn: &mut Conn<'_>, own: &str, ticked: &[String]) -> Result<Self> {
-        let mut names = vec![own.to_owned()];
-        names.extend(probes::regions(conn).await?);
+        let mut names = probes::regions(conn).await?;
+        names.push(own.to_owned());
+        names.sort_by(|a, b| in_order(own, a, b));
         let tick = |name: String| RegionTick {
             is_own: name == own,
             is_on: ticked.contains(&name) || (ticked.is_empty() && name == own),
@@ -129,14 +137,15 @@ pub struct RegionList {
 }
 
 impl RegionList {
-    /// The regions of a monitor.
-    pub fn of(watched: &Watched, viewer: Viewer) -> Self {
+    /// The regions of a monitor; `own` is the server's.
+    pub fn of(watched: &Watched, own: &str, viewer: Viewer) -> Self {
         let Watched { monitor, state } = watched;
         let policy = Policy::of(&monitor.settings.target);
         let Some(rule) = policy.rule else {
             return Self { lines: Vec::new(), quorum: String::new(), note: "" };
         };
-        let line = |name: &String| RegionLine::of_monitor(watched, name, viewer);
+        let mut names = rule.regions.to_vec();
+        names.sort_by(|a, b| in_order(own, a, b));
         let note = if state.is_stale(&policy, viewer.now) {
             "Stale: too few regions have said lately how it is. The state is that of before."
         } else if state.below_quorum {
@@ -146,7 +155,7 @@ impl RegionList {
         };
         let needed = rule.quorum.of(rule.regions.len());
         Self {
-            lines: rule.regions.iter().map(line).collect(),
+            lines: names.iter().map(|name| RegionLine::of_monitor(watched, name, viewer)).collect(),
             quorum: format!("down when {needed} of {} say so", rule.regions.len()),
             note,
         }

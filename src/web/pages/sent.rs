@@ -3,6 +3,7 @@
 
 use serde_json::Value;
 
+use super::pretty::in_lines;
 use super::text::count;
 use crate::clock::Timestamp;
 use crate::incident::message::Alert;
@@ -49,11 +50,8 @@ fn written(request: &Request) -> String {
 
 /// A body as people read it: JSON over several lines, other text as it is.
 fn body(bytes: &[u8]) -> String {
-    let text = match serde_json::from_slice::<Value>(bytes) {
-        // Writing JSON that was just read cannot fail.
-        Ok(value) => serde_json::to_string_pretty(&value).unwrap_or_default(),
-        Err(_) => String::from_utf8_lossy(bytes).into_owned(),
-    };
+    let text = String::from_utf8_lossy(bytes);
+    let text = in_lines(&text).unwrap_or_else(|| text.into_owned());
     let length = text.chars().count();
     if length <= SHOWN_MAX {
         return text;

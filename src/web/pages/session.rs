@@ -9,6 +9,7 @@ use url::Url;
 
 use super::error::{Page, PageError, show, show_as};
 use super::form::{Form, Input};
+use super::query::PageQuery;
 use super::self_check::{self, SelfCheck};
 use super::text::span;
 use super::visit::{self, local, see_other};
@@ -112,7 +113,7 @@ pub async fn home() -> HttpResponse {
 pub async fn login_page(
     req: HttpRequest,
     who: Option<Principal>,
-    query: web::Query<LoginQuery>,
+    PageQuery(query): PageQuery<LoginQuery>,
 ) -> Page {
     if who.is_some() {
         return Ok(see_other(local(&query.next)));
@@ -246,7 +247,7 @@ pub async fn logout(req: HttpRequest) -> Page {
 }
 
 /// `GET /setup`.
-pub async fn setup_page(req: HttpRequest, query: web::Query<SetupQuery>) -> Page {
+pub async fn setup_page(req: HttpRequest, PageQuery(query): PageQuery<SetupQuery>) -> Page {
     let state = visit::state(&req)?;
     if setup::is_valid(&state.db, &query.token).await? {
         return show(&setup_view(&req, &state, &query.token).await);

@@ -10,6 +10,7 @@ use serde_json::{Map, json};
 use super::actions::InlineResult;
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
+use super::query::PageQuery;
 use super::status::Shown as State;
 use super::text::millis;
 use super::visit::{Shell, Visit, see_other};
@@ -94,7 +95,7 @@ async fn mail_view(
 }
 
 /// `GET /settings/mail`.
-pub async fn mail(visit: Visit, done: web::Query<Done>) -> Page {
+pub async fn mail(visit: Visit, PageQuery(done): PageQuery<Done>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     mail_view(&visit, StatusCode::OK, None, !done.done.is_empty(), None).await
 }
@@ -178,7 +179,7 @@ async fn server_view(visit: &Visit, status: StatusCode, form: Option<Form>, is_d
 }
 
 /// `GET /settings/server`.
-pub async fn server(visit: Visit, done: web::Query<Done>) -> Page {
+pub async fn server(visit: Visit, PageQuery(done): PageQuery<Done>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     server_view(&visit, StatusCode::OK, None, !done.done.is_empty()).await
 }

@@ -6,6 +6,8 @@ use askama::Template;
 
 use super::error::{Page, show_as};
 use super::form::{Form, Input};
+use super::probes::{FreshQuery, show_once};
+use super::query::PageQuery;
 use super::text::Html;
 use super::visit::{Shell, Visit, see_other};
 use crate::account::{self, Permission, Role, api_token};
@@ -61,17 +63,19 @@ async fn view(visit: &Visit, status: StatusCode, form: Form, secret: String) -> 
 }
 
 /// `GET /settings/tokens`.
-pub async fn page(visit: Visit) -> Page {
-    view(&visit, StatusCode::OK, Form::default(), String::new()).await
+pub async fn page(visit: Visit, PageQuery(query): PageQuery<FreshQuery>) -> Page {
+    visit.must_be_allowed(Permission::Administer)?;
+    let secret = query.take(&visit).map(|fresh| fresh.secret).unwrap_or_default();
+    view(&visit, StatusCode::OK, Form::default(), secret).await
 }
 
-/// `POST /settings/tokens`: the answer has the secret, this once.
+/// `POST /settings/tokens`: the page that follows has the secret, this once.
 pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     let input = Input(input.into_inner());
     let role = input.get("role").parse().unwrap_or(Role::Viewer);
     match api_token::create(&visit.state.db, input.get("name"), role, visit.viewer.now).await {
-        Ok((_, secret)) => view(&visit, StatusCode::CREATED, Form::default(), secret).await,
+        Ok((token, secret)) => Ok(show_once(&visit, "/settings/tokens", token.name, secret)),
         Err(account::Error::Fields(errors)) => {
             let form = Form::refused(&input, &errors, &[("name", "The name")]);
             view(&visit, StatusCode::UNPROCESSABLE_ENTITY, form, String::new()).await

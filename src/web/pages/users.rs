@@ -6,6 +6,7 @@ use askama::Template;
 
 use super::error::{Page, PageError, sentence, show_as};
 use super::form::{Form, Input};
+use super::query::PageQuery;
 use super::settings::Done;
 use super::text::Html;
 use super::visit::{Shell, Visit, see_other};
@@ -89,7 +90,7 @@ async fn list_view(visit: &Visit, status: StatusCode, form: Form, done: &str) ->
 }
 
 /// `GET /settings/users`.
-pub async fn list(visit: Visit, done: web::Query<Done>) -> Page {
+pub async fn list(visit: Visit, PageQuery(done): PageQuery<Done>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     list_view(&visit, StatusCode::OK, Form::default(), &done.done).await
 }
@@ -133,7 +134,7 @@ async fn view(
 }
 
 /// `GET /settings/users/{id}`.
-pub async fn page(visit: Visit, id: web::Path<i64>, done: web::Query<Done>) -> Page {
+pub async fn page(visit: Visit, id: web::Path<i64>, PageQuery(done): PageQuery<Done>) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
     view(&visit, *id, StatusCode::OK, Form::default(), String::new(), &done.done).await
 }

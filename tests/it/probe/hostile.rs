@@ -170,7 +170,17 @@ async fn a_body_that_cannot_be_decoded_is_an_invalid_response() {
         assert_eq!(kind, ErrorKind::InvalidResponse, "{answer:?}: {text}");
         assert!(text.starts_with("the body cannot be read"), "{answer:?}: {text}");
         assert_eq!(result.status_code, Some(200));
+        let kept = result.answer.unwrap();
+        assert!(kept.head.starts_with("HTTP/1.1 200 OK") && kept.is_broken, "{kept:?}");
     }
+}
+
+#[tokio::test]
+async fn what_came_of_a_body_that_breaks_off_is_kept() {
+    let answer = format!("{OK}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\n");
+    let kept = check_at(answering(answer).await).await.answer.unwrap();
+    assert_eq!((kept.body.as_str(), kept.body_bytes, kept.is_cut), ("abc", Some(3), false));
+    assert!(kept.is_broken);
 }
 
 #[tokio::test]

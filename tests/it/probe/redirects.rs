@@ -15,7 +15,7 @@ async fn redirecting(status: u16, to: String) -> (SocketAddr, Heard) {
         let (kept, to) = (Arc::clone(&kept), to.clone());
         async move {
             let head = request(&mut stream).await;
-            let answer = if head.contains(" /from ") {
+            let answer = if head.contains(" /from") {
                 format!("HTTP/1.1 {status} Go\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")
             } else {
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_owned()
@@ -48,9 +48,12 @@ async fn a_redirect_is_followed_unless_told_not_to() {
 
 #[tokio::test]
 async fn a_loop_ends_after_ten_hops() {
-    let (address, heard) = redirecting(301, "/from".to_owned()).await;
+    let (address, heard) = redirecting(301, "/from?token=s3cret".to_owned()).await;
     let result = check(&format!("http://{address}/from"), json!({})).await;
     assert_eq!(down(&result), (ErrorKind::TooManyRedirects, "too many redirects"));
+    let kept = result.answer.as_ref().unwrap();
+    assert!(kept.head.starts_with("HTTP/1.1 301 Moved Permanently"), "{kept:?}");
+    assert!(kept.head.ends_with("location: /from?***") && kept.is_broken, "{kept:?}");
     assert_eq!(result.status_code, None);
     assert_eq!(take(&heard).len(), 11);
 }

@@ -115,7 +115,8 @@ async fn many_results_go_in_at_once_and_out_in_batches() {
 /// A result with an answer.
 fn answered(at: i64, verdict: Verdict, body: &str) -> CheckResult {
     let head = "HTTP/1.1 503 Service Unavailable".to_owned();
-    let answer = RawAnswer { head, body: body.to_owned(), is_cut: false };
+    let body = body.to_owned();
+    let answer = RawAnswer { head, body, is_cut: false, body_bytes: None, is_broken: false };
     CheckResult { answer: Some(Arc::new(answer)), ..result(at, verdict) }
 }
 

@@ -213,6 +213,37 @@ async fn in_pieces_and_after_a_crash_it_comes_to_the_same_as_at_once() {
 }
 
 #[tokio::test]
+async fn until_now_is_with_the_hour_and_the_day_that_run() {
+    on_each(async |db| {
+        let id = add(db, &http(serde_json::json!({}))).await.monitor.id;
+        changed(db, id, &[(0, Some(Status::Up))]).await;
+        // Every twenty minutes for two days and a half, and a failure in the hour that runs.
+        let count = 60 * 3 + 1;
+        let mut rows: Vec<_> =
+            (0..count).map(|n| new_result(id, result(n * HOUR_MS / 3, Verdict::Up))).collect();
+        rows.push(new_result(id, result(60 * HOUR_MS + 60_000, Verdict::Down)));
+        write!(db, c => results::insert(c, &rows)).unwrap();
+        let now = begin().plus_ms(60 * HOUR_MS + 120_000);
+        let sums = async || {
+            let mut sums = Vec::new();
+            for grain in [Grain::Hour, Grain::Day] {
+                let span = (begin(), now);
+                let found = read!(db, c => rollups::until_now(c, grain, id, span));
+                assert!(found.is_sorted_by(|a, b| a.slot < b.slot), "{grain:?}: each once");
+                assert_eq!(found.last().unwrap().slot, grain.slot(now), "{grain:?}");
+                sums.push(found.iter().fold((0, 0), |s, r| (s.0 + r.checks, s.1 + r.failed)));
+            }
+            sums
+        };
+        // Before anything is rolled up, of the last day alone.
+        assert_eq!(sums().await, [(24 * 3 + 2, 1), (24 * 3 + 2, 1)]);
+        roll(db, now).await;
+        assert_eq!(sums().await, [(count + 1, 1), (count + 1, 1)]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn what_becomes_known_later_is_rolled_up_again() {
     on_each(async |db| {
         let monitor = add(db, &heartbeat("job")).await.monitor;

@@ -58,6 +58,8 @@ impl Drop for Api {
 /// An answer, read to its end.
 #[derive(Debug)]
 pub struct Answer {
+    /// Where it came from, after all redirects: path and query.
+    pub path: String,
     /// Its status.
     pub status: StatusCode,
     /// Its headers.
@@ -164,7 +166,10 @@ impl Api {
     pub async fn answer(request: reqwest::RequestBuilder) -> Answer {
         let response = request.send().await.unwrap();
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.unwrap() }
+        let url = response.url();
+        let query = url.query().map_or_else(String::new, |query| format!("?{query}"));
+        let path = format!("{}{query}", url.path());
+        Answer { path, status, headers, text: response.text().await.unwrap() }
     }
 
     /// Makes a monitor, of [`Api::silent`] unless it says what else, and gives its number.
