@@ -139,15 +139,17 @@ async fn work<B: Batch>(
                 break;
             }
         }
-        for _ in 0..GROUPS_A_TURN {
-            if group.is_empty() {
-                break;
-            }
+        let mut left = GROUPS_A_TURN;
+        while left > 0 && !group.is_empty() {
             let answered = match Decided::of(&mut batch, &mut group) {
                 Some(first) => {
-                    turn.pipeline(&mut batch, first, &mut receiver, &crowd, &mut group).await
+                    let queue = (&mut receiver, &*crowd);
+                    turn.pipeline(&mut batch, first, queue, &mut left, &mut group).await
                 }
-                None => write(&mut turn, &mut batch, &mut group).await,
+                None => {
+                    left -= 1;
+                    write(&mut turn, &mut batch, &mut group).await
+                }
             };
             gather(answered, &mut receiver, &crowd, &mut group).await;
         }
@@ -303,18 +305,19 @@ impl Turn<'_> {
         Ok(replies)
     }
 
-    /// Writes a group that was decided on, and those behind it: while one is on its way to the disk, the next is decided on. Says how
-    /// many were answered last; what is no such group, or comes too late for this turn, is left in `group`.
+    /// Writes a group that was decided on, and those behind it, as many as are `left` in this turn: while one is on its way to the disk,
+    /// the next is decided on. Says how many were answered last; what is no such group is left in `group`.
     async fn pipeline<B: Batch>(
         &mut self,
         batch: &mut B,
         first: Decided<B>,
-        receiver: &mut mpsc::Receiver<Waiting<B>>,
-        crowd: &Crowd,
+        (receiver, crowd): (&mut mpsc::Receiver<Waiting<B>>, &Crowd),
+        left: &mut usize,
         group: &mut Vec<Waiting<B>>,
     ) -> usize {
-        let (mut current, mut written, mut answered) = (first, None, 0);
-        for left in (0..GROUPS_A_TURN).rev() {
+        let (mut current, mut written) = (first, None);
+        let answered = loop {
+            *left = left.saturating_sub(1);
             let Decided { items, answers, came_to: (replies, effects), rows } = current;
             let many = items.len();
             let mut next = None;
@@ -330,7 +333,7 @@ impl Turn<'_> {
                 if let Some(done) = written.take() {
                     tell(batch, done);
                 }
-                let enough = crowd.enough_after(many).filter(|_| left > 0);
+                let enough = crowd.enough_after(many).filter(|_| *left > 0);
                 match begun {
                     Poll::Ready(done) => done,
                     Poll::Pending => tokio::select! {
@@ -355,12 +358,11 @@ impl Turn<'_> {
                 return many;
             }
             written = Some((answers, replies, effects));
-            answered = many;
             match next {
                 Some(next) => current = next,
-                None => break,
+                None => break many,
             }
-        }
+        };
         if let Some(done) = written {
             tell(batch, done);
         }
