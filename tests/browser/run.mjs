@@ -245,7 +245,7 @@ await test("an incident is acknowledged with a thumb, and noted", async () => {
   await page.locator(".timeline >> text=Acknowledged").first().waitFor();
   await page.setViewportSize({ width: 1440, height: 900 });
   await open("/monitors");
-  await sees(`Acknowledged by ${EMAIL}`);
+  await sees(`Acknowledged by ${EMAIL.split("@")[0]}`);
   await open("/incidents");
   await page.getByRole("link", { name: "Shop" }).first().click();
   await page.fill("#text", `Looking ${HOSTILE}`);
