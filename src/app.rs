@@ -132,6 +132,7 @@ impl App {
             sender: sender.wake(),
             watch: Arc::new(Notify::new()),
             watch_wakes_at: Arc::new(AtomicI64::new(i64::MAX)),
+            rests: Arc::default(),
         };
         let ingest = Ingest::new(&db, seams.clock.clone(), sealer.clone(), outlets.clone());
         let (writer, writing) = Writer::new(db.clone(), ingest);
@@ -156,7 +157,7 @@ impl App {
             commands: commands.clone(),
             live: live.clone(),
             wake: outlets.watch.clone(),
-            wakes_at: outlets.watch_wakes_at,
+            wakes_at: outlets.watch_wakes_at.clone(),
         };
         let liveness = Liveness {
             clock: seams.clock.clone(),
@@ -175,14 +176,8 @@ impl App {
             permits: usize::try_from(config.check_permits).unwrap_or(usize::MAX),
             meter: Arc::default(),
         };
-        let engine = Engine::new(
-            writer,
-            commands,
-            outlets.watch,
-            db.clone(),
-            seams.clock.clone(),
-            &config.region,
-        );
+        let engine =
+            Engine::new(writer, commands, outlets, db.clone(), seams.clock.clone(), &config.region);
         let state = web::Data::new(AppState {
             db,
             clock: seams.clock,

@@ -1,12 +1,12 @@
 //! The handle through which every change of a monitor, an incident or a window goes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use serde_json::{Map, Value};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::ingest::{IncomingPing, Ingest, Reply, Work};
+use super::ingest::{IncomingPing, Ingest, Outlets, Reply, Work};
 use super::run::Command;
 use crate::clock::{SharedClock, Timestamp};
 use crate::fields::FieldErrors;
@@ -59,6 +59,7 @@ pub struct Engine {
     clock: SharedClock,
     own_region: Arc<str>,
     pings: Arc<AtomicU64>,
+    rests: Arc<AtomicBool>,
 }
 
 impl Engine {
@@ -66,13 +67,22 @@ impl Engine {
     pub fn new(
         writer: Writer<Ingest>,
         commands: mpsc::UnboundedSender<Command>,
-        watch: Arc<Notify>,
+        outlets: Outlets,
         db: Db,
         clock: SharedClock,
         own_region: &str,
     ) -> Self {
         let own_region = own_region.into();
-        Self { writer, commands, watch, db, clock, own_region, pings: Arc::default() }
+        let Outlets { watch, rests, .. } = outlets;
+        Self { writer, commands, watch, db, clock, own_region, pings: Arc::default(), rests }
+    }
+
+    /// Has what pings led to written, should it rest: whoever reads next sees all that was answered.
+    pub async fn settle(&self) {
+        if self.rests.load(Ordering::Acquire) {
+            // The writer has logged what it could not write.
+            let _ = self.write(Work::Settle).await;
+        }
     }
 
     pub(super) async fn write(&self, work: Work) -> Result<Reply> {

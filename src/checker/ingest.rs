@@ -16,6 +16,7 @@ mod region;
 mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -50,6 +51,8 @@ pub enum Work {
         /// What it found.
         result: Box<CheckResult>,
     },
+    /// Write what rests.
+    Settle,
     /// A job signalled.
     Pinged(Box<IncomingPing>),
     /// A deadline may have passed.
@@ -171,11 +174,11 @@ pub struct Ingest {
     known: Known,
     /// How many pings may wait to be filed; at the start nobody knows.
     new_pings: usize,
-    /// When they were filed last.
-    filed_at: Timestamp,
+    /// When they were filed last, or may be again after that has failed.
+    file_after: Timestamp,
     /// The states that rest to be written.
     resting: Resting,
-    /// Whether states may rest: only SQLite has new pings to find them again from.
+    /// Only SQLite has new pings to find them again from.
     may_rest: bool,
 }
 
@@ -187,7 +190,7 @@ impl Ingest {
             outlets,
             known: Known::default(),
             new_pings: signal::NEW_PINGS_MAX,
-            filed_at: clock.now(),
+            file_after: clock.now(),
             resting: Resting::default(),
             may_rest: matches!(db, Db::Sqlite { .. }),
             clock,
@@ -209,9 +212,8 @@ impl Batch for Ingest {
             known.forget_but(&resting.ids);
         }
         let now = self.clock.now();
-        let mut group =
-            Group::load(conn, (&self.sealer, self.outlets.hub.own_region()), known, now, items)
-                .await?;
+        let own = (&self.sealer, self.outlets.hub.own_region());
+        let mut group = Group::load(conn, own, known, now, items).await?;
         for id in resting.ids {
             group.changed(id);
         }
@@ -224,7 +226,9 @@ impl Batch for Ingest {
         }
         let mut effects = group.flush(conn).await?;
         self.new_pings += effects.new_pings;
-        if self.is_time_to_file(now) {
+        // Should it fail, no work fails with it, and it is not tried again at once.
+        if items.is_empty() && self.is_time_to_file(now) {
+            self.file_after = now.plus_ms(signal::FILE_EVERY_MS);
             history::file_pings(conn).await?;
             effects.has_filed = true;
         }
@@ -240,23 +244,21 @@ impl Batch for Ingest {
     }
 
     fn forget(&mut self) {
-        self.known = Known::default();
-        self.resting = Resting::default();
+        (self.known, self.resting) = (Known::default(), Resting::after_failure(self.clock.now()));
     }
 
     fn rests(&self) -> Option<Duration> {
-        let has_states = !self.resting.ids.is_empty() || !self.resting.are_known;
-        let has_pings = self.new_pings > 0;
-        has_states.then_some(signal::REST).or(has_pings.then_some(signal::FILE_EVERY))
+        self.rests_within(self.clock.now())
     }
 
     fn committed(&mut self, mut effects: Effects) {
         if effects.has_filed {
-            (self.new_pings, self.filed_at) = (0, self.clock.now());
+            (self.new_pings, self.file_after) = (0, self.clock.now());
         }
         if let Some(known) = effects.known.take() {
             self.known = known;
             self.resting.are_known = true;
+            self.outlets.rests.store(false, Ordering::Release);
         }
         self.outlets.carry_out(effects);
     }
@@ -344,7 +346,6 @@ impl<'a> Group<'a> {
     async fn need_windows(&mut self, conn: &mut Conn<'_>) -> Result<()> {
         self.need_windows_since(conn, self.now).await
     }
-
     /// The same for what began at `since`, which may be long ago.
     async fn need_windows_since(&mut self, conn: &mut Conn<'_>, since: Timestamp) -> Result<()> {
         let since = since.min(self.now.plus_ms(-CHECK_MAX_MS));
@@ -374,6 +375,7 @@ impl<'a> Group<'a> {
     async fn work(&mut self, conn: &mut Conn<'_>, item: &Work) -> Result<Reply> {
         match item {
             Work::Checked { monitor_id, result } => self.checked(conn, *monitor_id, result).await,
+            Work::Settle => Ok(Reply::Done),
             Work::Pinged(ping) => self.pinged(conn, ping).await,
             Work::Deadline { monitor_id } => self.deadline(conn, *monitor_id).await,
             Work::FellSilent { monitor_id } => self.fell_silent(conn, *monitor_id).await,

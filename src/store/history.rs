@@ -144,9 +144,9 @@ pub async fn write_pings(
     tx.commit().await
 }
 
-/// The signals of the new pings, in order of their coming: of which monitor, the ping's number, and what it said. Only SQLite has
-/// any.
-pub async fn new_signals(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, i64, Signal)>> {
+/// The signals of the new pings that the states do not know of, in order of their coming: of which monitor, the ping's number, and what it
+/// said. Only SQLite has any.
+pub async fn unseen_signals(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, i64, Signal)>> {
     #[derive(sqlx::FromRow)]
     struct Row {
         monitor_id: MonitorId,
@@ -158,7 +158,9 @@ pub async fn new_signals(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, i64, Sig
     }
     let Conn::Sqlite(_) = conn else { return Ok(Vec::new()) };
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
-        "SELECT monitor_id, n, at, kind, rid, exit_status FROM new_pings ORDER BY id")
+        "SELECT p.monitor_id, p.n, p.at, p.kind, p.rid, p.exit_status
+         FROM new_pings p JOIN monitor_states s ON s.monitor_id = p.monitor_id
+         WHERE p.n > s.state ->> '$.beat.pings' ORDER BY p.id")
         .fetch_all(c).await)?;
     let signal = |row: Row| {
         let Row { monitor_id, n, at, kind, rid, exit_status } = row;
@@ -181,6 +183,15 @@ pub async fn file_pings(conn: &mut Conn<'_>) -> Result<()> {
     if filed < new {
         tracing::error!(lost = new - filed, "pings had numbers that were given before");
     }
+    Ok(())
+}
+
+/// Removes the new pings of some monitors. To delete one looks through all of them, as they have no index.
+pub async fn remove_new_pings(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<()> {
+    let Conn::Sqlite(c) = conn else { return Ok(()) };
+    let sql = format!("DELETE FROM new_pings WHERE monitor_id IN ({})", placeholders(1, ids.len()));
+    let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(*id));
+    query.execute(&mut **c).await?;
     Ok(())
 }
 

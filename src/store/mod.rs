@@ -71,6 +71,36 @@ pub enum Error {
     Seal(String),
 }
 
+impl Error {
+    /// Whether any other work would fail in the same way: the database cannot be reached, or cannot write.
+    pub fn is_of_the_database(&self) -> bool {
+        // Result codes of SQLite: busy, locked, read-only, I/O, corrupt, full, cannot open. <https://sqlite.org/rescode.html>
+        const SQLITE: [i32; 7] = [5, 6, 8, 10, 11, 13, 14];
+        use sqlx::error::DatabaseError as _;
+        let Self::Sqlx(error) = self else { return matches!(self, Self::Migrate(_)) };
+        match error {
+            sqlx::Error::Database(e) => match e.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+                Some(e) => {
+                    let code = e.code().and_then(|code| code.parse::<i32>().ok());
+                    code.is_some_and(|code| SQLITE.contains(&(code & 0xff)))
+                }
+                // Classes of PostgreSQL: connection, resources, intervention, system.
+                // <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+                None => e.code().is_some_and(|code| {
+                    ["08", "53", "57", "58"].iter().any(|c| code.starts_with(c))
+                }),
+            },
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        }
+    }
+}
+
 impl From<crate::seal::SealError> for Error {
     fn from(error: crate::seal::SealError) -> Self {
         Self::Seal(error.to_string())

@@ -52,10 +52,10 @@ pub trait Batch: Sized + Send + 'static {
     /// Writes a group that was decided on, in a transaction of its own.
     fn write_decided(held: &mut Held, rows: Self::Rows) -> impl Future<Output = Result<()>> + Send;
 
-    /// Takes back what was decided since the last group that is durable: it was not written.
+    /// Takes back what is not durable of what was decided: writing it, or what [`Batch::rests`], has failed.
     fn forget(&mut self) {}
 
-    /// How soon something is left to do, even if nothing more comes; `None`: nothing is.
+    /// How soon something is left to do, even if nothing more comes: no time when it is due. `None`: nothing is.
     fn rests(&self) -> Option<Duration> {
         None
     }
@@ -124,23 +124,26 @@ async fn work<B: Batch>(
     crowd: Arc<Crowd>,
 ) {
     let mut group = Vec::with_capacity(GROUP_MAX);
-    // What the last run of the server left.
-    let mut is_settled = settle(&db, &mut batch).await;
     loop {
-        let mut turn = Turn { db: &db, held: None };
+        if is_due(&batch) {
+            settle(&db, &mut batch).await;
+        }
         if group.is_empty() {
             let came = receiver.recv_many(&mut group, GROUP_MAX);
-            let came = match batch.rests().filter(|_| is_settled) {
+            let came = match batch.rests() {
                 Some(within) => tokio::time::timeout(within, came).await,
                 None => Ok(came.await),
             };
-            is_settled = !group.is_empty() || settle(&db, &mut batch).await;
+            if came != Ok(0) && group.is_empty() || came == Ok(0) && batch.rests().is_some() {
+                settle(&db, &mut batch).await;
+            }
             if came == Ok(0) {
                 break;
             }
         }
+        let mut turn = Turn { db: &db, held: None };
         let mut left = GROUPS_A_TURN;
-        while left > 0 && !group.is_empty() {
+        while left > 0 && !group.is_empty() && !is_due(&batch) {
             let answered = match Decided::of(&mut batch, &mut group) {
                 Some(first) => {
                     let queue = (&mut receiver, &*crowd);
@@ -156,16 +159,16 @@ async fn work<B: Batch>(
     }
 }
 
-/// Does what a batch has left to be done; says whether that went well.
-async fn settle<B: Batch>(db: &Db, batch: &mut B) -> bool {
-    if batch.rests().is_none() {
-        return true;
+fn is_due<B: Batch>(batch: &B) -> bool {
+    batch.rests().is_some_and(|within| within.is_zero())
+}
+
+/// Does what a batch has left to be done, in a transaction of its own: should it fail, no work fails with it.
+async fn settle<B: Batch>(db: &Db, batch: &mut B) {
+    if let Err(error) = (Turn { db, held: None }).commit(batch, &[]).await {
+        tracing::error!(%error, "what rested could not be written; it is tried again");
+        batch.forget();
     }
-    let done = Turn { db, held: None }.commit(batch, &[]).await;
-    if let Err(error) = &done {
-        tracing::error!(%error, "what rested could not be written; it is tried again with the next work");
-    }
-    done.is_ok()
 }
 
 /// Takes what waits into a group after one of `answered`.
@@ -251,19 +254,26 @@ async fn write<B: Batch>(turn: &mut Turn<'_>, batch: &mut B, group: &mut Vec<Wai
     many
 }
 
-/// One poisoned row must not take the others with it: each is tried alone.
+/// One poisoned row must not take the others with it: each is tried alone. Trouble of the database itself is everybody's.
 async fn each_alone<B: Batch>(
     turn: &mut Turn<'_>,
     batch: &mut B,
     items: Vec<B::Item>,
     answers: Vec<Answer<B>>,
 ) {
-    for (item, reply) in items.into_iter().zip(answers) {
+    let mut pairs = items.into_iter().zip(answers);
+    while let Some((item, reply)) = pairs.next() {
         let result = turn.commit(batch, std::slice::from_ref(&item)).await;
         match result.map(|mut replies| replies.pop()) {
             Ok(Some(result)) => drop(reply.send(Ok(result))),
             Ok(None) => drop(reply),
-            Err(error) => fail(vec![reply], error),
+            Err(error) => {
+                let mut answers = vec![reply];
+                if error.is_of_the_database() {
+                    answers.extend(pairs.by_ref().map(|(_, reply)| reply));
+                }
+                fail(answers, error);
+            }
         }
     }
 }
@@ -333,7 +343,7 @@ impl Turn<'_> {
                 if let Some(done) = written.take() {
                     tell(batch, done);
                 }
-                let enough = crowd.enough_after(many).filter(|_| *left > 0);
+                let enough = crowd.enough_after(many).filter(|_| *left > 0 && !is_due(batch));
                 match begun {
                     Poll::Ready(done) => done,
                     Poll::Pending => tokio::select! {

@@ -69,7 +69,7 @@ impl TokenLimit {
 }
 
 /// Middleware: finds out who asks, by bearer token or else by session cookie, and notes it on the request as [`Principal`].
-/// Nobody is turned away for showing nothing: [`require`] and the pages decide that.
+/// Nobody is turned away for showing nothing: [`require`] and the pages decide that. What they then read knows of every ping that was answered.
 ///
 /// # Errors
 /// Only what the inner service fails with; its own refusals are answers.
@@ -81,6 +81,9 @@ pub async fn authenticate(
         Ok(principal) => {
             if let Some(principal) = principal {
                 req.extensions_mut().insert(principal);
+            }
+            if let Some(state) = req.app_data::<web::Data<AppState>>().cloned() {
+                state.engine.settle().await;
             }
             Ok(next.call(req).await?.map_into_boxed_body())
         }

@@ -1,7 +1,7 @@
 //! What is to be done once a group is durable, and where it goes.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::{Notify, broadcast, mpsc};
 
@@ -46,6 +46,8 @@ pub struct Outlets {
     pub watch: Arc<Notify>,
     /// When the watcher looks next, in epoch ms.
     pub watch_wakes_at: Arc<AtomicI64>,
+    /// Whether states rest that readers must not miss.
+    pub rests: Arc<AtomicBool>,
 }
 
 impl Outlets {

@@ -1,6 +1,7 @@
 //! Signals of jobs. Most change nothing but the state and the log of their monitor: a group of such is written in one trip.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::incoming::counted_kind;
@@ -17,12 +18,14 @@ use crate::store::{Conn, Result};
 /// enough to read through for a page of the log.
 pub(super) const NEW_PINGS_MAX: usize = 16_384;
 
-/// How often new pings are filed, however few.
-pub(super) const FILE_EVERY: Duration = Duration::from_secs(60);
+/// How often new pings are filed, however few, in ms.
+pub(super) const FILE_EVERY_MS: i64 = 60_000;
+/// How long after a failure it is tried again to write what rests, in ms.
+const RETRY_MS: i64 = 1_000;
 /// From how many signals in a group on their states rest.
 const CROWD: usize = 8;
 /// How long states rest after the last signal.
-pub(super) const REST: Duration = Duration::from_millis(100);
+const REST: Duration = Duration::from_millis(100);
 /// How long states rest at most while signals go on coming, in ms.
 const REST_MAX_MS: i64 = 200;
 
@@ -117,13 +120,15 @@ pub(super) struct Resting {
     pub(super) ids: BTreeSet<MonitorId>,
     /// Since when.
     since: Option<Timestamp>,
+    /// After writing them has failed: when it may be tried again.
+    again_at: Option<Timestamp>,
     /// Whether it is known that there are no others. At the start, and after a failure, it is not.
     pub(super) are_known: bool,
 }
 
 impl Resting {
-    fn is_over(&self, now: Timestamp) -> bool {
-        self.since.is_some_and(|since| !(0..REST_MAX_MS).contains(&now.since(since)))
+    pub(super) fn after_failure(now: Timestamp) -> Self {
+        Self { again_at: Some(now.plus_ms(RETRY_MS)), ..Self::default() }
     }
 }
 
@@ -138,10 +143,10 @@ impl Ingest {
             _ => None,
         });
         let pings: Vec<_> = pings.collect::<Option<_>>()?;
-        let now = self.clock.now();
-        if !self.resting.are_known || self.resting.is_over(now) || self.is_time_to_file(now) {
+        if !self.resting.are_known {
             return None;
         }
+        let now = self.clock.now();
         let known = std::mem::take(&mut self.known);
         let own_region = self.outlets.hub.own_region();
         let mut group = Group::new((&self.sealer, own_region), known, now);
@@ -165,6 +170,7 @@ impl Ingest {
         if self.may_rest && pings.len() >= CROWD {
             self.resting.ids.append(&mut group.dirty);
             self.resting.since.get_or_insert(now);
+            self.outlets.rests.store(true, Ordering::Release);
             // What follows from a state follows once it is written.
             group.effects = Effects::default();
         } else {
@@ -176,15 +182,44 @@ impl Ingest {
 
     /// Whether the new pings are many, or wait for long.
     pub(super) fn is_time_to_file(&self, now: Timestamp) -> bool {
-        let waited = Duration::from_millis(now.since(self.filed_at).unsigned_abs());
-        self.new_pings >= NEW_PINGS_MAX || self.new_pings > 0 && waited >= FILE_EVERY
+        self.file_within(now).is_some_and(|within| within.is_zero())
     }
+
+    /// How soon the new pings are to be filed; `None` if there are none.
+    fn file_within(&self, now: Timestamp) -> Option<Duration> {
+        let at = match self.new_pings {
+            0 => return None,
+            1..NEW_PINGS_MAX => self.file_after.plus_ms(FILE_EVERY_MS),
+            NEW_PINGS_MAX.. => self.file_after,
+        };
+        Some(until(at, now, 2 * FILE_EVERY_MS))
+    }
+
+    /// How soon there is something to write though nothing comes.
+    pub(super) fn rests_within(&self, now: Timestamp) -> Option<Duration> {
+        let states = match self.resting {
+            Resting { are_known: false, again_at, .. } => {
+                Some(again_at.map_or(Duration::ZERO, |at| until(at, now, RETRY_MS)))
+            }
+            Resting { since: Some(since), .. } => {
+                Some(until(since.plus_ms(REST_MAX_MS), now, REST_MAX_MS).min(REST))
+            }
+            _ => None,
+        };
+        [states, self.file_within(now)].into_iter().flatten().min()
+    }
+}
+
+/// How long it is until `at`, which was set for at most `longest_ms` ahead: if it seems longer, the clock was set back, and it is now.
+fn until(at: Timestamp, now: Timestamp, longest_ms: i64) -> Duration {
+    let ms = at.since(now);
+    Duration::from_millis(if (0..=longest_ms).contains(&ms) { ms.unsigned_abs() } else { 0 })
 }
 
 impl Group<'_> {
     /// Brings states up to the pings that were written without them.
     pub(super) async fn catch_up(&mut self, conn: &mut Conn<'_>) -> Result<()> {
-        let signals = history::new_signals(conn).await?;
+        let signals = history::unseen_signals(conn).await?;
         let ids: BTreeSet<MonitorId> = signals.iter().map(|(id, ..)| *id).collect();
         let ids: Vec<MonitorId> = ids.into_iter().collect();
         self.know(conn, &ids).await?;

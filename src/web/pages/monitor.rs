@@ -232,7 +232,9 @@ pub fn rule(pace: &Pace) -> String {
 pub async fn ping_body(visit: Visit, path: web::Path<(i64, i64)>) -> Page {
     let (id, n) = path.into_inner();
     let mut reader = visit.state.db.read().await?;
-    let body = history::ping_body(&mut reader.conn(), id, n).await?;
+    let conn = &mut reader.conn();
+    let is_there = !monitors::existing(conn, &[id]).await?.is_empty();
+    let body = history::ping_body(conn, id, n).await?.filter(|_| is_there);
     let body = body.ok_or_else(|| PageError::no_such("ping"))?;
     let kind = if std::str::from_utf8(&body).is_ok() {
         "text/plain; charset=utf-8"

@@ -202,6 +202,7 @@ impl Server {
             sender: Wake::default(),
             watch: Arc::new(Notify::new()),
             watch_wakes_at: Arc::new(AtomicI64::new(i64::MAX)),
+            rests: Arc::default(),
         };
         let ingest = Ingest::new(&db, clock.clone(), Sealer::from_text(KEY), outlets.clone());
         let (writer, working) = Writer::new(db.clone(), ingest);

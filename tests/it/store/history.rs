@@ -75,7 +75,7 @@ async fn pings_are_read_alike_before_and_after_they_are_filed() {
         assert_eq!(before, (vec![42, 41, 40, 39, 38], 44));
         for _ in 0..2 {
             write!(db, c => history::file_pings(c)).unwrap();
-            assert!(read!(db, c => history::new_signals(c)).is_empty());
+            assert!(read!(db, c => history::unseen_signals(c)).is_empty());
             assert_eq!(seen().await, before);
         }
     })
