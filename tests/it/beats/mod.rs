@@ -3,6 +3,7 @@
 
 mod absence;
 mod bodies;
+mod crowd;
 mod forms;
 mod killed;
 mod oracle;
