@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::base_url;
 use crate::cli;
-use crate::fields::parse_region;
+use crate::fields::parse_own_region;
 use crate::notify::retry::RetrySchedule;
 use crate::notify::smtp::SmtpSettings;
 use crate::probe::canary::{self, Canary};
@@ -100,7 +100,7 @@ pub struct Config {
     )]
     pub secret_key: Option<String>,
     /// The name of this server's own region.
-    #[arg(long, env = "WATCHBELL_REGION", default_value = "local", value_parser = parse_region,
+    #[arg(long, env = "WATCHBELL_REGION", default_value = "local", value_parser = parse_own_region,
           global = true)]
     pub region: String,
     /// Addresses that checks and channels must not contact.

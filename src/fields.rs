@@ -282,12 +282,7 @@ pub fn parse_text(value: &Value, max: usize) -> Result<String, String> {
 /// # Errors
 /// What is wrong with it.
 pub fn parse_region(text: &str) -> Result<String, String> {
-    let name = text.trim();
-    if name.is_empty() || name.chars().count() > REGION_MAX {
-        return Err(format!(
-            "must be a name of 1 to {REGION_MAX} characters on one line, such as eu-west"
-        ));
-    }
+    let name = one_line_region(text)?;
     refuse_unseen(name)?;
     let is_fit = |c: char| !c.is_ascii() || c.is_ascii_alphanumeric() || REGION_MARKS.contains(c);
     if let Some(c) = name.chars().find(|c| !is_fit(*c)) {
@@ -299,6 +294,27 @@ pub fn parse_region(text: &str) -> Result<String, String> {
         return Err("must have a letter or a digit, such as eu-west".to_owned());
     }
     Ok(name.to_owned())
+}
+
+/// The name of the server's own region. What was stored under it before there was [`parse_region`] must stay found, so that any name that can
+/// be seen is taken.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_own_region(text: &str) -> Result<String, String> {
+    let name = one_line_region(text)?;
+    refuse_unseen(name)?;
+    Ok(name.to_owned())
+}
+
+fn one_line_region(text: &str) -> Result<&str, String> {
+    let name = text.trim();
+    if name.is_empty() || name.chars().count() > REGION_MAX {
+        return Err(format!(
+            "must be a name of 1 to {REGION_MAX} characters on one line, such as eu-west"
+        ));
+    }
+    Ok(name)
 }
 
 /// Nobody could tell a name with such a character from another.

@@ -2,6 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use encoding_rs::Encoding;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::header::{Header, SECRET_MASK};
@@ -54,6 +55,20 @@ impl Secrets {
             text.push_str(SECRET_MASK);
         }
         text
+    }
+}
+
+impl Secrets {
+    /// The same where a text of UTF-8 was read in another encoding.
+    pub fn as_read_in(&self, encoding: &'static Encoding) -> Self {
+        let misread =
+            |form: &String| encoding.decode_without_bom_handling(form.as_bytes()).0.into_owned();
+        let mut forms = self.forms.clone();
+        if encoding.is_single_byte() {
+            forms.extend(self.forms.iter().filter(|form| !form.is_ascii()).map(misread));
+            forms.sort_by_key(|form| std::cmp::Reverse(form.len()));
+        }
+        Self { forms }
     }
 }
 

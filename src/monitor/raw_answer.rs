@@ -1,7 +1,7 @@
 //! The answer of a check as it came, as far as it is kept: its status line, the headers that tell something and hold no secret, and
 //! the start of its body. Pure.
 
-use encoding_rs::{Encoding, UTF_8};
+use encoding_rs::{Encoding, UTF_8, UTF_16BE, UTF_16LE};
 use serde::{Deserialize, Serialize};
 
 use super::confidence::Secrets;
@@ -93,8 +93,9 @@ impl RawAnswer {
         let start = came.body.get(..BODY_KEPT).unwrap_or(came.body);
         head = secrets.mask_cut(&head);
         let goes_on = start.len() < came.body.len();
-        let text = text_of(start, encoding_of(came.headers), !goes_on);
-        let mut body = secrets.mask_cut(&plain(&text));
+        let encoding = encoding_of(came.headers, start);
+        let text = text_of(start, encoding, !goes_on);
+        let mut body = secrets.as_read_in(encoding).mask_cut(&plain(&text));
         cut(&mut head, HEAD_KEPT);
         // What was no UTF-8 may have grown.
         let is_cut = goes_on || body.len() > BODY_KEPT;
@@ -110,8 +111,8 @@ impl RawAnswer {
     }
 }
 
-/// The encoding that the `content-type` names, if it is one that people read.
-fn encoding_of(headers: &[Header]) -> &'static Encoding {
+/// The encoding that the `content-type` names, if it is one that people read; else the one that `body` looks like.
+fn encoding_of(headers: &[Header], body: &[u8]) -> &'static Encoding {
     let content_type = headers.iter().find(|header| header.name == "content-type");
     let charset = content_type.and_then(|header| {
         let mut parameters = header.value.split(';').skip(1).filter_map(|p| p.split_once('='));
@@ -119,7 +120,15 @@ fn encoding_of(headers: &[Header]) -> &'static Encoding {
         charset.map(|(_, value)| value.trim().trim_matches('"'))
     });
     let known = charset.and_then(|name| Encoding::for_label_no_replacement(name.as_bytes()));
-    known.unwrap_or(UTF_8)
+    known.unwrap_or_else(|| {
+        let zeros =
+            |odd: usize| body.iter().skip(odd).step_by(2).filter(|byte| **byte == 0).count();
+        match (zeros(0), zeros(1)) {
+            (_, odd) if odd > 0 && odd >= body.len() / 4 => UTF_16LE,
+            (even, _) if even > 0 && even >= body.len() / 4 => UTF_16BE,
+            _ => UTF_8,
+        }
+    })
 }
 
 /// `bytes` as text, by the byte order mark if there is one; the last character may be cut off unless they are `whole`.
@@ -132,24 +141,38 @@ fn text_of(bytes: &[u8], encoding: &'static Encoding, whole: bool) -> String {
     text
 }
 
-/// Where a `location` leads, without what may be secret of it: user, query and fragment.
+/// Where a `location` leads, without what may be secret of it: user, parameters, query and fragment.
 fn place_of(location: &str) -> String {
-    let (place, has_more) = match location.find(['?', '#']) {
-        Some(end) => (&location[..end], true),
-        None => (location, false),
-    };
+    let (place, rest) = location.split_at(location.find(['?', '#', ';']).unwrap_or(location.len()));
     let mut place = place.to_owned();
-    if let Some(host) = place.find("//").map(|start| start + 2) {
-        let end = place[host..].find('/').map_or(place.len(), |end| host + end);
-        if let Some(at) = place[host..end].rfind('@') {
-            place.replace_range(host..host + at, SECRET_MASK);
+    if let Some((start, end)) = authority_of(&place) {
+        // A `?` in a password ends the authority for us, but not for everybody.
+        let is_torn = end == place.len() && rest.contains('@');
+        let user =
+            if is_torn { Some(end) } else { place[start..end].rfind('@').map(|at| start + at) };
+        if let Some(user) = user {
+            place.replace_range(start..user, SECRET_MASK);
         }
     }
-    if has_more {
+    if !rest.is_empty() {
         place.push('?');
         place.push_str(SECRET_MASK);
     }
     place
+}
+
+/// Where the authority of a URL stands, as browsers find it: behind the scheme and any slashes, of either kind.
+/// <https://url.spec.whatwg.org/#special-authority-slashes-state>
+fn authority_of(place: &str) -> Option<(usize, usize)> {
+    let is_slash = |c: char| c == '/' || c == '\\';
+    let scheme =
+        place.find(':').filter(|end| place[..*end].chars().all(|c| c.is_ascii_alphanumeric()));
+    let begin = scheme.map_or(0, |end| end + 1);
+    let start = place.len() - place[begin..].trim_start_matches(is_slash).len();
+    let slashes = start - begin;
+    let has_one = slashes >= 2 || scheme.is_some() && slashes == 1;
+    let end = place[start..].find(is_slash).map_or(place.len(), |end| start + end);
+    has_one.then_some((start, end))
 }
 
 /// `text` without control characters, which some databases and viewers stop at, and without what turns a line round.
@@ -202,6 +225,10 @@ mod tests {
             ("//me@a.example/@b", "//***@a.example/@b"),
             ("/in", "/in"),
             ("?s3cret", "?***"),
+            ("/in;jsessionid=9F3A/on", "/in?***"),
+            ("https:\\\\me:s3c@a.example/in", "https:\\\\***@a.example/in"),
+            ("https:/me:s3c@a.example/in", "https:/***@a.example/in"),
+            ("https://me:s3?cret@a.example/in", "https://***?***"),
         ] {
             let head = raw(&[header("location", location)], b"", &[]).head;
             assert_eq!(head.split_once("location: ").unwrap().1, kept);
@@ -218,6 +245,8 @@ mod tests {
             ("text/plain; charset=utf-16be", b"\0g\0r", "gr"),
             ("text/plain; charset=no-such", "größer".as_bytes(), "größer"),
             ("text/plain", "größer".as_bytes(), "größer"),
+            ("text/plain", b"g\0r\0", "gr"),
+            ("text/plain", b"\0g\0r", "gr"),
         ] {
             let kept = raw(&[header("content-type", content_type)], body, &[]);
             assert_eq!((kept.body.as_str(), kept.is_cut), (text, false), "{content_type}");
@@ -226,6 +255,10 @@ mod tests {
         let secret = [header("Authorization", "Bearer s3cret-token")];
         let kept = raw(&[], b"Bearer s3cret-token", &secret);
         assert_eq!((kept.body.as_str(), kept.body_bytes), ("***", Some(19)));
+        let basic = [header("Authorization", "Basic bWU6UMOkc3N3b3J0LTE=")];
+        let latin = [header("content-type", "text/plain; charset=ISO-8859-1")];
+        let kept = raw(&latin, "no such user: Pässwort-1".as_bytes(), &basic);
+        assert_eq!(kept.body, "no such user: ***");
         let long = [b"\xe4".repeat(BODY_KEPT), b"x".to_vec()].concat();
         let latin = raw(&[header("content-type", "a/b;charset=latin1")], &long, &[]);
         assert_eq!((latin.body.len(), latin.is_cut, latin.body_bytes), (BODY_KEPT, true, None));

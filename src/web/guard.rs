@@ -81,9 +81,9 @@ pub async fn authenticate(
         Ok(principal) => {
             if let Some(principal) = principal {
                 req.extensions_mut().insert(principal);
-            }
-            if let Some(state) = req.app_data::<web::Data<AppState>>().cloned() {
-                state.engine.settle().await;
+                if let Some(state) = req.app_data::<web::Data<AppState>>().cloned() {
+                    state.engine.settle().await;
+                }
             }
             Ok(next.call(req).await?.map_into_boxed_body())
         }

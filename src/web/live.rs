@@ -183,7 +183,9 @@ impl Feed {
             changed.iter().map(|id| event("changed", &id.to_string())).collect()
         };
         text.push_str(&self.new_counts().await?);
-        if self.probes_changed && self.viewer.now.since(self.probes_told_at) >= PROBES_MS {
+        // The clock may have been set back.
+        let since = self.viewer.now.since(self.probes_told_at);
+        if self.probes_changed && !(0..PROBES_MS).contains(&since) {
             self.probes_changed = false;
             self.probes_told_at = self.viewer.now;
             text.push_str(&event("probes", "1"));

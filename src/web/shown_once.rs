@@ -54,7 +54,8 @@ impl ShownOnce {
     /// The secret that `ticket` stands for, if `by` made it just now and it was not shown yet.
     pub fn take(&self, ticket: &str, by: &str, now: Timestamp) -> Option<Fresh> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_meant = |w: &Waiting| w.ticket == ticket && w.by == by && w.is_fresh(now);
+        all.retain(|waiting| waiting.is_fresh(now));
+        let is_meant = |w: &Waiting| w.ticket == ticket && w.by == by;
         let place = all.iter().position(is_meant)?;
         all.remove(place).map(|waiting| waiting.fresh)
     }
@@ -62,7 +63,7 @@ impl ShownOnce {
 
 impl Waiting {
     fn is_fresh(&self, now: Timestamp) -> bool {
-        now.since(self.at) < KEPT_MS
+        (0..KEPT_MS).contains(&now.since(self.at))
     }
 }
 
@@ -76,9 +77,11 @@ mod tests {
         let ticket = kept.keep("a", at, "fra-1".to_owned(), "wbp_1".to_owned());
         assert_eq!(kept.take(&ticket, "b", at), None, "somebody else");
         assert_eq!(kept.take("", "a", at), None);
-        assert_eq!(kept.take(&ticket, "a", at.plus_ms(KEPT_MS)), None, "too late");
         assert_eq!(kept.take(&ticket, "a", at).unwrap().secret, "wbp_1");
         assert_eq!(kept.take(&ticket, "a", at), None, "a second time");
+        let ticket = kept.keep("a", at, "fra-2".to_owned(), "wbp_2".to_owned());
+        assert_eq!(kept.take(&ticket, "a", at.plus_ms(KEPT_MS)), None, "too late");
+        assert_eq!(kept.take(&ticket, "a", at), None, "it is gone");
     }
 
     #[test]

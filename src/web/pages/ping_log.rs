@@ -192,7 +192,7 @@ pub async fn ping_log(
         // Older than the oldest ping that is shown there may be pings that are not.
         let from = pings.last().filter(|_| has_more).map_or(Timestamp(i64::MIN), |ping| ping.at);
         let missed = missed.iter().filter(|incident| incident.started_at >= from);
-        let dues = missed.clone().filter_map(due).chain(late_since);
+        let dues = missed.clone().filter_map(due).chain(late_since.filter(|_| kind.is_empty()));
         lines.extend(dues.map(|due| LogLine::late(due, viewer)));
         lines.extend(missed.filter_map(|incident| LogLine::of_incident(incident, viewer)));
         lines.sort_by_key(|line| std::cmp::Reverse((line.moment, line.n)));
