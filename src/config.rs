@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::base_url;
 use crate::cli;
-use crate::fields::parse_own_region;
+use crate::fields::{one_line_region, refuse_unseen};
 use crate::notify::retry::RetrySchedule;
 use crate::notify::smtp::SmtpSettings;
 use crate::probe::canary::{self, Canary};
@@ -100,7 +100,7 @@ pub struct Config {
     )]
     pub secret_key: Option<String>,
     /// The name of this server's own region.
-    #[arg(long, env = "WATCHBELL_REGION", default_value = "local", value_parser = parse_own_region,
+    #[arg(long, env = "WATCHBELL_REGION", default_value = "local", value_parser = own_region,
           global = true)]
     pub region: String,
     /// Addresses that checks and channels must not contact.
@@ -354,4 +354,15 @@ fn in_one_line(
 
 fn usage(command: &clap::Command, line: &str) -> clap::Error {
     clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{line}\n")).with_cmd(command)
+}
+
+/// The name of the server's own region. What was stored under it before there was [`crate::fields::parse_region`] must stay found, so that any name that can
+/// be seen is taken.
+///
+/// # Errors
+/// What is wrong with it.
+fn own_region(text: &str) -> Result<String, String> {
+    let name = one_line_region(text)?;
+    refuse_unseen(name)?;
+    Ok(name.to_owned())
 }

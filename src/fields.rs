@@ -296,18 +296,7 @@ pub fn parse_region(text: &str) -> Result<String, String> {
     Ok(name.to_owned())
 }
 
-/// The name of the server's own region. What was stored under it before there was [`parse_region`] must stay found, so that any name that can
-/// be seen is taken.
-///
-/// # Errors
-/// What is wrong with it.
-pub fn parse_own_region(text: &str) -> Result<String, String> {
-    let name = one_line_region(text)?;
-    refuse_unseen(name)?;
-    Ok(name.to_owned())
-}
-
-fn one_line_region(text: &str) -> Result<&str, String> {
+pub(crate) fn one_line_region(text: &str) -> Result<&str, String> {
     let name = text.trim();
     if name.is_empty() || name.chars().count() > REGION_MAX {
         return Err(format!(
@@ -318,7 +307,7 @@ fn one_line_region(text: &str) -> Result<&str, String> {
 }
 
 /// Nobody could tell a name with such a character from another.
-fn refuse_unseen(name: &str) -> Result<(), String> {
+pub(crate) fn refuse_unseen(name: &str) -> Result<(), String> {
     match name.chars().find(|c| is_unseen(*c)) {
         None => Ok(()),
         Some(c) => Err(format!(
