@@ -134,7 +134,7 @@ async fn work<B: Batch>(
                 Some(within) => tokio::time::timeout(within, came).await,
                 None => Ok(came.await),
             };
-            if came != Ok(0) && group.is_empty() || came == Ok(0) && batch.rests().is_some() {
+            if group.is_empty() && batch.rests().is_some() {
                 settle(&db, &mut batch).await;
             }
             if came == Ok(0) {

@@ -23,7 +23,7 @@ pub(super) const FILE_EVERY_MS: i64 = 60_000;
 /// How long after a failure it is tried again to write what rests, in ms.
 const RETRY_MS: i64 = 1_000;
 /// From how many signals in a group on their states rest.
-const CROWD: usize = 8;
+const RESTS_FROM: usize = 8;
 /// How long states rest after the last signal.
 const REST: Duration = Duration::from_millis(100);
 /// How long states rest at most while signals go on coming, in ms.
@@ -167,7 +167,7 @@ impl Ingest {
         let pings = std::mem::take(&mut group.pings);
         self.new_pings += pings.iter().map(weight).sum::<usize>();
         let mut states = Vec::new();
-        if self.may_rest && pings.len() >= CROWD {
+        if self.may_rest && pings.len() >= RESTS_FROM {
             self.resting.ids.append(&mut group.dirty);
             self.resting.since.get_or_insert(now);
             self.outlets.rests.store(true, Ordering::Release);
@@ -225,9 +225,6 @@ impl Group<'_> {
         self.know(conn, &ids).await?;
         for (id, n, signal) in &signals {
             let Some(watched) = self.known.by_id.get_mut(id) else { continue };
-            if *n <= watched.state.beat.pings {
-                continue;
-            }
             let policy = Policy::of(&watched.monitor.settings.target);
             let (mut state, facts) =
                 step(&watched.state, &Event::Signalled(signal), &policy, signal.at);
