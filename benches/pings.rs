@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 use watchbell::app::{App, Seams};
 use watchbell::config;
@@ -32,19 +33,21 @@ struct Round {
 }
 
 fn main() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
-    runtime.block_on(run());
+    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    // The clients have threads of their own, as they have in life: nothing of Watchbell waits behind their tasks.
+    let clients = runtime();
+    runtime().block_on(run(clients.handle()));
 }
 
-async fn run() {
+async fn run(clients: &Handle) {
     let folder = tempfile::tempdir().unwrap();
     let (pinged, paths, stop) = start_watchbell(folder.path()).await;
     let bare = start_bare();
     let (mut ping_rounds, mut bare_rounds, mut floors) = (Vec::new(), Vec::new(), Vec::new());
     let mut memory = Vec::new();
     for _ in 0..ROUNDS {
-        bare_rounds.push(load(bare, &paths).await);
-        ping_rounds.push(load(pinged, &paths).await);
+        bare_rounds.push(load(clients, bare, &paths).await);
+        ping_rounds.push(load(clients, pinged, &paths).await);
         memory.push(format!("{:.0}", rss_mb()));
         floors.push(sqlite_floor(folder.path()).await);
     }
@@ -102,10 +105,10 @@ fn start_bare() -> SocketAddr {
 }
 
 /// Sends GETs from all clients for a round.
-async fn load(address: SocketAddr, paths: &Arc<Vec<String>>) -> Round {
+async fn load(runtime: &Handle, address: SocketAddr, paths: &Arc<Vec<String>>) -> Round {
     let done = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..CLIENTS)
-        .map(|i| tokio::spawn(client(address, paths.clone(), i, done.clone())))
+        .map(|i| runtime.spawn(client(address, paths.clone(), i, done.clone())))
         .collect();
     let begun = Instant::now();
     tokio::time::sleep(ROUND).await;

@@ -34,6 +34,7 @@ use crate::store::open::ServerLock;
 use crate::store::writer::Writer;
 use crate::store::{Db, monitors};
 use crate::supervise::Supervisor;
+use crate::web::ping_batcher::PingBatcher;
 use crate::web::state::AppState;
 
 /// How long a stop may take (contract, section 1).
@@ -269,6 +270,7 @@ impl App {
         let server = HttpServer::new(move || {
             WebApp::new()
                 .app_data(state.clone())
+                .app_data(web::Data::new(PingBatcher::new(state.engine.clone())))
                 .wrap(from_fn(crate::web::guard::security_headers))
                 .configure(crate::web::routes)
         })

@@ -15,7 +15,7 @@ use crate::incident::{Incident, IncidentId};
 use crate::monitor::{CheckResult, Kind, MonitorId};
 use crate::report::roller;
 use crate::store::monitors::Watched;
-use crate::store::writer::{WriteError, Writer};
+use crate::store::writer::{Answer, WriteError, Writer};
 use crate::store::{self, Db, windows};
 
 /// Why the engine did not do what it was asked.
@@ -48,6 +48,14 @@ impl From<store::Error> for EngineError {
 }
 
 pub(super) type Result<T> = std::result::Result<T, EngineError>;
+
+fn done(answer: Answer<Ingest>) -> Result<Reply> {
+    match answer? {
+        Reply::NotFound => Err(EngineError::NotFound),
+        Reply::Invalid(errors) => Err(EngineError::Invalid(errors)),
+        reply => Ok(reply),
+    }
+}
 
 /// The handle. Cheap to clone.
 #[derive(Clone)]
@@ -86,11 +94,7 @@ impl Engine {
     }
 
     pub(super) async fn write(&self, work: Work) -> Result<Reply> {
-        match self.writer.write(work).await? {
-            Reply::NotFound => Err(EngineError::NotFound),
-            Reply::Invalid(errors) => Err(EngineError::Invalid(errors)),
-            reply => Ok(reply),
-        }
+        done(self.writer.write(work).await)
     }
 
     async fn write_watched(&self, work: Work) -> Result<Watched> {
@@ -223,7 +227,19 @@ impl Engine {
     /// # Errors
     /// [`EngineError::NotFound`] for an unknown UUID.
     pub async fn ping(&self, ping: IncomingPing) -> Result<i64> {
-        match self.write(Work::Pinged(Box::new(ping))).await? {
+        self.recorded(self.writer.write(Work::Pinged(Box::new(ping))).await)
+    }
+
+    /// Records signals that came together: what [`Engine::ping`] says of each, in order. For those that the server's stop leaves undone
+    /// there is no answer.
+    pub async fn ping_all(&self, pings: Vec<IncomingPing>) -> Vec<Result<i64>> {
+        let work = pings.into_iter().map(|ping| Work::Pinged(Box::new(ping))).collect();
+        let answers = self.writer.write_all(work).await;
+        answers.into_iter().map(|answer| self.recorded(answer)).collect()
+    }
+
+    fn recorded(&self, answer: Answer<Ingest>) -> Result<i64> {
+        match done(answer)? {
             Reply::Ping(n) => {
                 self.pings.fetch_add(1, Ordering::Relaxed);
                 Ok(n)

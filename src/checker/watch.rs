@@ -22,6 +22,7 @@ use crate::incident::dependency::held_by;
 use crate::incident::maintenance::active_window;
 use crate::live::LiveEvent;
 use crate::monitor::{Kind, MonitorId};
+use crate::store::monitors::Outlook;
 use crate::store::writer::Writer;
 use crate::store::{self, Db, incidents, ladders, monitors, windows};
 
@@ -182,6 +183,25 @@ impl Watcher {
 
     /// Does what is due at `now` and says when to look again.
     async fn look(&self, looked_at: Timestamp, now: Timestamp) -> store::Result<Timestamp> {
+        let outlook = self.outlook(looked_at, now).await?;
+        let next = match outlook.is_due {
+            true => {
+                if !self.do_what_is_due(looked_at, now).await? {
+                    return Ok(now.plus_ms(RETRY_MS));
+                }
+                self.outlook(looked_at, now).await?.next_edge
+            }
+            false => outlook.next_edge,
+        };
+        Ok(next.unwrap_or(now.plus_ms(ALIVE_EVERY_MS)))
+    }
+
+    async fn outlook(&self, looked_at: Timestamp, now: Timestamp) -> store::Result<Outlook> {
+        monitors::outlook(&mut self.db.read().await?.conn(), looked_at, now).await
+    }
+
+    /// Gives whether all of it was done.
+    async fn do_what_is_due(&self, looked_at: Timestamp, now: Timestamp) -> store::Result<bool> {
         self.move_windows_on(now).await?;
         let (passed, late, ladders) = {
             let mut reader = self.db.read().await?;
@@ -208,17 +228,7 @@ impl Watcher {
             let _ = self.live.send(LiveEvent::MonitorChanged(id));
         }
         self.let_go_of_held(now).await?;
-        if failed {
-            return Ok(now.plus_ms(RETRY_MS));
-        }
-        let mut reader = self.db.read().await?;
-        let conn = &mut reader.conn();
-        let edges = [
-            monitors::next_edge(conn, now).await?,
-            windows::next_edge(conn, now).await?,
-            ladders::next_edge(conn).await?,
-        ];
-        Ok(edges.into_iter().flatten().min().unwrap_or(now.plus_ms(ALIVE_EVERY_MS)))
+        Ok(!failed)
     }
 
     /// Repeating windows whose time is over go on to the next.

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
-use super::writer::GROUP_MAX;
+use super::group::GROUP_MAX;
 
 /// From how many producers at once on it is a crowd. Fewer are never waited for.
 const CROWD: usize = 16;
@@ -16,8 +16,10 @@ pub(super) struct Crowd {
     /// `usize::MAX` while it waits for nobody.
     enough: AtomicUsize,
     are_enough: Notify,
-    /// How many producers there are about.
+    /// How many items there are about: of how many producers at once.
     size: AtomicUsize,
+    /// How many items wait in the queue, or are on their way into it.
+    waiting: AtomicUsize,
 }
 
 impl Crowd {
@@ -26,14 +28,30 @@ impl Crowd {
             enough: AtomicUsize::new(usize::MAX),
             are_enough: Notify::new(),
             size: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
         })
     }
 
-    /// Notes that so many wait now.
-    pub(super) fn came(&self, waiting: usize) {
-        if waiting >= self.enough.load(Ordering::Acquire) {
+    /// Notes that so many items are about to come into the queue.
+    pub(super) fn comes(&self, items: usize) {
+        self.waiting.fetch_add(items, Ordering::SeqCst);
+    }
+
+    /// To be said once they are there.
+    pub(super) fn has_come(&self) {
+        if self.waiting() >= self.enough.load(Ordering::SeqCst) {
             self.are_enough.notify_one();
         }
+    }
+
+    /// Notes that so many items were taken from the queue.
+    pub(super) fn was_taken(&self, items: usize) {
+        self.waiting.fetch_sub(items, Ordering::SeqCst);
+    }
+
+    /// How many items wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// Notes that so many asked at the same time: a group that is answered, and those that wait.
@@ -47,16 +65,21 @@ impl Crowd {
     /// one half is written, the other is answered and asks again.
     pub(super) fn enough_after(&self, many: usize) -> Option<usize> {
         let size = self.size.load(Ordering::Relaxed);
-        let enough = (size / 2).min(size.saturating_sub(many)).clamp(1, GROUP_MAX);
-        (size >= CROWD).then_some(enough)
+        Some(self.half()?.min(size.saturating_sub(many)).clamp(1, GROUP_MAX))
     }
 
-    /// Waits until `enough` wait in the queue; for ever if it is nobody. [`Crowd::is_over`] belongs behind it.
-    pub(super) async fn wait_for<T>(&self, enough: Option<usize>, queue: &mpsc::Receiver<T>) {
+    /// Half of the crowd, if there is one.
+    pub(super) fn half(&self) -> Option<usize> {
+        let size = self.size.load(Ordering::Relaxed);
+        (size >= CROWD).then_some(size / 2)
+    }
+
+    /// Waits until `enough` wait, in the queue or on their way into it; for ever if it is nobody. [`Crowd::is_over`] belongs behind it.
+    pub(super) async fn wait_for(&self, enough: Option<usize>) {
         let Some(enough) = enough else { return std::future::pending().await };
-        self.enough.store(enough, Ordering::Release);
+        self.enough.store(enough, Ordering::SeqCst);
         // Looked at after the number is known, so that none comes unseen; again after a notice, which may be an old one.
-        while queue.len() < enough {
+        while self.waiting() < enough {
             self.are_enough.notified().await;
         }
     }
@@ -103,17 +126,18 @@ mod tests {
     #[tokio::test]
     async fn the_one_that_makes_them_enough_ends_the_wait() {
         let crowd = Crowd::new();
-        let (sender, receiver) = mpsc::channel(8);
-        crowd.came(9);
-        sender.try_send(()).unwrap();
-        sender.try_send(()).unwrap();
-        // Two are there: nothing to wait for.
-        crowd.wait_for(Some(2), &receiver).await;
-        let third = async {
-            sender.try_send(()).unwrap();
-            crowd.came(3);
+        let come = |items| {
+            crowd.comes(items);
+            crowd.has_come();
         };
-        tokio::join!(crowd.wait_for(Some(3), &receiver), third);
+        come(2);
+        // Two are there: nothing to wait for.
+        crowd.wait_for(Some(2)).await;
+        // A notice of before is no news.
+        crowd.are_enough.notify_one();
+        tokio::join!(crowd.wait_for(Some(4)), async { come(2) });
+        crowd.was_taken(3);
+        assert_eq!(crowd.waiting(), 1);
         crowd.is_over();
         assert_eq!(crowd.enough.load(Ordering::Acquire), usize::MAX);
     }

@@ -46,9 +46,3 @@ pub async fn due(conn: &mut Conn<'_>, now: Timestamp, limit: i64) -> Result<Vec<
         "SELECT incident_id FROM incident_ladders WHERE next_at <= $1 ORDER BY next_at LIMIT $2")
         .bind(now).bind(limit).fetch_all(c).await)
 }
-
-/// When a ladder is to be looked at next.
-pub async fn next_edge(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT MIN(next_at) FROM incident_ladders WHERE next_at IS NOT NULL").fetch_one(c).await)
-}

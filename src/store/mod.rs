@@ -19,6 +19,7 @@ pub mod deliveries;
 pub mod dependencies;
 pub mod escalation_policies;
 pub mod figures;
+mod group;
 pub mod grouping;
 pub mod history;
 pub mod incidents;

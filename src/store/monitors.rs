@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-pub use super::deadlines::{due_between, next_edge, past_deadline};
+pub use super::deadlines::{Outlook, due_between, outlook, past_deadline};
 use super::{Conn, Error, Result, dependencies, history, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};

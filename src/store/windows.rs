@@ -181,15 +181,6 @@ pub async fn count(conn: &mut Conn<'_>) -> Result<i64> {
     on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM maintenance_windows").fetch_one(c).await)
 }
 
-/// The next moment after `now` at which a window opens or closes.
-pub async fn next_edge(conn: &mut Conn<'_>, now: Timestamp) -> Result<Option<Timestamp>> {
-    on!(conn, c => sqlx::query_scalar(
-        "SELECT MIN(at) FROM (
-            SELECT starts_at AS at FROM maintenance_windows WHERE starts_at > $1
-            UNION ALL SELECT ends_at AS at FROM maintenance_windows WHERE ends_at > $1) edges")
-        .bind(now).fetch_one(c).await)
-}
-
 /// The numbers of the monitors that a window covers.
 pub async fn covered_ids(
     conn: &mut Conn<'_>,

@@ -5,21 +5,18 @@
 //! still on its way to the disk.
 
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::crowd::Crowd;
+use super::group::{BUNDLE_MAX, Bundle, Decided, Group, Writing, answer};
 use super::{Conn, Db, Error, Held, Result};
 
-/// The most that shares one transaction. Larger groups gain little and hold up the first in them.
-pub(super) const GROUP_MAX: usize = 256;
 /// How many groups share a turn with the connection. Others who want to write wait for the end of a turn.
 const GROUPS_A_TURN: usize = 16;
-/// How many may wait before producers are slowed down.
+/// How many bundles may wait before producers are slowed down.
 const QUEUE: usize = 4096;
 /// How long a group waits for half of the crowd at most.
 const COMPANY: Duration = Duration::from_millis(1);
@@ -33,7 +30,7 @@ pub trait Batch: Sized + Send + 'static {
     /// What is to be done once the group is durable.
     type Effects: Send;
     /// What is to be written of a group that was decided on without the database.
-    type Rows: Send;
+    type Rows: Send + 'static;
 
     /// Does all of `items` within the caller's transaction and gives one reply for each, in order. There may be none: then what
     /// [`Batch::rests`] is done.
@@ -64,13 +61,11 @@ pub trait Batch: Sized + Send + 'static {
     fn committed(&mut self, effects: Self::Effects);
 }
 
+/// What the producer of one piece of work gets.
+pub type Answer<B> = std::result::Result<<B as Batch>::Reply, WriteError>;
+
 /// What a group came to: a reply for each item, in order, and what is to be done once it is durable.
 pub type Written<B> = (Vec<<B as Batch>::Reply>, <B as Batch>::Effects);
-
-struct Waiting<B: Batch> {
-    item: B::Item,
-    reply: oneshot::Sender<std::result::Result<B::Reply, WriteError>>,
-}
 
 /// Why a write was not done.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -85,7 +80,7 @@ pub enum WriteError {
 
 /// The producers' end of a group-commit queue. Cheap to clone.
 pub struct Writer<B: Batch> {
-    queue: mpsc::Sender<Waiting<B>>,
+    queue: mpsc::Sender<Bundle<B>>,
     crowd: Arc<Crowd>,
 }
 
@@ -107,51 +102,79 @@ impl<B: Batch> Writer<B> {
     ///
     /// # Errors
     /// When it was not done; then nothing of it was.
-    pub async fn write(&self, item: B::Item) -> std::result::Result<B::Reply, WriteError> {
-        let (reply, answer) = oneshot::channel();
-        self.queue.send(Waiting { item, reply }).await.map_err(|_| WriteError::Stopped)?;
-        self.crowd.came(QUEUE - self.queue.capacity());
-        answer.await.map_err(|_| WriteError::Stopped)?
+    pub async fn write(&self, item: B::Item) -> Answer<B> {
+        self.write_all(vec![item]).await.pop().unwrap_or(Err(WriteError::Stopped))
+    }
+
+    /// Does items that came together and waits until they are durable: an answer for each, in order. Each may fail by itself; for those
+    /// that the server's stop leaves undone there is no answer.
+    pub async fn write_all(&self, mut items: Vec<B::Item>) -> Vec<Answer<B>> {
+        let mut bundles = Vec::with_capacity(1);
+        while !items.is_empty() {
+            let rest = items.split_off(items.len().min(BUNDLE_MAX));
+            let (asked, answers) = oneshot::channel();
+            let Ok(room) = self.queue.reserve().await else { break };
+            self.crowd.comes(items.len());
+            room.send(Bundle { items, asked });
+            self.crowd.has_come();
+            bundles.push(answers);
+            items = rest;
+        }
+        let mut all = Vec::new();
+        for answers in bundles {
+            let Ok(answers) = answers.await else { break };
+            all.extend(answers);
+        }
+        all
     }
 }
-
-type Answer<B> = oneshot::Sender<std::result::Result<<B as Batch>::Reply, WriteError>>;
 
 async fn work<B: Batch>(
     db: Db,
     mut batch: B,
-    mut receiver: mpsc::Receiver<Waiting<B>>,
+    mut receiver: mpsc::Receiver<Bundle<B>>,
     crowd: Arc<Crowd>,
 ) {
-    let mut group = Vec::with_capacity(GROUP_MAX);
+    let mut group = Group::default();
     loop {
         if is_due(&batch) {
             settle(&db, &mut batch).await;
         }
-        if group.is_empty() {
-            let came = receiver.recv_many(&mut group, GROUP_MAX);
+        if group.items.is_empty() {
             let came = match batch.rests() {
-                Some(within) => tokio::time::timeout(within, came).await,
-                None => Ok(came.await),
+                Some(within) => tokio::time::timeout(within, receiver.recv()).await,
+                None => Ok(receiver.recv().await),
             };
-            if group.is_empty() && batch.rests().is_some() {
-                settle(&db, &mut batch).await;
-            }
-            if came == Ok(0) {
-                break;
+            match came {
+                Ok(Some(bundle)) => {
+                    crowd.was_taken(bundle.items.len());
+                    group.put(bundle);
+                    group.take(&mut receiver, &crowd);
+                }
+                nothing => {
+                    if batch.rests().is_some() {
+                        settle(&db, &mut batch).await;
+                    }
+                    if nothing.is_ok() {
+                        break;
+                    }
+                }
             }
         }
         let mut turn = Turn { db: &db, held: None };
         let mut left = GROUPS_A_TURN;
-        while left > 0 && !group.is_empty() && !is_due(&batch) {
-            let answered = match Decided::of(&mut batch, &mut group) {
-                Some(first) => {
-                    let queue = (&mut receiver, &*crowd);
+        while left > 0 && !group.items.is_empty() && !is_due(&batch) {
+            let answered = match batch.decide(&group.items) {
+                Some(came_to) => {
+                    let first = Decided { group: std::mem::take(&mut group), came_to };
+                    let queue = (&mut receiver, &crowd);
                     turn.pipeline(&mut batch, first, queue, &mut left, &mut group).await
                 }
                 None => {
                     left -= 1;
-                    write(&mut turn, &mut batch, &mut group).await
+                    let many = turn.write(&mut batch, std::mem::take(&mut group)).await;
+                    crowd.were(many + crowd.waiting());
+                    many
                 }
             };
             gather(answered, &mut receiver, &crowd, &mut group).await;
@@ -172,118 +195,18 @@ async fn settle<B: Batch>(db: &Db, batch: &mut B) {
 }
 
 /// Takes what waits into a group after one of `answered`.
-async fn gather<T>(
+async fn gather<B: Batch>(
     answered: usize,
-    receiver: &mut mpsc::Receiver<T>,
+    receiver: &mut mpsc::Receiver<Bundle<B>>,
     crowd: &Crowd,
-    group: &mut Vec<T>,
+    group: &mut Group<B>,
 ) {
-    crowd.were(answered + receiver.len() + group.len());
-    if let (Some(enough), true) = (crowd.enough_after(answered), group.is_empty()) {
+    if let (Some(enough), true) = (crowd.enough_after(answered), group.items.is_empty()) {
         // After a moment those that came must do.
-        let _ = tokio::time::timeout(COMPANY, crowd.wait_for(Some(enough), receiver)).await;
+        let _ = tokio::time::timeout(COMPANY, crowd.wait_for(Some(enough))).await;
         crowd.is_over();
     }
-    take(receiver, group);
-}
-
-fn take<T>(receiver: &mut mpsc::Receiver<T>, group: &mut Vec<T>) {
-    while group.len() < GROUP_MAX
-        && let Ok(waiting) = receiver.try_recv()
-    {
-        group.push(waiting);
-    }
-}
-
-/// A group that was decided on, and not written yet.
-struct Decided<B: Batch> {
-    items: Vec<B::Item>,
-    answers: Vec<Answer<B>>,
-    came_to: Written<B>,
-    rows: B::Rows,
-}
-
-impl<B: Batch> Decided<B> {
-    /// Decides on `group` and takes it, if nothing needs to be read for it.
-    fn of(batch: &mut B, group: &mut Vec<Waiting<B>>) -> Option<Self> {
-        let (items, answers): (Vec<_>, Vec<_>) =
-            group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
-        match batch.decide(&items) {
-            Some((came_to, rows)) => Some(Self { items, answers, came_to, rows }),
-            None => {
-                group.extend(together(items, answers));
-                None
-            }
-        }
-    }
-}
-
-fn together<B: Batch>(
-    items: Vec<B::Item>,
-    answers: Vec<Answer<B>>,
-) -> impl Iterator<Item = Waiting<B>> {
-    items.into_iter().zip(answers).map(|(item, reply)| Waiting { item, reply })
-}
-
-/// Carries out what follows from a group that is durable, and tells its producers.
-fn tell<B: Batch>(
-    batch: &mut B,
-    (answers, replies, effects): (Vec<Answer<B>>, Vec<B::Reply>, B::Effects),
-) {
-    batch.committed(effects);
-    answer::<B>(answers, replies);
-}
-
-fn answer<B: Batch>(answers: Vec<Answer<B>>, replies: Vec<B::Reply>) {
-    for (answer, reply) in answers.into_iter().zip(replies) {
-        // A producer that does not wait any more needs no answer.
-        let _ = answer.send(Ok(reply));
-    }
-}
-
-/// Writes a group and answers its producers; says how many they were.
-async fn write<B: Batch>(turn: &mut Turn<'_>, batch: &mut B, group: &mut Vec<Waiting<B>>) -> usize {
-    let (items, answers): (Vec<_>, Vec<_>) =
-        group.drain(..).map(|waiting| (waiting.item, waiting.reply)).unzip();
-    let many = items.len();
-    match turn.commit(batch, &items).await {
-        Ok(replies) => answer::<B>(answers, replies),
-        Err(error) if many == 1 => fail(answers, error),
-        Err(_) => each_alone(turn, batch, items, answers).await,
-    }
-    many
-}
-
-/// One poisoned row must not take the others with it: each is tried alone. Trouble of the database itself is everybody's.
-async fn each_alone<B: Batch>(
-    turn: &mut Turn<'_>,
-    batch: &mut B,
-    items: Vec<B::Item>,
-    answers: Vec<Answer<B>>,
-) {
-    let mut pairs = items.into_iter().zip(answers);
-    while let Some((item, reply)) = pairs.next() {
-        let result = turn.commit(batch, std::slice::from_ref(&item)).await;
-        match result.map(|mut replies| replies.pop()) {
-            Ok(Some(result)) => drop(reply.send(Ok(result))),
-            Ok(None) => drop(reply),
-            Err(error) => {
-                let mut answers = vec![reply];
-                if error.is_of_the_database() {
-                    answers.extend(pairs.by_ref().map(|(_, reply)| reply));
-                }
-                fail(answers, error);
-            }
-        }
-    }
-}
-
-fn fail<R>(replies: Vec<oneshot::Sender<std::result::Result<R, WriteError>>>, error: Error) {
-    tracing::error!(%error, "a write failed");
-    let error = Arc::new(error);
-    for reply in replies {
-        let _ = reply.send(Err(WriteError::Store(error.clone())));
-    }
+    group.take(receiver, crowd);
 }
 
 /// A few groups in a row on one connection.
@@ -315,67 +238,127 @@ impl Turn<'_> {
         Ok(replies)
     }
 
+    /// Writes a group and answers its producers; says how many items it had.
+    async fn write<B: Batch>(&mut self, batch: &mut B, group: Group<B>) -> usize {
+        let many = group.items.len();
+        match self.commit(batch, &group.items).await {
+            Ok(replies) => answer::<B>(group.asked, replies.into_iter().map(Ok)),
+            Err(error) if many == 1 => answer::<B>(group.asked, [Err(failed(error))]),
+            Err(_) => self.each_alone(batch, group).await,
+        }
+        many
+    }
+
+    /// One poisoned row must not take the others with it: each is tried alone, and a bundle is answered when all of it was. Trouble of the
+    /// database itself is everybody's.
+    async fn each_alone<B: Batch>(&mut self, batch: &mut B, group: Group<B>) {
+        let mut trouble = None;
+        let mut items = group.items.iter();
+        for (asked, many) in group.asked {
+            let mut answers = Vec::with_capacity(many);
+            for item in items.by_ref().take(many) {
+                answers.push(match &trouble {
+                    Some(error) => Err(WriteError::clone(error)),
+                    None => self.alone(batch, item, &mut trouble).await,
+                });
+            }
+            answer::<B>(vec![(asked, many)], answers);
+        }
+    }
+
+    /// Does one item alone, and notes trouble of the database.
+    async fn alone<B: Batch>(
+        &mut self,
+        batch: &mut B,
+        item: &B::Item,
+        trouble: &mut Option<WriteError>,
+    ) -> Answer<B> {
+        match self.commit(batch, std::slice::from_ref(item)).await {
+            Ok(mut replies) => replies.pop().ok_or(WriteError::Stopped),
+            Err(error) => {
+                let is_of_the_database = error.is_of_the_database();
+                let error = failed(error);
+                if is_of_the_database {
+                    *trouble = Some(error.clone());
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// Writes a group that was decided on, and those behind it, as many as are `left` in this turn: while one is on its way to the disk,
     /// the next is decided on. Says how many were answered last; what is no such group is left in `group`.
     async fn pipeline<B: Batch>(
         &mut self,
         batch: &mut B,
         first: Decided<B>,
-        (receiver, crowd): (&mut mpsc::Receiver<Waiting<B>>, &Crowd),
+        (receiver, crowd): (&mut mpsc::Receiver<Bundle<B>>, &Arc<Crowd>),
         left: &mut usize,
-        group: &mut Vec<Waiting<B>>,
+        group: &mut Group<B>,
     ) -> usize {
-        let (mut current, mut written) = (first, None);
-        let answered = loop {
+        let mut current = first;
+        loop {
             *left = left.saturating_sub(1);
-            let Decided { items, answers, came_to: (replies, effects), rows } = current;
-            let many = items.len();
-            let mut next = None;
-            let done: Result<()> = {
-                let mut writing = pin!(async {
-                    let mut held = self.take().await?;
-                    B::write_decided(&mut held, rows).await?;
-                    self.held = Some(held);
-                    Ok(())
-                });
-                // Its rows go their way first; those before it are told meanwhile.
-                let begun = futures_util::poll!(writing.as_mut());
-                if let Some(done) = written.take() {
-                    tell(batch, done);
+            let many = current.group.items.len();
+            let held = match self.take().await {
+                Ok(held) => held,
+                Err(error) => {
+                    self.try_again(batch, error, current.group).await;
+                    return many;
                 }
-                let enough = crowd.enough_after(many).filter(|_| *left > 0 && !is_due(batch));
-                match begun {
-                    Poll::Ready(done) => done,
-                    Poll::Pending => tokio::select! {
-                        biased;
-                        done = &mut writing => done,
-                        () = crowd.wait_for(enough, receiver) => {
-                            take(receiver, group);
-                            next = Decided::of(batch, group);
-                            writing.await
-                        }
-                    },
+            };
+            let mut writing = Writing::begin(held, current, crowd.clone());
+            let enough = crowd.enough_after(many).filter(|_| *left > 0 && !is_due(batch));
+            let mut next = None;
+            let done = tokio::select! {
+                biased;
+                done = writing.end() => done,
+                () = crowd.wait_for(enough) => {
+                    group.take(receiver, crowd);
+                    // Those that were waited for may still be on their way into the queue.
+                    if !group.items.is_empty() {
+                        next = batch
+                            .decide(&group.items)
+                            .map(|came_to| Decided { group: std::mem::take(group), came_to });
+                    }
+                    writing.end().await
                 }
             };
             crowd.is_over();
-            if let Err(error) = done {
-                batch.forget();
-                tracing::warn!(%error, "a group could not be written and is tried again, one by one");
-                if let Some(next) = next {
-                    group.extend(together(next.items, next.answers));
+            let others = match done {
+                Ok((held, others)) => {
+                    self.held = Some(held);
+                    batch.committed(writing.effects);
+                    others
                 }
-                each_alone(self, batch, items, answers).await;
-                return many;
-            }
-            written = Some((answers, replies, effects));
+                Err((error, asked)) => {
+                    if let Some(next) = next {
+                        group.put_all(next.group);
+                    }
+                    self.try_again(batch, error, Group { items: writing.items, asked }).await;
+                    return many;
+                }
+            };
             match next {
                 Some(next) => current = next,
-                None => break many,
+                None => {
+                    crowd.were(many + others + group.items.len());
+                    return many;
+                }
             }
-        };
-        if let Some(done) = written {
-            tell(batch, done);
         }
-        answered
     }
+
+    /// Takes back what was decided of a group that could not be written, and does its items one by one.
+    async fn try_again<B: Batch>(&mut self, batch: &mut B, error: Error, group: Group<B>) {
+        batch.forget();
+        tracing::warn!(%error, "a group could not be written and is tried again, one by one");
+        self.each_alone(batch, group).await;
+    }
+}
+
+/// Logs an error, as those who asked are told it.
+fn failed(error: Error) -> WriteError {
+    tracing::error!(%error, "a write failed");
+    WriteError::Store(Arc::new(error))
 }

@@ -12,6 +12,7 @@ pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod ping;
+pub mod ping_batcher;
 pub mod remote;
 pub mod shown_once;
 pub mod state;

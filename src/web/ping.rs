@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 use super::client;
+use super::ping_batcher::PingBatcher;
 use super::state::AppState;
 use crate::checker::{EngineError, IncomingPing};
 use crate::monitor::signal_path::SignalPath;
@@ -47,20 +48,30 @@ enum Dialect {
     Push,
 }
 
-async fn ping(req: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+async fn ping(
+    req: HttpRequest,
+    body: web::Payload,
+    state: web::Data<AppState>,
+    batcher: web::Data<PingBatcher>,
+) -> HttpResponse {
     let path = SignalPath::parse(signal(&req), req.query_string());
-    take(&req, body, &state, path, Dialect::Plain).await
+    take(&req, body, (&state, &batcher), path, Dialect::Plain).await
 }
 
-async fn push(req: HttpRequest, body: web::Payload, state: web::Data<AppState>) -> HttpResponse {
+async fn push(
+    req: HttpRequest,
+    body: web::Payload,
+    state: web::Data<AppState>,
+    batcher: web::Data<PingBatcher>,
+) -> HttpResponse {
     let path = SignalPath::parse_push(signal(&req), req.query_string());
-    take(&req, body, &state, path, Dialect::Push).await
+    take(&req, body, (&state, &batcher), path, Dialect::Push).await
 }
 
 async fn take(
     req: &HttpRequest,
     mut body: web::Payload,
-    state: &AppState,
+    (state, batcher): (&AppState, &PingBatcher),
     path: Option<SignalPath>,
     dialect: Dialect,
 ) -> HttpResponse {
@@ -73,7 +84,7 @@ async fn take(
     let received = receive(&mut body).await;
     let is_cut = received.is_cut;
     let incoming = incoming(req, state, path, received);
-    let mut response = match state.engine.ping(incoming).await {
+    let mut response = match batcher.ping(incoming).await {
         Ok(_) => answer(req, dialect, StatusCode::OK, "OK"),
         Err(EngineError::NotFound) => not_found(req, dialect),
         // Not recorded: the client must know, so that it tries again.

@@ -102,9 +102,9 @@ impl Scene {
         eventually(CAP, || async {
             let mut reader = self.app.db.read().await.unwrap();
             let conn = &mut reader.conn();
-            let next = watchbell::store::ladders::next_edge(conn).await.unwrap();
+            let to_climb = watchbell::store::ladders::due(conn, now, 1).await.unwrap();
             let due = watchbell::store::outbox::oldest_due(conn, now).await.unwrap();
-            (next.is_none_or(|at| at > now) && due.is_none()).then_some(())
+            (to_climb.is_empty() && due.is_none()).then_some(())
         })
         .await;
     }

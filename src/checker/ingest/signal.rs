@@ -27,7 +27,7 @@ const RESTS_FROM: usize = 8;
 /// How long states rest after the last signal.
 const REST: Duration = Duration::from_millis(100);
 /// How long states rest at most while signals go on coming, in ms.
-const REST_MAX_MS: i64 = 200;
+const REST_MAX_MS: i64 = 500;
 
 /// What a ping counts for until it is filed: one, and one for each of so many bytes of its body.
 pub(super) fn weight(ping: &NewPing) -> usize {
@@ -168,7 +168,7 @@ impl Ingest {
         self.new_pings += pings.iter().map(weight).sum::<usize>();
         let mut states = Vec::new();
         if self.may_rest && pings.len() >= RESTS_FROM {
-            self.resting.ids.append(&mut group.dirty);
+            self.resting.ids.extend(std::mem::take(&mut group.dirty));
             self.resting.since.get_or_insert(now);
             self.outlets.rests.store(true, Ordering::Release);
             // What follows from a state follows once it is written.

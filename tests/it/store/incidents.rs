@@ -1,8 +1,10 @@
 use serde_json::json;
+use watchbell::incident::escalation::{EscalationPolicy, EscalationStep, Ladder};
 use watchbell::incident::{Incident, IncidentState, TimelineKind};
 use watchbell::monitor::{Cause, CheckError, ErrorKind};
 use watchbell::store::incidents::{self, Filter};
-use watchbell::store::{Db, Error, monitors, timeline};
+use watchbell::store::monitors::Outlook;
+use watchbell::store::{Db, Error, ladders, monitors, timeline};
 
 use super::{NOW, named, odd_names, on_each, read, write};
 
@@ -152,6 +154,49 @@ async fn a_timeline_keeps_its_order_its_kinds_and_any_text() {
         assert_eq!(json!(found), json!(wanted));
         let orphan = write!(db, c => timeline::add(c, 999, NOW, TimelineKind::Comment, "x"));
         assert!(matches!(orphan, Err(Error::Reference)), "{orphan:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_outlook_knows_of_ladders_and_held_alerts() {
+    on_each(async |db| {
+        let outlook = async |at: i64| {
+            let at = NOW.plus_ms(at);
+            read!(db, c => monitors::outlook(c, at, at))
+        };
+        let first = open(db, &incident(named(db, "a").await)).await;
+        assert_eq!(outlook(0).await, Outlook { is_due: false, next_edge: None });
+        let step = |after_minutes| EscalationStep {
+            name: String::new(),
+            after_minutes,
+            channel_ids: vec![1],
+        };
+        let policy = EscalationPolicy {
+            id: 1,
+            name: "on call".to_owned(),
+            steps: vec![step(0), step(5)],
+            repeat_every_minutes: None,
+            repeat_times: None,
+            ack_timeout_minutes: None,
+        };
+        let mut ladder = Ladder::new(policy, NOW);
+        ladder.let_go(NOW);
+        ladder.begin(NOW, &[1]);
+        write!(db, c => ladders::save(c, first.id, &ladder)).unwrap();
+        let second_step = 5 * 60_000;
+        for (at, is_due) in [(0, false), (second_step - 1, false), (second_step, true)] {
+            let next_edge = Some(NOW.plus_ms(second_step));
+            assert_eq!(outlook(at).await, Outlook { is_due, next_edge });
+        }
+        write!(db, c => ladders::end(c, first.id)).unwrap();
+        assert_eq!(outlook(second_step).await, Outlook { is_due: false, next_edge: None });
+        let held = Incident { alerts_held: true, ..first };
+        write!(db, c => incidents::update(c, &held)).unwrap();
+        assert!(outlook(0).await.is_due);
+        let over = Incident { resolved_at: Some(NOW), ..held };
+        write!(db, c => incidents::update(c, &over)).unwrap();
+        assert!(!outlook(0).await.is_due);
     })
     .await;
 }

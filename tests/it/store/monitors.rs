@@ -146,11 +146,15 @@ async fn deadlines_and_due_times_are_found_in_order() {
         assert_eq!(due(49, 50).await, [ids[1]]);
         assert_eq!(due(50, 100).await, [ids[0]], "after `from`, up to `to`");
         assert_eq!(due(0, 999).await, [ids[0], ids[1]]);
-        let edge = async |at: i64| read!(db, c => monitors::next_edge(c, NOW.plus_ms(at)));
+        let outlook = async |at: i64| read!(db, c => monitors::outlook(c, NOW.plus_ms(at - 5), NOW.plus_ms(at)));
+        let edge = async |at| outlook(at).await.next_edge;
         assert_eq!(edge(0).await, Some(NOW.plus_ms(50)));
         assert_eq!(edge(50).await, Some(NOW.plus_ms(100)));
         assert_eq!(edge(100).await, Some(NOW.plus_ms(200)));
         assert_eq!(edge(250).await, Some(NOW.plus_ms(200)), "a deadline that is past is still to be looked at");
+        for (at, is_due) in [(49, false), (50, true), (54, true), (55, false), (100, true), (199, false), (200, true), (999, true)] {
+            assert_eq!(outlook(at).await.is_due, is_due, "something came due in the 5 ms up to {at}, or is past its deadline");
+        }
     })
     .await;
 }
@@ -158,7 +162,8 @@ async fn deadlines_and_due_times_are_found_in_order() {
 #[tokio::test]
 async fn nothing_to_watch_has_no_edge() {
     on_each(async |db| {
-        assert_eq!(read!(db, c => monitors::next_edge(c, NOW)), None);
+        let nothing = monitors::Outlook { is_due: false, next_edge: None };
+        assert_eq!(read!(db, c => monitors::outlook(c, NOW, NOW)), nothing);
         assert_eq!(read!(db, c => monitors::count_by_status(c)), []);
         write!(db, c => monitors::save_states(c, &[])).unwrap();
     })

@@ -1,6 +1,6 @@
 use watchbell::incident::maintenance::{MaintenanceWindow, Repeats};
 use watchbell::monitor::expect::CronSchedule;
-use watchbell::store::windows;
+use watchbell::store::{monitors, windows};
 
 use super::{NONE, NOW, odd_names, on_each, read, write};
 
@@ -48,13 +48,17 @@ async fn what_is_open_or_to_come_is_found_with_its_next_edge() {
         assert_eq!(after(-1).await, ids, "by their start");
         assert_eq!(after(60).await, [ids[0], ids[2]], "an end is not part of the window");
         assert_eq!(after(300).await, NONE);
-        let edge =
-            async |at| read!(db, c => windows::next_edge(c, NOW.plus_ms(at))).map(|e| e.since(NOW));
+        let edge = async |at| {
+            let at = NOW.plus_ms(at);
+            read!(db, c => monitors::outlook(c, at, at)).next_edge.map(|edge| edge.since(NOW))
+        };
         assert_eq!(edge(-5).await, Some(0));
         assert_eq!(edge(0).await, Some(50));
         assert_eq!(edge(50).await, Some(60));
         assert_eq!(edge(100).await, Some(200));
         assert_eq!(edge(300).await, None);
+        let outlook = read!(db, c => monitors::outlook(c, NOW, NOW.plus_ms(300)));
+        assert!(!outlook.is_due, "none of them comes again");
         let list = read!(db, c => windows::list(c, 2, 0));
         assert_eq!(list.iter().map(|row| row.id).collect::<Vec<_>>(), [ids[2], ids[1]]);
         assert_eq!(read!(db, c => windows::list(c, 2, 2))[0].id, ids[0]);
@@ -73,7 +77,9 @@ async fn a_repeating_window_is_kept_with_its_past() {
         assert_eq!(read!(db, c => windows::get(c, made.id)), Some(made.clone()));
         write!(db, c => windows::insert(c, &window(0, 10))).unwrap();
         let to_move_on = async |at| {
-            let rows = read!(db, c => windows::to_move_on(c, NOW.plus_ms(at)));
+            let (at, rows) =
+                (NOW.plus_ms(at), read!(db, c => windows::to_move_on(c, NOW.plus_ms(at))));
+            assert_eq!(read!(db, c => monitors::outlook(c, at, at)).is_due, !rows.is_empty());
             rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
         };
         assert_eq!(to_move_on(299).await, NONE);

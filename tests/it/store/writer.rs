@@ -112,6 +112,32 @@ async fn fails_alone(quick: &str) {
 }
 
 #[tokio::test]
+async fn what_comes_together_is_answered_in_order_and_fails_alone() {
+    on_each(async |db| {
+        for quick in ["", "quick "] {
+            let (groups, committed) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
+            let (writer, work) = Writer::new(db.clone(), Keys { groups, committed });
+            let working = tokio::spawn(work);
+            let is_poisoned = |n: usize| [5, 300].contains(&n);
+            let name = |n| format!("{quick}{}{n}", if is_poisoned(n) { "poison" } else { "all" });
+            // More than share a group, of which two are poisoned.
+            let names: Vec<String> = (0..600).map(name).collect();
+            let halves = names.chunks(300).map(|half| writer.write_all(half.to_vec()));
+            let answers = futures_util::future::join_all(halves).await;
+            assert_eq!(answers.iter().map(Vec::len).collect::<Vec<_>>(), [300, 300]);
+            for (n, (name, answer)) in names.iter().zip(answers.into_iter().flatten()).enumerate() {
+                assert_eq!(is_there(db, name).await, !is_poisoned(n), "{name}");
+                assert_eq!(answer.ok(), (!is_poisoned(n)).then(|| name.clone()));
+            }
+            assert!(writer.write_all(Vec::new()).await.is_empty());
+            drop(writer);
+            working.await.unwrap();
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn many_that_wait_share_a_transaction() {
     on_each(async |db| {
         let (groups, committed) = <(Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
