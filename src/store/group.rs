@@ -39,7 +39,9 @@ impl<B: Batch> Default for Group<B> {
 }
 
 impl<B: Batch> Group<B> {
-    pub(super) fn put(&mut self, Bundle { items, asked }: Bundle<B>) {
+    /// Puts in what was taken from the queue.
+    pub(super) fn put(&mut self, Bundle { items, asked }: Bundle<B>, crowd: &Crowd) {
+        crowd.was_taken(items.len());
         self.asked.push((asked, items.len()));
         self.items.extend(items);
     }
@@ -57,8 +59,7 @@ impl<B: Batch> Group<B> {
         while self.items.len() < most
             && let Ok(bundle) = receiver.try_recv()
         {
-            crowd.was_taken(bundle.items.len());
-            self.put(bundle);
+            self.put(bundle, crowd);
         }
     }
 }

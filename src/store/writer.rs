@@ -147,8 +147,7 @@ async fn work<B: Batch>(
             };
             match came {
                 Ok(Some(bundle)) => {
-                    crowd.was_taken(bundle.items.len());
-                    group.put(bundle);
+                    group.put(bundle, &crowd);
                     group.take(&mut receiver, &crowd);
                 }
                 nothing => {

@@ -48,30 +48,22 @@ enum Dialect {
     Push,
 }
 
-async fn ping(
-    req: HttpRequest,
-    body: web::Payload,
-    state: web::Data<AppState>,
-    batcher: web::Data<PingBatcher>,
-) -> HttpResponse {
+/// What a ping is taken with.
+type Taking = (web::Payload, web::Data<AppState>, web::Data<PingBatcher>);
+
+async fn ping(req: HttpRequest, with: Taking) -> HttpResponse {
     let path = SignalPath::parse(signal(&req), req.query_string());
-    take(&req, body, (&state, &batcher), path, Dialect::Plain).await
+    take(&req, with, path, Dialect::Plain).await
 }
 
-async fn push(
-    req: HttpRequest,
-    body: web::Payload,
-    state: web::Data<AppState>,
-    batcher: web::Data<PingBatcher>,
-) -> HttpResponse {
+async fn push(req: HttpRequest, with: Taking) -> HttpResponse {
     let path = SignalPath::parse_push(signal(&req), req.query_string());
-    take(&req, body, (&state, &batcher), path, Dialect::Push).await
+    take(&req, with, path, Dialect::Push).await
 }
 
 async fn take(
     req: &HttpRequest,
-    mut body: web::Payload,
-    (state, batcher): (&AppState, &PingBatcher),
+    (mut body, state, batcher): Taking,
     path: Option<SignalPath>,
     dialect: Dialect,
 ) -> HttpResponse {
@@ -83,7 +75,7 @@ async fn take(
     let Some(path) = path else { return not_found(req, dialect) };
     let received = receive(&mut body).await;
     let is_cut = received.is_cut;
-    let incoming = incoming(req, state, path, received);
+    let incoming = incoming(req, &state, path, received);
     let mut response = match batcher.ping(incoming).await {
         Ok(_) => answer(req, dialect, StatusCode::OK, "OK"),
         Err(EngineError::NotFound) => not_found(req, dialect),
