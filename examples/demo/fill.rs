@@ -19,7 +19,7 @@ use watchbell::seal::Sealer;
 use watchbell::store::history::{self, NewPing, Ping};
 use watchbell::store::monitors::Watched;
 use watchbell::store::results::{self, NewResult};
-use watchbell::store::{Db, incidents, monitors, timeline, windows};
+use watchbell::store::{Db, incidents, monitors, new_pings, timeline, windows};
 
 use super::past::{self, Chance, DAY, HOUR, MINUTE, Trouble};
 use super::story::{self, Now, Told};
@@ -386,7 +386,7 @@ async fn add_results(
         }
         let mut tx = db.begin().await?;
         results::insert(&mut tx.conn(), &results).await?;
-        history::insert_pings(&mut tx.conn(), &pings).await?;
+        new_pings::insert_pings(&mut tx.conn(), &pings).await?;
         tx.commit().await?;
         written += results.len() + pings.len();
     }

@@ -8,6 +8,7 @@ mod depend;
 mod edit;
 mod effects;
 mod escalate;
+mod filing;
 mod incoming;
 mod known;
 mod late;
@@ -22,11 +23,12 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 pub use self::effects::{Effects, Outlets};
+use self::filing::Filing;
 pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
 pub use self::probes::{LostProbe, ProbeNews};
 pub use self::region::RegionNews;
-use self::signal::{QuietPings, Resting};
+use self::signal::Resting;
 use crate::clock::{SharedClock, Timestamp};
 use crate::fields::FieldErrors;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
@@ -35,8 +37,9 @@ use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::seal::Sealer;
-use crate::store::history::{self, NewPing, StatusChange};
+use crate::store::history::{NewPing, StatusChange};
 use crate::store::monitors::{self, Watched};
+use crate::store::new_pings::{self, QuietPings};
 use crate::store::results::NewResult;
 use crate::store::writer::{Batch, Written};
 use crate::store::{Conn, Db, Held, Result};
@@ -172,10 +175,7 @@ pub struct Ingest {
     sealer: Sealer,
     outlets: Outlets,
     known: Known,
-    /// How many pings may wait to be filed; at the start nobody knows.
-    new_pings: usize,
-    /// When they were filed last, or may be again after that has failed.
-    file_after: Timestamp,
+    filing: Filing,
     /// The states that rest to be written.
     resting: Resting,
     /// Only SQLite has new pings to find them again from.
@@ -189,8 +189,7 @@ impl Ingest {
             sealer,
             outlets,
             known: Known::default(),
-            new_pings: signal::NEW_PINGS_MAX,
-            file_after: clock.now(),
+            filing: Filing::unknown(clock.now()),
             resting: Resting::default(),
             may_rest: matches!(db, Db::Sqlite { .. }),
             clock,
@@ -225,12 +224,9 @@ impl Batch for Ingest {
             replies.push(group.work(conn, item).await?);
         }
         let mut effects = group.flush(conn).await?;
-        self.new_pings += effects.new_pings;
-        // Should it fail, no work fails with it, and it is not tried again at once.
-        if items.is_empty() && self.is_time_to_file(now) {
-            self.file_after = now.plus_ms(signal::FILE_EVERY_MS);
-            history::file_pings(conn).await?;
-            effects.has_filed = true;
+        // Should it fail, no work fails with it.
+        if items.is_empty() && self.filing.within(now).is_some_and(|within| within.is_zero()) {
+            effects.filing = Some(self.filing.file(conn, now).await?);
         }
         Ok((replies, effects))
     }
@@ -240,11 +236,13 @@ impl Batch for Ingest {
     }
 
     async fn write_decided(held: &mut Held, rows: QuietPings) -> Result<()> {
-        history::write_pings(held, &rows.states, &rows.pings).await
+        new_pings::write_quiet(held, &rows).await
     }
 
     fn forget(&mut self) {
-        (self.known, self.resting) = (Known::default(), Resting::after_failure(self.clock.now()));
+        let now = self.clock.now();
+        (self.known, self.resting) = (Known::default(), Resting::after_failure(now));
+        self.filing = Filing::after_failure(now);
     }
 
     fn rests(&self) -> Option<Duration> {
@@ -252,8 +250,9 @@ impl Batch for Ingest {
     }
 
     fn committed(&mut self, mut effects: Effects) {
-        if effects.has_filed {
-            (self.new_pings, self.file_after) = (0, self.clock.now());
+        self.filing.came(&effects.new_pings);
+        if let Some(filing) = effects.filing.take() {
+            self.filing = filing;
         }
         if let Some(known) = effects.known.take() {
             self.known = known;

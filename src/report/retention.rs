@@ -10,7 +10,7 @@ use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::MonitorId;
 use crate::server_settings::ServerSettings;
 use crate::store::old::{History, Old};
-use crate::store::{self, Db, history, monitors, rollups, space};
+use crate::store::{self, Db, monitors, rollups, space};
 
 /// How often it is looked whether there is something to roll up, in ms.
 const ROLL_EVERY_MS: i64 = 60_000;
@@ -23,7 +23,7 @@ const ANSWERS: i64 = 200;
 const BATCH: u64 = 1_000;
 /// How many monitors share one transaction at most.
 const MONITORS_A_COMMIT: usize = 100;
-/// Deleted monitors that go in one transaction: each looks through the pings that are not filed yet.
+/// How many deleted monitors go in one transaction.
 const GONE_A_COMMIT: usize = 10;
 
 /// The job that keeps history.
@@ -117,7 +117,6 @@ pub async fn clear_deleted(db: &Db, stop: &CancellationToken) -> store::Result<(
             return Ok(());
         }
         let mut tx = db.begin().await?;
-        history::remove_new_pings(&mut tx.conn(), some).await?;
         monitors::remove(&mut tx.conn(), some).await?;
         tx.commit().await?;
     }

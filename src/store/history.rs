@@ -1,24 +1,19 @@
-//! The history of monitors: pings, and when the status changed. Results of checks are in `results`, what is kept for long in `rollups`.
+//! The history of monitors: pings, and when the status changed. How pings are stored is in `new_pings`, results of checks are in
+//! `results`, what is kept for long in `rollups`.
 
 use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{
-    Conn, Error, Held, Result, batches, filled_up, monitors, on, placeholders, rows_of, run,
-};
+use super::{Conn, Result, new_pings, on, placeholders, run};
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
-use crate::monitor::heartbeat::{Signal, SignalKind};
-use crate::monitor::state::State;
+use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{MonitorId, Status};
 
 /// SQLite takes at most 32,766 binds a statement; this keeps far below with any of our rows.
 pub(super) const ROWS_A_STATEMENT: usize = 500;
-
-/// How many pings one statement takes.
-const PINGS_AT_ONCE: usize = 256;
 
 /// A ping as it is stored, without its body.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -58,142 +53,17 @@ pub struct NewPing {
     pub body: Option<Vec<u8>>,
 }
 
-/// The columns of a ping, in the order that [`bind_pings`] binds them.
-const PING_COLUMNS: &str = "monitor_id, n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body, body_bytes, note";
-
-/// The statement that stores so many pings.
-fn insert_pings_sql(conn: &Conn<'_>, count: usize) -> String {
-    let table = match conn {
-        Conn::Sqlite(_) => "new_pings",
-        Conn::Postgres(_) => "pings",
-    };
-    format!("INSERT INTO {table} ({PING_COLUMNS}) {}", rows_of(conn, count, 13))
-}
-
-/// Binds pings to a statement of [`insert_pings_sql`].
-macro_rules! bind_pings {
-    ($query:expr, $pings:expr) => {{
-        let mut query = $query;
-        for NewPing { monitor_id, ping, body } in $pings {
-            query = query
-                .bind(*monitor_id)
-                .bind(ping.n)
-                .bind(ping.at)
-                .bind(ping.kind)
-                .bind(&ping.method)
-                .bind(&ping.remote_addr)
-                .bind(&ping.user_agent)
-                .bind(ping.rid)
-                .bind(ping.exit_status)
-                .bind(ping.duration_ms)
-                .bind(body)
-                .bind(ping.body_bytes)
-                .bind(&ping.note);
-        }
-        query
-    }};
-}
-
-/// Stores pings.
-pub async fn insert_pings(conn: &mut Conn<'_>, pings: &[NewPing]) -> Result<()> {
-    for chunk in batches(conn, pings) {
-        let sql = insert_pings_sql(conn, chunk.len());
-        run!(conn, bind_pings!(sqlx::query(AssertSqlSafe(sql)), chunk))?;
+/// What the pings of the monitor `$1` are selected from.
+fn pings_of(conn: &Conn<'_>) -> &'static str {
+    match conn {
+        Conn::Sqlite(_) => new_pings::OF_A_MONITOR,
+        Conn::Postgres(_) => "(SELECT * FROM pings WHERE monitor_id = $1) p",
     }
-    Ok(())
 }
 
-/// Writes pings, and the states that they led to unless those may rest, as a transaction of their own. On SQLite this is one trip to the
-/// connection's thread, where each statement, the beginning and the end are one.
-///
-/// # Errors
-/// When nothing was written.
-pub async fn write_pings(
-    held: &mut Held,
-    states: &[(MonitorId, State)],
-    pings: &[NewPing],
-) -> Result<()> {
-    let states: Vec<(MonitorId, &State)> = states.iter().map(|(id, state)| (*id, state)).collect();
-    if let (Held::Sqlite(connection), true) = (&mut *held, pings.len() <= PINGS_AT_ONCE) {
-        let conn = Conn::Sqlite(connection);
-        let insert = insert_pings_sql(&conn, pings.len());
-        if states.is_empty() {
-            // By itself it is a transaction.
-            let query = bind_pings!(sqlx::query(AssertSqlSafe(insert)), pings);
-            return query.execute(&mut **connection).await.map(drop).map_err(Error::from);
-        }
-        let sql = format!(
-            "BEGIN IMMEDIATE; {}; {insert}; COMMIT",
-            monitors::save_states_sql(&conn, states.len()),
-        );
-        let mut query = monitors::bind_states!(sqlx::query(AssertSqlSafe(sql)), &states);
-        // The rows that fill up the first statement must not take the binds of the second.
-        for _ in 0..filled_up(states.len()) * monitors::STATE_COLUMNS {
-            query = query.bind(None::<i64>);
-        }
-        let written = bind_pings!(query, pings).execute(&mut **connection).await;
-        // Whether it had begun is not known. A connection that may still be in the middle of it is not used again.
-        if written.is_err() && sqlx::query("ROLLBACK").execute(&mut **connection).await.is_err() {
-            connection.close_on_drop();
-        }
-        return written.map(drop).map_err(Error::from);
-    }
-    let mut tx = held.begin().await?;
-    monitors::save_states(&mut tx.conn(), &states).await?;
-    insert_pings(&mut tx.conn(), pings).await?;
-    tx.commit().await
-}
-
-/// The signals of the new pings that the states do not know of, in order of their coming: of which monitor, the ping's number, and what it
-/// said. Only SQLite has any.
-pub async fn unseen_signals(conn: &mut Conn<'_>) -> Result<Vec<(MonitorId, i64, Signal)>> {
-    #[derive(sqlx::FromRow)]
-    struct Row {
-        monitor_id: MonitorId,
-        n: i64,
-        at: Timestamp,
-        kind: SignalKind,
-        rid: Option<Uuid>,
-        exit_status: Option<i64>,
-    }
-    let Conn::Sqlite(_) = conn else { return Ok(Vec::new()) };
-    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
-        "SELECT p.monitor_id, p.n, p.at, p.kind, p.rid, p.exit_status
-         FROM new_pings p JOIN monitor_states s ON s.monitor_id = p.monitor_id
-         WHERE p.n > s.state ->> '$.beat.pings' ORDER BY p.id")
-        .fetch_all(c).await)?;
-    let signal = |row: Row| {
-        let Row { monitor_id, n, at, kind, rid, exit_status } = row;
-        (monitor_id, n, Signal { kind, rid, exit_status, at })
-    };
-    Ok(rows.into_iter().map(signal).collect())
-}
-
-/// Files the new pings among those of their monitors.
-///
-/// One of a number that is there already would be a fault of ours; it must not keep the others from their place for ever.
-pub async fn file_pings(conn: &mut Conn<'_>) -> Result<()> {
-    let Conn::Sqlite(_) = conn else { return Ok(()) };
-    let file = format!(
-        "INSERT INTO pings ({PING_COLUMNS}) SELECT {PING_COLUMNS} FROM new_pings
-         WHERE true ORDER BY monitor_id, n ON CONFLICT DO NOTHING"
-    );
-    let filed = run!(conn, sqlx::query(AssertSqlSafe(file)))?;
-    let new = run!(conn, sqlx::query("DELETE FROM new_pings"))?;
-    if filed < new {
-        tracing::error!(lost = new - filed, "pings had numbers that were given before");
-    }
-    Ok(())
-}
-
-/// Removes the new pings of some monitors. To delete one looks through all of them, as they have no index.
-pub async fn remove_new_pings(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<()> {
-    let Conn::Sqlite(c) = conn else { return Ok(()) };
-    let sql = format!("DELETE FROM new_pings WHERE monitor_id IN ({})", placeholders(1, ids.len()));
-    let query = ids.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, id| query.bind(*id));
-    query.execute(&mut **c).await?;
-    Ok(())
-}
+/// The columns of a [`Ping`].
+const PING: &str =
+    "n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note";
 
 /// A heartbeat's pings, newest first.
 pub async fn pings(
@@ -202,9 +72,8 @@ pub async fn pings(
     limit: i64,
     offset: i64,
 ) -> Result<Vec<Ping>> {
-    on!(conn, c => sqlx::query_as(
-        "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
-         FROM all_pings WHERE monitor_id = $1 ORDER BY n DESC LIMIT $2 OFFSET $3")
+    let sql = format!("SELECT {PING} FROM {} ORDER BY n DESC LIMIT $2 OFFSET $3", pings_of(conn));
+    on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
         .bind(monitor_id).bind(limit).bind(offset).fetch_all(c).await)
 }
 
@@ -215,9 +84,9 @@ pub async fn pings_of_kind(
     kind: SignalKind,
     limit: i64,
 ) -> Result<Vec<Ping>> {
-    on!(conn, c => sqlx::query_as(
-        "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
-         FROM all_pings WHERE monitor_id = $1 AND kind = $2 ORDER BY n DESC LIMIT $3")
+    let sql =
+        format!("SELECT {PING} FROM {} WHERE kind = $2 ORDER BY n DESC LIMIT $3", pings_of(conn));
+    on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
         .bind(monitor_id).bind(kind).bind(limit).fetch_all(c).await)
 }
 
@@ -227,16 +96,18 @@ pub async fn timed_runs(
     monitor_id: MonitorId,
     limit: i64,
 ) -> Result<Vec<Ping>> {
-    on!(conn, c => sqlx::query_as(
-        "SELECT n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body_bytes, note
-         FROM all_pings WHERE monitor_id = $1 AND duration_ms IS NOT NULL ORDER BY n DESC LIMIT $2")
+    let sql = format!(
+        "SELECT {PING} FROM {} WHERE duration_ms IS NOT NULL ORDER BY n DESC LIMIT $2",
+        pings_of(conn)
+    );
+    on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
         .bind(monitor_id).bind(limit).fetch_all(c).await)
 }
 
 /// How many pings are kept of a heartbeat.
 pub async fn count_pings(conn: &mut Conn<'_>, monitor_id: MonitorId) -> Result<i64> {
-    on!(conn, c => sqlx::query_scalar("SELECT COUNT(*) FROM all_pings WHERE monitor_id = $1")
-        .bind(monitor_id).fetch_one(c).await)
+    let sql = format!("SELECT COUNT(*) FROM {}", pings_of(conn));
+    on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).bind(monitor_id).fetch_one(c).await)
 }
 
 /// The kept body of a ping: `None` if there is no such ping, empty if it had none.
@@ -245,8 +116,8 @@ pub async fn ping_body(
     monitor_id: MonitorId,
     n: i64,
 ) -> Result<Option<Vec<u8>>> {
-    let body: Option<Option<Vec<u8>>> = on!(conn, c => sqlx::query_scalar(
-        "SELECT body FROM all_pings WHERE monitor_id = $1 AND n = $2")
+    let sql = format!("SELECT body FROM {} WHERE n = $2", pings_of(conn));
+    let body: Option<Option<Vec<u8>>> = on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(monitor_id).bind(n).fetch_optional(c).await)?;
     Ok(body.map(Option::unwrap_or_default))
 }

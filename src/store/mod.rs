@@ -26,6 +26,7 @@ pub mod incidents;
 pub mod key_check;
 pub mod ladders;
 pub mod monitors;
+pub mod new_pings;
 pub mod old;
 pub mod open;
 pub mod outbox;

@@ -3,7 +3,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Conn, Result, on, run};
+use super::{Conn, Result, new_pings, on, run};
 use crate::clock::Timestamp;
 use crate::monitor::MonitorId;
 use crate::report::rollup::Grain;
@@ -15,7 +15,7 @@ pub enum Old {
     Results(Timestamp),
     /// Answers that are older than the newest so many, but for those that began an incident.
     Answers(i64),
-    /// Pings that lie more than so many back.
+    /// Pings that lie more than so many back. On SQLite those of a sheet go together, and the last of them decides.
     Pings(i64),
     /// Hourly roll-ups from before a moment.
     Hours(Timestamp),
@@ -43,10 +43,10 @@ impl History {
     pub const ALL: [Self; 5] = [Self::Results, Self::Pings, Self::Changes, Self::Hours, Self::Days];
 
     /// The table, and what its rows are in order of beside the monitor.
-    fn table(self) -> (&'static str, &'static str) {
+    fn table(self, conn: &Conn<'_>) -> (&'static str, &'static str) {
         match self {
             Self::Results => ("results", "id"),
-            Self::Pings => ("pings", "n"),
+            Self::Pings => (new_pings::filed(conn), "n"),
             Self::Changes => ("status_changes", "at"),
             Self::Hours => ("hourly_rollups", "slot"),
             Self::Days => ("daily_rollups", "slot"),
@@ -55,18 +55,19 @@ impl History {
 }
 
 impl Old {
-    fn table(self) -> (&'static str, &'static str) {
+    fn table(self, conn: &Conn<'_>) -> (&'static str, &'static str) {
         match self {
-            Self::Results(_) => History::Results.table(),
+            Self::Results(_) => History::Results.table(conn),
             Self::Answers(_) => ("result_answers", "result_id"),
-            Self::Pings(_) => History::Pings.table(),
-            Self::Hours(_) => History::Hours.table(),
-            Self::All(history) => history.table(),
+            Self::Pings(_) => History::Pings.table(conn),
+            Self::Hours(_) => History::Hours.table(conn),
+            Self::All(history) => history.table(conn),
         }
     }
 
     /// What of the rows `t` of the monitor `owner` goes, and the value of `$1` in that.
-    fn condition(self, owner: &str) -> (String, i64) {
+    fn condition(self, conn: &Conn<'_>, owner: &str) -> (String, i64) {
+        let (table, key) = self.table(conn);
         match self {
             Self::Results(before) => ("t.id < $1".to_owned(), before.0),
             Self::Answers(keep) => (
@@ -78,28 +79,28 @@ impl Old {
                 keep - 1,
             ),
             Self::Pings(keep) => (
-                format!("t.n <= (SELECT MAX(n) FROM pings WHERE monitor_id = {owner}) - $1"),
+                format!("t.n <= (SELECT MAX(n) FROM {table} WHERE monitor_id = {owner}) - $1"),
                 keep,
             ),
             Self::Hours(before) => ("t.slot < $1".to_owned(), Grain::Hour.slot(before)),
-            Self::All(history) => (format!("t.{} <= $1", history.table().1), i64::MAX),
+            Self::All(_) => (format!("t.{key} <= $1"), i64::MAX),
         }
     }
 
     /// The monitors that have any.
     pub async fn owners(self, conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
-        let (condition, value) = self.condition("m.id");
+        let (condition, value) = self.condition(conn, "m.id");
         let sql = format!(
             "SELECT m.id FROM monitors m WHERE EXISTS
                  (SELECT 1 FROM {} t WHERE t.monitor_id = m.id AND {condition}) ORDER BY m.id",
-            self.table().0
+            self.table(conn).0
         );
         on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).bind(value).fetch_all(c).await)
     }
 
     /// Removes up to `limit` of a monitor's, the oldest first; gives how many.
     pub async fn remove(self, conn: &mut Conn<'_>, id: MonitorId, limit: u64) -> Result<u64> {
-        let ((table, key), (condition, value)) = (self.table(), self.condition("$2"));
+        let ((table, key), (condition, value)) = (self.table(conn), self.condition(conn, "$2"));
         let sql = format!(
             "DELETE FROM {table} WHERE monitor_id = $2 AND {key} IN
              (SELECT t.{key} FROM {table} t WHERE t.monitor_id = $2 AND {condition} ORDER BY t.{key} LIMIT $3)"

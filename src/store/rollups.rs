@@ -183,17 +183,13 @@ pub async fn latencies(
         })?;
         latencies.extend(rows.into_iter().map(|(id, hours)| {
             let mut latency = Histogram::default();
-            hours.split(',').for_each(|hour| latency.merge_bytes(&unhex(hour)));
+            for hour in hours.split(',').flat_map(hex::decode) {
+                latency.merge_bytes(&hour);
+            }
             (id, latency)
         }));
     }
     Ok(latencies)
-}
-
-/// The bytes that pairs of hexadecimal digits stand for.
-fn unhex(text: &str) -> Vec<u8> {
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    text.as_bytes().chunks_exact(2).filter_map(byte).collect()
 }
 
 /// How long a monitor's checks took since `from`: hours that are settled, the one that `from` lies in as a whole, and what came since.

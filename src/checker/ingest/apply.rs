@@ -1,6 +1,6 @@
 //! Checks and deadlines: `step`, then `plan`, then the rows that follow.
 
-use super::{Group, Reply, late, probes, signal};
+use super::{Group, Reply, late, probes};
 use crate::clock::Timestamp;
 use crate::incident::Incident;
 use crate::incident::escalation::EscalationPolicy;
@@ -14,7 +14,7 @@ use crate::report::roller;
 use crate::store::deliveries;
 use crate::store::history::{self, StatusChange};
 use crate::store::results::NewResult;
-use crate::store::{Conn, Result, incidents, ladders, monitors, results, timeline};
+use crate::store::{Conn, Result, incidents, ladders, monitors, new_pings, results, timeline};
 
 impl Group<'_> {
     pub(super) async fn checked(
@@ -355,7 +355,7 @@ impl Group<'_> {
         self.note_what_came_late(conn).await?;
         results::insert(conn, &self.results).await?;
         self.mend_history(conn).await?;
-        history::insert_pings(conn, &self.pings).await?;
+        self.effects.new_pings = new_pings::insert_pings(conn, &self.pings).await?;
         self.flush_deliveries(conn).await?;
         Ok(self.into_effects())
     }
@@ -369,7 +369,6 @@ impl Group<'_> {
 
     /// What is to be done now that all is written.
     pub(super) fn into_effects(mut self) -> super::Effects {
-        self.effects.new_pings = self.pings.iter().map(signal::weight).sum();
         self.effects.known = Some(self.known);
         self.effects
     }

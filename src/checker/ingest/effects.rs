@@ -5,12 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use tokio::sync::{Notify, broadcast, mpsc};
 
+use super::filing::Filing;
 use super::known::Known;
 use crate::checker::run::Command;
 use crate::clock::Timestamp;
 use crate::live::LiveEvent;
 use crate::notify::outbox::Wake;
 use crate::region::hub::Hub;
+use crate::store::new_pings::Packed;
 
 /// What is to be done once a group is durable.
 #[derive(Debug, Default)]
@@ -23,10 +25,10 @@ pub struct Effects {
     pub(super) live: Vec<LiveEvent>,
     /// Whether alerts were queued.
     pub(super) has_deliveries: bool,
-    /// How many pings came, as they count until they are filed.
-    pub(super) new_pings: usize,
-    /// Whether all new pings are filed now.
-    pub(super) has_filed: bool,
+    /// The pings that came, as they are to be filed.
+    pub(super) new_pings: Packed,
+    /// What is to be filed now, if some were.
+    pub(super) filing: Option<Filing>,
     /// The next moment at which something may be due.
     pub(super) earliest_deadline: Option<Timestamp>,
 }

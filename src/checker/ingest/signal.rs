@@ -10,16 +10,11 @@ use crate::clock::Timestamp;
 use crate::monitor::MonitorId;
 use crate::monitor::heartbeat::{Signal, SignalKind};
 use crate::monitor::state::{Event, Policy, State, step};
-use crate::store::history::{self, NewPing, Ping};
+use crate::store::history::{NewPing, Ping};
+use crate::store::new_pings::{self, Packed, QuietPings};
 use crate::store::writer::Written;
 use crate::store::{Conn, Result};
 
-/// So many new pings are filed among those of their monitors at once: enough to come to a few for each page that is written, few
-/// enough to read through for a page of the log.
-pub(super) const NEW_PINGS_MAX: usize = 16_384;
-
-/// How often new pings are filed, however few, in ms.
-pub(super) const FILE_EVERY_MS: i64 = 60_000;
 /// How long after a failure it is tried again to write what rests, in ms.
 const RETRY_MS: i64 = 1_000;
 /// From how many signals in a group on their states rest.
@@ -28,12 +23,6 @@ const RESTS_FROM: usize = 8;
 const REST: Duration = Duration::from_millis(100);
 /// How long states rest at most while signals go on coming, in ms.
 const REST_MAX_MS: i64 = 500;
-
-/// What a ping counts for until it is filed: one, and one for each of so many bytes of its body.
-pub(super) fn weight(ping: &NewPing) -> usize {
-    const BYTES: usize = 512;
-    1 + ping.body.as_ref().map_or(0, |body| body.len() / BYTES)
-}
 
 /// A signal, and the monitor that it is of.
 struct Heard {
@@ -105,13 +94,6 @@ impl Group<'_> {
     }
 }
 
-/// Signals that nothing else follows from, to be written together.
-pub struct QuietPings {
-    /// The states that they led to, unless these rest.
-    pub(super) states: Vec<(MonitorId, State)>,
-    pub(super) pings: Vec<NewPing>,
-}
-
 /// The states that quiet pings led to and that are not written yet. The pings are: should the states be lost, they follow again from
 /// these. Where many clients ping at once, the states would be most of each commit.
 #[derive(Debug, Default)]
@@ -157,15 +139,21 @@ impl Ingest {
             before.push((id, state));
             replies.push(reply);
         }
-        if replies.len() < pings.len() {
+        let is_whole = replies.len() == pings.len();
+        let packed = if self.may_rest && is_whole {
+            Packed::of(&group.pings).ok()
+        } else {
+            is_whole.then(Packed::default)
+        };
+        let Some(packed) = packed else {
             for (id, state) in before.into_iter().rev() {
                 group.set_state(id, state);
             }
             self.known = group.known;
             return None;
-        }
+        };
+        self.filing.came(&packed);
         let pings = std::mem::take(&mut group.pings);
-        self.new_pings += pings.iter().map(weight).sum::<usize>();
         let mut states = Vec::new();
         if self.may_rest && pings.len() >= RESTS_FROM {
             self.resting.ids.extend(std::mem::take(&mut group.dirty));
@@ -177,22 +165,7 @@ impl Ingest {
             states = group.states().into_iter().map(|(id, state)| (id, state.clone())).collect();
         }
         self.known = group.known;
-        Some(((replies, group.effects), QuietPings { states, pings }))
-    }
-
-    /// Whether the new pings are many, or wait for long.
-    pub(super) fn is_time_to_file(&self, now: Timestamp) -> bool {
-        self.file_within(now).is_some_and(|within| within.is_zero())
-    }
-
-    /// How soon the new pings are to be filed; `None` if there are none.
-    fn file_within(&self, now: Timestamp) -> Option<Duration> {
-        let at = match self.new_pings {
-            0 => return None,
-            1..NEW_PINGS_MAX => self.file_after.plus_ms(FILE_EVERY_MS),
-            NEW_PINGS_MAX.. => self.file_after,
-        };
-        Some(until(at, now, 2 * FILE_EVERY_MS))
+        Some(((replies, group.effects), QuietPings { states, pings, packed }))
     }
 
     /// How soon there is something to write though nothing comes.
@@ -206,12 +179,12 @@ impl Ingest {
             }
             _ => None,
         };
-        [states, self.file_within(now)].into_iter().flatten().min()
+        [states, self.filing.within(now)].into_iter().flatten().min()
     }
 }
 
 /// How long it is until `at`, which was set for at most `longest_ms` ahead: if it seems longer, the clock was set back, and it is now.
-fn until(at: Timestamp, now: Timestamp, longest_ms: i64) -> Duration {
+pub(super) fn until(at: Timestamp, now: Timestamp, longest_ms: i64) -> Duration {
     let ms = at.since(now);
     Duration::from_millis(if (0..=longest_ms).contains(&ms) { ms.unsigned_abs() } else { 0 })
 }
@@ -219,7 +192,7 @@ fn until(at: Timestamp, now: Timestamp, longest_ms: i64) -> Duration {
 impl Group<'_> {
     /// Brings states up to the pings that were written without them.
     pub(super) async fn catch_up(&mut self, conn: &mut Conn<'_>) -> Result<()> {
-        let signals = history::unseen_signals(conn).await?;
+        let signals = new_pings::unseen_signals(conn).await?;
         let ids: BTreeSet<MonitorId> = signals.iter().map(|(id, ..)| *id).collect();
         let ids: Vec<MonitorId> = ids.into_iter().collect();
         self.know(conn, &ids).await?;

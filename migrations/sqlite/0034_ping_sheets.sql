@@ -1,0 +1,28 @@
+-- Pings are JSON: each an array of the columns of the former `pings` in their order, bytes as hexadecimal digits. Those of a commit are one
+-- value, and so are up to 32 of a monitor, a sheet: a row for each took longer than all the rest of a ping.
+DROP VIEW all_pings;
+INSERT INTO pings
+    SELECT monitor_id, n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body, body_bytes, note
+    FROM new_pings WHERE true ON CONFLICT DO NOTHING;
+DROP TABLE new_pings;
+
+CREATE TABLE new_pings (
+    id INTEGER PRIMARY KEY,
+    pings TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE ping_sheets (
+    id INTEGER PRIMARY KEY,
+    monitor_id INTEGER NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,
+    -- The number of its last ping.
+    n INTEGER NOT NULL,
+    pings TEXT NOT NULL
+) STRICT;
+
+INSERT INTO ping_sheets (monitor_id, n, pings)
+    SELECT monitor_id, MAX(n), json_group_array(json_array(monitor_id, n, at, kind, method, remote_addr, user_agent,
+        iif(rid IS NULL, NULL, hex(rid)), exit_status, duration_ms, iif(body IS NULL, NULL, hex(body)), body_bytes, note) ORDER BY n)
+    FROM pings GROUP BY monitor_id, n / 32 ORDER BY monitor_id, n;
+DROP TABLE pings;
+
+CREATE INDEX ping_sheets_by_monitor ON ping_sheets (monitor_id, n);
