@@ -14,15 +14,16 @@ CREATE TABLE new_pings (
 CREATE TABLE ping_sheets (
     id INTEGER PRIMARY KEY,
     monitor_id INTEGER NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,
-    -- The number of its last ping.
+    -- The numbers of its first and its last ping.
+    first_n INTEGER NOT NULL,
     n INTEGER NOT NULL,
     pings TEXT NOT NULL
 ) STRICT;
 
-INSERT INTO ping_sheets (monitor_id, n, pings)
-    SELECT monitor_id, MAX(n), json_group_array(json_array(monitor_id, n, at, kind, method, remote_addr, user_agent,
+INSERT INTO ping_sheets (monitor_id, first_n, n, pings)
+    SELECT monitor_id, MIN(n), MAX(n), json_group_array(json_array(monitor_id, n, at, kind, method, remote_addr, user_agent,
         iif(rid IS NULL, NULL, hex(rid)), exit_status, duration_ms, iif(body IS NULL, NULL, hex(body)), body_bytes, note) ORDER BY n)
-    FROM pings GROUP BY monitor_id, n / 32 ORDER BY monitor_id, n;
+    FROM pings GROUP BY monitor_id, n / 32 ORDER BY monitor_id, MAX(n);
 DROP TABLE pings;
 
 CREATE INDEX ping_sheets_by_monitor ON ping_sheets (monitor_id, n);

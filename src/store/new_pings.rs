@@ -239,7 +239,8 @@ pub struct Sheets {
 
 #[derive(Debug, Default)]
 struct Sheet {
-    /// The number of its last ping.
+    /// The numbers of its first and its last ping.
+    first_n: i64,
     n: i64,
     pings: usize,
     /// Without the bracket at its end.
@@ -258,7 +259,7 @@ impl Sheets {
         self.bytes += json.len();
         let sheets = self.of.entry(id).or_default();
         if sheets.last().is_none_or(|sheet| sheet.pings == A_SHEET) {
-            sheets.push(Sheet::default());
+            sheets.push(Sheet { first_n: n, ..Sheet::default() });
         }
         let Some(sheet) = sheets.last_mut() else { return };
         sheet.json.push(if sheet.pings == 0 { '[' } else { ',' });
@@ -285,13 +286,17 @@ impl Sheets {
         sheets.sort_unstable_by_key(|(id, sheet)| (*id, sheet.n));
         for chunk in batches(conn, &sheets) {
             let sql = format!(
-                "INSERT INTO ping_sheets (monitor_id, n, pings) {} AND column1 IN (SELECT id FROM monitors)",
-                rows_of(conn, chunk.len(), 3)
+                "INSERT INTO ping_sheets (monitor_id, first_n, n, pings) {} AND column1 IN (SELECT id FROM monitors)",
+                rows_of(conn, chunk.len(), 4)
             );
             run!(
                 conn,
                 chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, (id, sheet)| {
-                    query.bind(*id).bind(sheet.n).bind(format!("{}]", sheet.json))
+                    query
+                        .bind(*id)
+                        .bind(sheet.first_n)
+                        .bind(sheet.n)
+                        .bind(format!("{}]", sheet.json))
                 })
             )?;
         }
@@ -329,4 +334,21 @@ pub async fn file_unknown(conn: &mut Conn<'_>) -> Result<bool> {
     run!(conn, sqlx::query("DELETE FROM new_pings WHERE id <= $1").bind(up_to))?;
     let left: bool = on!(conn, c => sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM new_pings)").fetch_one(c).await)?;
     Ok(!left)
+}
+
+/// Whether a monitor `m` has filed pings that lie more than `$1` back, as SQLite sees it quickly: by its oldest sheet `t`.
+pub(super) const ON_OLDEST_SHEET: &str =
+    "t.n = (SELECT MIN(n) FROM ping_sheets WHERE monitor_id = m.id)
+    AND t.first_n <= (SELECT MAX(n) FROM ping_sheets WHERE monitor_id = m.id) - $1";
+
+/// Takes the pings that lie more than `keep` back off the sheet that they share with younger ones; says of how many sheets.
+pub(super) async fn trim(conn: &mut Conn<'_>, id: MonitorId, keep: i64) -> Result<u64> {
+    let Conn::Sqlite(c) = conn else { return Ok(0) };
+    let trimmed = sqlx::query(
+        "UPDATE ping_sheets SET first_n = old.n + 1, pings =
+             (SELECT json_group_array(json(p.value) ORDER BY p.key) FROM json_each(pings) p WHERE p.value ->> 1 > old.n)
+         FROM (SELECT MAX(n) - $2 AS n FROM ping_sheets WHERE monitor_id = $1) old
+         WHERE monitor_id = $1 AND first_n <= old.n AND ping_sheets.n > old.n",
+    );
+    Ok(trimmed.bind(id).bind(keep).execute(&mut **c).await?.rows_affected())
 }

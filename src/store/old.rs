@@ -15,7 +15,7 @@ pub enum Old {
     Results(Timestamp),
     /// Answers that are older than the newest so many, but for those that began an incident.
     Answers(i64),
-    /// Pings that lie more than so many back. On SQLite those of a sheet go together, and the last of them decides.
+    /// Pings that lie more than so many back.
     Pings(i64),
     /// Hourly roll-ups from before a moment.
     Hours(Timestamp),
@@ -89,7 +89,10 @@ impl Old {
 
     /// The monitors that have any.
     pub async fn owners(self, conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
-        let (condition, value) = self.condition(conn, "m.id");
+        let (condition, value) = match (self, &conn) {
+            (Self::Pings(keep), Conn::Sqlite(_)) => (new_pings::ON_OLDEST_SHEET.to_owned(), keep),
+            _ => self.condition(conn, "m.id"),
+        };
         let sql = format!(
             "SELECT m.id FROM monitors m WHERE EXISTS
                  (SELECT 1 FROM {} t WHERE t.monitor_id = m.id AND {condition}) ORDER BY m.id",
@@ -98,14 +101,20 @@ impl Old {
         on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).bind(value).fetch_all(c).await)
     }
 
-    /// Removes up to `limit` of a monitor's, the oldest first; gives how many.
+    /// Removes up to `limit` of a monitor's, the oldest first; gives how many rows.
     pub async fn remove(self, conn: &mut Conn<'_>, id: MonitorId, limit: u64) -> Result<u64> {
         let ((table, key), (condition, value)) = (self.table(conn), self.condition(conn, "$2"));
         let sql = format!(
             "DELETE FROM {table} WHERE monitor_id = $2 AND {key} IN
              (SELECT t.{key} FROM {table} t WHERE t.monitor_id = $2 AND {condition} ORDER BY t.{key} LIMIT $3)"
         );
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        run!(conn, sqlx::query(AssertSqlSafe(sql)).bind(value).bind(id).bind(limit))
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let removed = run!(conn, sqlx::query(AssertSqlSafe(sql)).bind(value).bind(id).bind(most))?;
+        match self {
+            Self::Pings(keep) if removed < limit => {
+                Ok(removed + new_pings::trim(conn, id, keep).await?)
+            }
+            _ => Ok(removed),
+        }
     }
 }

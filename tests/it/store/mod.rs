@@ -8,6 +8,7 @@ mod incidents;
 mod monitor_list;
 mod monitors;
 mod outbox;
+mod pings;
 mod results;
 mod rollups;
 mod windows;
