@@ -1,5 +1,5 @@
--- Pings are JSON: each an array of the columns of the former `pings` in their order, bytes as hexadecimal digits. Those of a commit are one
--- value, and so are up to 32 of a monitor, a sheet: a row for each took longer than all the rest of a ping.
+-- Pings are JSON: each an array of the columns of the former `pings` in their order but `body`, and `rid` as hexadecimal
+-- digits. Those of a commit are one value, and so are up to 32 of a monitor, a sheet: a row for each took longer than all the rest of a ping.
 DROP VIEW all_pings;
 INSERT INTO pings
     SELECT monitor_id, n, at, kind, method, remote_addr, user_agent, rid, exit_status, duration_ms, body, body_bytes, note
@@ -20,9 +20,18 @@ CREATE TABLE ping_sheets (
     pings TEXT NOT NULL
 ) STRICT;
 
+-- To list pings is to read sheets, which must not be long.
+CREATE TABLE ping_bodies (
+    monitor_id INTEGER NOT NULL REFERENCES monitors (id) ON DELETE CASCADE,
+    n INTEGER NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (monitor_id, n)
+) STRICT;
+
+INSERT INTO ping_bodies SELECT monitor_id, n, body FROM pings WHERE body IS NOT NULL;
 INSERT INTO ping_sheets (monitor_id, first_n, n, pings)
     SELECT monitor_id, MIN(n), MAX(n), json_group_array(json_array(monitor_id, n, at, kind, method, remote_addr, user_agent,
-        iif(rid IS NULL, NULL, hex(rid)), exit_status, duration_ms, iif(body IS NULL, NULL, hex(body)), body_bytes, note) ORDER BY n)
+        iif(rid IS NULL, NULL, hex(rid)), exit_status, duration_ms, body_bytes, note) ORDER BY n)
     FROM pings GROUP BY monitor_id, n / 32 ORDER BY monitor_id, MAX(n);
 DROP TABLE pings;
 

@@ -1,4 +1,4 @@
-//! The history of monitors: pings, and when the status changed. How pings are stored is in `new_pings`, results of checks are in
+//! The history of monitors: pings, and when the status changed. How pings are stored is in `new_pings` and `ping_sheets`, results of checks are in
 //! `results`, what is kept for long in `rollups`.
 
 use std::collections::HashMap;
@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-use super::{Conn, Result, new_pings, on, placeholders, run};
+use super::{Conn, Result, on, ping_sheets, placeholders, run};
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
 use crate::monitor::heartbeat::SignalKind;
@@ -56,7 +56,7 @@ pub struct NewPing {
 /// What the pings of the monitor `$1` are selected from.
 fn pings_of(conn: &Conn<'_>) -> &'static str {
     match conn {
-        Conn::Sqlite(_) => new_pings::OF_A_MONITOR,
+        Conn::Sqlite(_) => ping_sheets::OF_A_MONITOR,
         Conn::Postgres(_) => "(SELECT * FROM pings WHERE monitor_id = $1) p",
     }
 }
@@ -116,7 +116,13 @@ pub async fn ping_body(
     monitor_id: MonitorId,
     n: i64,
 ) -> Result<Option<Vec<u8>>> {
-    let sql = format!("SELECT body FROM {} WHERE n = $2", pings_of(conn));
+    let of = pings_of(conn);
+    let sql = match conn {
+        Conn::Sqlite(_) => format!(
+            "SELECT b.body FROM {of} LEFT JOIN ping_bodies b ON b.monitor_id = $1 AND b.n = p.n WHERE p.n = $2"
+        ),
+        Conn::Postgres(_) => format!("SELECT body FROM {of} WHERE n = $2"),
+    };
     let body: Option<Option<Vec<u8>>> = on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql))
         .bind(monitor_id).bind(n).fetch_optional(c).await)?;
     Ok(body.map(Option::unwrap_or_default))

@@ -30,6 +30,7 @@ pub mod new_pings;
 pub mod old;
 pub mod open;
 pub mod outbox;
+pub mod ping_sheets;
 pub mod probes;
 pub mod results;
 pub mod rollups;

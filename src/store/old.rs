@@ -3,7 +3,7 @@
 
 use sqlx::AssertSqlSafe;
 
-use super::{Conn, Result, new_pings, on, run};
+use super::{Conn, Result, on, ping_sheets, run};
 use crate::clock::Timestamp;
 use crate::monitor::MonitorId;
 use crate::report::rollup::Grain;
@@ -46,7 +46,7 @@ impl History {
     fn table(self, conn: &Conn<'_>) -> (&'static str, &'static str) {
         match self {
             Self::Results => ("results", "id"),
-            Self::Pings => (new_pings::filed(conn), "n"),
+            Self::Pings => (ping_sheets::filed(conn), "n"),
             Self::Changes => ("status_changes", "at"),
             Self::Hours => ("hourly_rollups", "slot"),
             Self::Days => ("daily_rollups", "slot"),
@@ -90,7 +90,7 @@ impl Old {
     /// The monitors that have any.
     pub async fn owners(self, conn: &mut Conn<'_>) -> Result<Vec<MonitorId>> {
         let (condition, value) = match (self, &conn) {
-            (Self::Pings(keep), Conn::Sqlite(_)) => (new_pings::ON_OLDEST_SHEET.to_owned(), keep),
+            (Self::Pings(keep), Conn::Sqlite(_)) => (ping_sheets::ON_OLDEST_SHEET.to_owned(), keep),
             _ => self.condition(conn, "m.id"),
         };
         let sql = format!(
@@ -104,17 +104,26 @@ impl Old {
     /// Removes up to `limit` of a monitor's, the oldest first; gives how many rows.
     pub async fn remove(self, conn: &mut Conn<'_>, id: MonitorId, limit: u64) -> Result<u64> {
         let ((table, key), (condition, value)) = (self.table(conn), self.condition(conn, "$2"));
+        let pings_up_to = match self {
+            Self::Pings(keep) => Some(ping_sheets::last_beyond(conn, id, keep).await?),
+            Self::All(History::Pings) => Some(i64::MAX),
+            _ => None,
+        };
+        let most = |removed: u64| i64::try_from(limit.saturating_sub(removed)).unwrap_or(i64::MAX);
+        let mut removed = 0;
+        // Bodies first: should the rest not be reached, the pings still say that there is something to do.
+        if let Some(up_to) = pings_up_to {
+            removed += ping_sheets::remove_bodies(conn, id, up_to, most(removed)).await?;
+        }
         let sql = format!(
             "DELETE FROM {table} WHERE monitor_id = $2 AND {key} IN
              (SELECT t.{key} FROM {table} t WHERE t.monitor_id = $2 AND {condition} ORDER BY t.{key} LIMIT $3)"
         );
-        let most = i64::try_from(limit).unwrap_or(i64::MAX);
-        let removed = run!(conn, sqlx::query(AssertSqlSafe(sql)).bind(value).bind(id).bind(most))?;
-        match self {
-            Self::Pings(keep) if removed < limit => {
-                Ok(removed + new_pings::trim(conn, id, keep).await?)
-            }
-            _ => Ok(removed),
+        let most = most(removed);
+        removed += run!(conn, sqlx::query(AssertSqlSafe(sql)).bind(value).bind(id).bind(most))?;
+        if let Some(up_to) = pings_up_to.filter(|_| removed < limit) {
+            removed += ping_sheets::trim(conn, id, up_to).await?;
         }
+        Ok(removed)
     }
 }

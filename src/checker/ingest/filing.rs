@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::signal::until;
 use crate::clock::Timestamp;
-use crate::store::new_pings::{self, Packed, Sheets};
+use crate::store::new_pings::Packed;
+use crate::store::ping_sheets::{self, Sheets};
 use crate::store::{Conn, Result};
 
 /// So many new pings are filed together: enough that each monitor has several, few enough to read through for a page of the log.
@@ -59,8 +60,8 @@ impl Filing {
     /// Then nothing is known any more: [`Filing::after_failure`].
     pub(super) async fn file(&mut self, conn: &mut Conn<'_>, now: Timestamp) -> Result<Self> {
         let are_all = match self.sheets.take() {
-            Some(sheets) => new_pings::file(conn, sheets).await.map(|()| true)?,
-            None => new_pings::file_unknown(conn).await?,
+            Some(sheets) => ping_sheets::file(conn, sheets).await.map(|()| true)?,
+            None => ping_sheets::file_unknown(conn).await?,
         };
         Ok(Self { sheets: are_all.then(Sheets::default), after: now })
     }

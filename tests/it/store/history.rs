@@ -3,7 +3,7 @@ use watchbell::clock::Timestamp;
 use watchbell::monitor::{Status, Verdict};
 use watchbell::report::retention;
 use watchbell::store::history::{self, StatusChange};
-use watchbell::store::{Error, monitors, new_pings, results};
+use watchbell::store::{Error, monitors, new_pings, ping_sheets, results};
 
 use super::pings::ping;
 use super::results::{new_result, result};
@@ -67,7 +67,7 @@ async fn a_deleted_monitor_is_gone_at_once_and_its_history_after_it() {
         assert!(read!(db, c => monitors::deleted(c)).is_empty());
         assert_eq!(read!(db, c => results::count(c, id)), 0);
         // New pings go when they would be filed, which is soon.
-        assert!(write!(db, c => new_pings::file_unknown(c)).unwrap());
+        assert!(write!(db, c => ping_sheets::file_unknown(c)).unwrap());
         assert_eq!(read!(db, c => history::count_pings(c, id)), 0);
         assert_eq!(read!(db, c => results::count(c, kept)), 1);
         assert_eq!(read!(db, c => history::count_pings(c, kept)), 1);
@@ -75,7 +75,7 @@ async fn a_deleted_monitor_is_gone_at_once_and_its_history_after_it() {
         assert_eq!(changes.into_keys().collect::<Vec<_>>(), [kept]);
         // What comes too late has nobody to belong to.
         match write!(db, c => new_pings::insert_pings(c, &[ping(id, 2)])) {
-            Ok(_) => assert!(write!(db, c => new_pings::file_unknown(c)).unwrap()),
+            Ok(_) => assert!(write!(db, c => ping_sheets::file_unknown(c)).unwrap()),
             Err(error) => assert!(matches!(error, Error::Reference), "{error:?}"),
         }
         assert_eq!(read!(db, c => history::count_pings(c, id)), 0);

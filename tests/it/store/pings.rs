@@ -7,9 +7,10 @@ use uuid::Uuid;
 use watchbell::monitor::heartbeat::SignalKind;
 use watchbell::monitor::state::State;
 use watchbell::store::history::{self, NewPing, Ping};
-use watchbell::store::new_pings::{self, Packed, QuietPings, Sheets};
+use watchbell::store::new_pings::{self, Packed, QuietPings};
 use watchbell::store::old::Old;
-use watchbell::store::{Db, Error, Held, monitors};
+use watchbell::store::ping_sheets::{self, Sheets};
+use watchbell::store::{Conn, Db, Error, Held, monitors};
 
 use super::{NONE, NOW, add, heartbeat, on_each, read, write};
 use crate::support::database::TestDatabase;
@@ -86,7 +87,7 @@ async fn pings_are_read_alike_before_and_after_they_are_filed() {
         let rows: Vec<_> = (1..=40).flat_map(|n| [ping(a, n), ping(b, n)]).collect();
         let late: Vec<_> = (41..=44).flat_map(|n| [ping(a, n), ping(b, n)]).collect();
         let sheets = come(db, &[&rows[..50], &rows[50..]]).await;
-        write!(db, c => new_pings::file(c, sheets)).unwrap();
+        write!(db, c => ping_sheets::file(c, sheets)).unwrap();
         let sheets = come(db, &[&late]).await;
         let seen = async || {
             let numbers = read!(db, c => history::pings(c, b, 5, 2)).into_iter().map(|ping| ping.n);
@@ -94,9 +95,9 @@ async fn pings_are_read_alike_before_and_after_they_are_filed() {
         };
         let before = seen().await;
         assert_eq!(before, (vec![42, 41, 40, 39, 38], 44));
-        write!(db, c => new_pings::file(c, sheets)).unwrap();
+        write!(db, c => ping_sheets::file(c, sheets)).unwrap();
         assert_eq!(seen().await, before);
-        assert!(write!(db, c => new_pings::file_unknown(c)).unwrap());
+        assert!(write!(db, c => ping_sheets::file_unknown(c)).unwrap());
         assert_eq!(seen().await, before);
     })
     .await;
@@ -157,19 +158,32 @@ async fn pings_are_found_by_kind_and_runs_by_their_duration() {
     .await;
 }
 
+async fn count_bodies(conn: &mut Conn<'_>) -> sqlx::Result<i64> {
+    match conn {
+        Conn::Sqlite(c) => {
+            sqlx::query_scalar("SELECT COUNT(*) FROM ping_bodies").fetch_one(&mut **c).await
+        }
+        Conn::Postgres(c) => {
+            sqlx::query_scalar("SELECT COUNT(body) FROM pings").fetch_one(&mut **c).await
+        }
+    }
+}
+
 #[tokio::test]
 async fn old_pings_go_in_batches_and_their_numbers_stay() {
     on_each(async |db| {
         let id = add(db, &heartbeat("job")).await.monitor.id;
-        let rows: Vec<_> = (1..=1200).map(|n| ping(id, n)).collect();
+        let with_body = |n: i64| NewPing { body: (n % 40 == 0).then(|| vec![7]), ..ping(id, n) };
+        let rows: Vec<_> = (1..=1200).map(with_body).collect();
         let sheets = come(db, &[&rows]).await;
-        write!(db, c => new_pings::file(c, sheets)).unwrap();
+        write!(db, c => ping_sheets::file(c, sheets)).unwrap();
         for keep in [1199, 100, 3] {
             assert_eq!(read!(db, c => Old::Pings(keep).owners(c)), [id]);
             while write!(db, c => Old::Pings(keep).remove(c, id, 10)).unwrap() == 10 {}
             assert_eq!(read!(db, c => Old::Pings(keep).owners(c)), NONE);
             let kept = read!(db, c => history::pings(c, id, 2000, 0));
             assert!(kept.iter().map(|p| p.n).eq((1201 - keep..=1200).rev()), "{keep} are kept");
+            assert_eq!(read!(db, c => count_bodies(c)), 1200 / 40 - (1200 - keep) / 40);
         }
         assert_eq!(write!(db, c => Old::Pings(100).remove(c, id + 1, 1000)).unwrap(), 0);
     })
@@ -182,10 +196,10 @@ async fn what_is_on_no_sheet_is_not_removed() {
         let id = add(db, &heartbeat("job")).await.monitor.id;
         let noted = come(db, &[&[ping(id, 1)]]).await;
         come(db, &[&[ping(id, 2)]]).await;
-        let filed = write!(db, c => new_pings::file(c, noted));
+        let filed = write!(db, c => ping_sheets::file(c, noted));
         assert_eq!(filed.is_err(), db.kind_name() == "SQLite");
         assert_eq!(read!(db, c => history::count_pings(c, id)), 2);
-        assert!(write!(db, c => new_pings::file_unknown(c)).unwrap());
+        assert!(write!(db, c => ping_sheets::file_unknown(c)).unwrap());
         assert_eq!(read!(db, c => history::count_pings(c, id)), 2);
     })
     .await;
@@ -203,7 +217,7 @@ async fn of_pings_that_nobody_noted_some_are_filed_at_a_time() {
         let before = seen().await;
         assert!(before.iter().map(|ping| ping.n).eq((1..=600).rev()));
         let mut rounds = 1;
-        while !write!(db, c => new_pings::file_unknown(c)).unwrap() {
+        while !write!(db, c => ping_sheets::file_unknown(c)).unwrap() {
             assert_eq!(seen().await, before);
             rounds += 1;
         }
