@@ -266,6 +266,9 @@ impl Schema {
                 ["DROP", "TABLE", name] => {
                     self.tables.remove(*name);
                 }
+                ["DROP", "VIEW", name] => {
+                    self.views.retain(|view| view.split_whitespace().nth(2) != Some(*name));
+                }
                 ["DROP", "INDEX", name] => {
                     self.indexes.remove(*name);
                 }

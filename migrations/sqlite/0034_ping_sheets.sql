@@ -33,6 +33,7 @@ INSERT INTO ping_sheets (monitor_id, first_n, n, pings)
     SELECT monitor_id, MIN(n), MAX(n), json_group_array(json_array(monitor_id, n, at, kind, method, remote_addr, user_agent,
         iif(rid IS NULL, NULL, hex(rid)), exit_status, duration_ms, body_bytes, note) ORDER BY n)
     FROM pings GROUP BY monitor_id, n / 32 ORDER BY monitor_id, MAX(n);
-DROP TABLE pings;
+-- Only PostgreSQL uses it from now on.
+DELETE FROM pings;
 
 CREATE INDEX ping_sheets_by_monitor ON ping_sheets (monitor_id, n);
