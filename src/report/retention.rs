@@ -65,6 +65,8 @@ impl Retention {
             if let Err(error) = remove_old(&db, Old::Answers(ANSWERS), &stop).await {
                 tracing::error!(%error, "old answers could not be removed");
             }
+            // A clock that was set back must not put it off until the old time has come again.
+            prune_at = prune_at.min(now.plus_ms(PRUNE_EVERY_MS));
             if now >= prune_at {
                 prune_at = now.plus_ms(PRUNE_EVERY_MS);
                 if let Err(error) = prune(&db, keep, now, &stop).await {
@@ -96,7 +98,9 @@ pub async fn prune(
     let results = before(keep.result_days.into()).min(rolled_up.unwrap_or_default());
     let pings = Old::Pings(keep.pings.into());
     let hours = Old::Hours(before(HOURLY_DAYS));
-    for old in [Old::Results(results), pings, hours] {
+    // No hour that is kept is rolled up from earlier ones again.
+    let changes = Old::Changes(before(HOURLY_DAYS + 1));
+    for old in [Old::Results(results), pings, hours, changes] {
         remove_old(db, old, stop).await?;
     }
     while !stop.is_cancelled() && space::give_back(db).await? {}

@@ -37,6 +37,13 @@ impl Roller {
         let target = settled_until(now);
         let known = rollups::rolled_up_until(&mut self.db.read().await?.conn()).await?;
         let mut from = match known {
+            // The clock was set back: what is rolled up of a time that has not come yet is rolled up again when it has.
+            Some(until) if until > now => {
+                let mut tx = self.db.begin().await?;
+                rollups::set_rolled_up_until(&mut tx.conn(), target).await?;
+                tx.commit().await?;
+                target
+            }
             Some(until) => until,
             None => self.beginning(now).await?.min(target),
         };
@@ -70,7 +77,8 @@ impl Roller {
         now: Timestamp,
         stop: &CancellationToken,
     ) -> store::Result<()> {
-        let longest = now.plus_ms(-HOURLY_DAYS * DAY_MS);
+        // The first day of which no hour is gone: a day made of the hours that are left would not be the whole day.
+        let longest = Grain::Day.floor(now.plus_ms(-HOURLY_DAYS * DAY_MS)).plus_ms(DAY_MS);
         loop {
             let redos = rollups::redos(&mut self.db.read().await?.conn(), REDOS).await?;
             for (id, span) in &redos {
@@ -151,6 +159,9 @@ fn monitors_a_commit(span: Span) -> usize {
     usize::try_from(monitors).unwrap_or(1)
 }
 
+/// The longest from the beginning of a transaction to the moment when the roller can read what it wrote, in ms.
+const COMMITS_WITHIN_MS: i64 = 60_000;
+
 /// Notes that what happened to a monitor in `span` became known only now, should its hours be rolled up already.
 ///
 /// # Errors
@@ -161,7 +172,8 @@ pub async fn became_known(
     span: Span,
     now: Timestamp,
 ) -> store::Result<()> {
-    if span.0 < settled_until(now) {
+    // Its hour may be settled, and rolled up without it, before this is committed.
+    if span.0 < settled_until(now.plus_ms(COMMITS_WITHIN_MS)) {
         rollups::redo(conn, monitor_id, span).await?;
     }
     Ok(())

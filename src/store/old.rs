@@ -19,6 +19,8 @@ pub enum Old {
     Pings(i64),
     /// Hourly roll-ups from before a moment.
     Hours(Timestamp),
+    /// Changes of status from before a moment, but for the last of them, which says how it was then.
+    Changes(Timestamp),
     /// All, of one table.
     All(History),
 }
@@ -61,6 +63,7 @@ impl Old {
             Self::Answers(_) => ("result_answers", "result_id"),
             Self::Pings(_) => History::Pings.table(conn),
             Self::Hours(_) => History::Hours.table(conn),
+            Self::Changes(_) => History::Changes.table(conn),
             Self::All(history) => history.table(conn),
         }
     }
@@ -83,6 +86,12 @@ impl Old {
                 keep,
             ),
             Self::Hours(before) => ("t.slot < $1".to_owned(), Grain::Hour.slot(before)),
+            Self::Changes(before) => (
+                format!(
+                    "t.at < (SELECT MAX(l.at) FROM status_changes l WHERE l.monitor_id = {owner} AND l.at <= $1)"
+                ),
+                before.0,
+            ),
             Self::All(_) => (format!("t.{key} <= $1"), i64::MAX),
         }
     }

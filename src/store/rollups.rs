@@ -345,7 +345,8 @@ pub fn quiet(windows: &[MaintenanceWindow], monitor: &Monitor) -> Vec<Span> {
     windows.iter().filter(covers).map(|window| (window.starts_at, window.ends_at)).collect()
 }
 
-/// Notes that the hours of a monitor in `[from, to)` must be rolled up again.
+/// Notes that the hours of a monitor in `[from, to)` must be rolled up again. Every time changes the row, as they may be read already
+/// when more becomes known of them: then [`redone`] must leave it.
 pub async fn redo(conn: &mut Conn<'_>, monitor_id: MonitorId, (from, to): Span) -> Result<()> {
     run!(
         conn,
@@ -353,7 +354,7 @@ pub async fn redo(conn: &mut Conn<'_>, monitor_id: MonitorId, (from, to): Span) 
             "INSERT INTO rollup_redos (monitor_id, from_at, to_at) VALUES ($1, $2, $3)
              ON CONFLICT (monitor_id) DO UPDATE SET
                  from_at = CASE WHEN excluded.from_at < rollup_redos.from_at THEN excluded.from_at ELSE rollup_redos.from_at END,
-                 to_at = CASE WHEN excluded.to_at > rollup_redos.to_at THEN excluded.to_at ELSE rollup_redos.to_at END"
+                 to_at = CASE WHEN excluded.to_at > rollup_redos.to_at THEN excluded.to_at ELSE rollup_redos.to_at + 1 END"
         )
         .bind(monitor_id)
         .bind(from)

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use serde_json::{Value, json};
+use watchbell::clock::Timestamp;
 use watchbell::monitor::{Status, schedule};
+use watchbell::store::history;
 
 use crate::support::app::{TestApp, spawn_app, spawn_app_with};
 use crate::support::stub::{Stub, Told};
@@ -134,5 +136,36 @@ async fn at_most_eight_checks_of_one_address_are_in_flight() {
     for id in ids {
         app.results(id, 1).await;
     }
+    app.stop().await;
+}
+
+/// What was recorded by a clock that went wrong must not have the last word when that time has come.
+#[tokio::test]
+async fn a_clock_that_is_set_back_leaves_no_history_of_a_time_to_come() {
+    let app = spawn_app().await;
+    let job = app.make("/heartbeats", json!({"name": "job", "period_seconds": 86_400})).await;
+    let (id, uuid) = (job["id"].as_i64().unwrap(), job["uuid"].as_str().unwrap());
+    let signal = async |suffix: &str| {
+        app.request("GET", &format!("/ping/{uuid}{suffix}")).send().await.unwrap()
+    };
+    signal("").await;
+    app.advance(3600);
+    signal("/fail").await;
+    app.until(id, |w| w.state.status == Status::Down).await;
+    app.jump_ms(-1_800_000);
+    // Something wakes the watcher, as its own sleep of ten seconds does on a real machine.
+    let window = json!({"name": "works", "monitor_ids": [id], "duration_minutes": 1});
+    app.make("/maintenance-windows", window).await;
+    let last = async || {
+        let mut reader = app.db.read().await.unwrap();
+        let changes =
+            history::status_changes(&mut reader.conn(), &[id], Timestamp(0)).await.unwrap();
+        *changes[&id].last().unwrap()
+    };
+    eventually(CAP, || async { (last().await.at <= app.now()).then_some(()) }).await;
+    assert_eq!(last().await.status, Some(Status::Down));
+    signal("").await;
+    app.until(id, |w| w.state.status == Status::Up).await;
+    assert_eq!(last().await.status, Some(Status::Up));
     app.stop().await;
 }

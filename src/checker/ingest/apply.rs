@@ -74,6 +74,12 @@ impl Group<'_> {
         if is_gap {
             self.changes.push((id, StatusChange { at: from, status: None }));
         }
+        if from > self.now {
+            // The clock was set back. What the history says of a time that has not come yet would be its last word when it has.
+            self.changes.retain(|(of, change)| *of != id || change.at <= self.now);
+            let to_come = (self.now.plus_ms(1), Timestamp(i64::MAX));
+            history::replace_status_changes(conn, id, to_come, &[]).await?;
+        }
         self.event(conn, id, &Event::WasAway(from), None).await?;
         Ok(Reply::Done)
     }

@@ -305,3 +305,79 @@ async fn many_monitors_are_read_at_once_and_roll_ups_go_with_their_monitor() {
     })
     .await;
 }
+
+/// A machine that starts with a wrong year until it has asked for the time.
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_stop_the_roll_ups() {
+    on_each(async |db| {
+        let monitor = add(db, &heartbeat("job")).await.monitor;
+        let id = monitor.id;
+        changed(db, id, &[(0, Some(Status::Up))]).await;
+        let at = |hours: i64| begin().plus_ms(hours * HOUR_MS);
+        roll(db, at(4)).await;
+        roll(db, at(40 * 24)).await;
+        roll(db, at(4)).await;
+        let outage = [(30 * HOUR_MS, Some(Status::Down)), (31 * HOUR_MS, Some(Status::Up))];
+        changed(db, id, &outage).await;
+        for now in [20, 32, 60] {
+            roll(db, at(now)).await;
+            let spans = hours(begin(), now);
+            let expected = by_changes(db, id, &[], &spans).await;
+            assert_eq!(by_record(db, &monitor, begin(), &spans).await, expected, "hour {now}");
+        }
+        assert!(read!(db, c => rollups::rolled_up_until(c)).unwrap() < at(60));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn more_that_becomes_known_while_hours_are_rolled_up_again_is_not_forgotten() {
+    on_each(async |db| {
+        let id = add(db, &heartbeat("job")).await.monitor.id;
+        let at = |hours: i64| begin().plus_ms(hours * HOUR_MS);
+        write!(db, c => rollups::redo(c, id, (at(1), at(9)))).unwrap();
+        let (_, asked) = read!(db, c => rollups::redos(c, 9))[0];
+        // It lies within what is being done.
+        write!(db, c => rollups::redo(c, id, (at(3), at(4)))).unwrap();
+        write!(db, c => rollups::redone(c, id, asked)).unwrap();
+        let left = read!(db, c => rollups::redos(c, 9));
+        assert_eq!(left.len(), 1, "it may have been read before");
+        write!(db, c => rollups::redone(c, id, left[0].1)).unwrap();
+        assert!(read!(db, c => rollups::redos(c, 9)).is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_day_of_which_hours_are_gone_is_not_made_anew_of_the_others() {
+    on_each(async |db| {
+        let id = add(db, &heartbeat("job")).await.monitor.id;
+        changed(db, id, &[(0, Some(Status::Up))]).await;
+        let now = begin().plus_ms(403 * DAY_MS);
+        roll(db, begin().plus_ms(3 * DAY_MS)).await;
+        roll(db, now).await;
+        prune(db, now).await;
+        let whole = (begin().plus_ms(DAY_MS), now);
+        let days = async || read!(db, c => rollups::of(c, Grain::Day, &[id], whole));
+        let before = days().await;
+        write!(db, c => rollups::redo(c, id, (begin(), now))).unwrap();
+        roll(db, now).await;
+        assert!(days().await == before);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn changes_of_status_go_when_no_hour_is_made_of_them_any_more() {
+    on_each(async |db| {
+        let id = add(db, &heartbeat("job")).await.monitor.id;
+        let story = [(0, Status::Up), (1, Status::Down), (2, Status::Up), (4, Status::Down)];
+        changed(db, id, &story.map(|(day, status)| (day * DAY_MS, Some(status)))).await;
+        let at = |day: i64| begin().plus_ms(day * DAY_MS);
+        prune(db, at(404)).await;
+        let left = read!(db, c => history::status_changes(c, &[id], Timestamp(0)));
+        let left: Vec<_> = left[&id].iter().map(|change| change.at).collect();
+        assert_eq!(left, [at(2), at(4)], "how it was 401 days ago, and what came since");
+    })
+    .await;
+}
