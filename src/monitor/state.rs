@@ -47,6 +47,9 @@ pub struct State {
     /// Since when nothing is known of it, as its checks end in `unknown`: a gap in the history.
     #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
     pub unknown_since: Option<Timestamp>,
+    /// When somebody looked again after an absence, until a check that began since then has ended.
+    #[serde(default, with = "as_ms::option", skip_serializing_if = "Option::is_none")]
+    pub back_at: Option<Timestamp>,
     /// What each region holds, of a monitor that is not checked from the server's own region alone.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub regions: BTreeMap<String, RegionState>,
@@ -108,6 +111,7 @@ impl State {
             certificate: None,
             warned: Vec::new(),
             unknown_since: None,
+            back_at: None,
             regions: BTreeMap::new(),
             below_quorum: false,
             beat: Beat::default(),
@@ -194,6 +198,12 @@ fn checked(
     if let Some(rule) = policy.rule {
         return regions::checked(state, result, policy, rule, now, facts);
     }
+    // A check that an absence fell into failed by that, as like as not; and an outage dated before it would hide in the history behind
+    // what is known after it.
+    if state.back_at.is_some_and(|back| result.started_at < back) {
+        return;
+    }
+    state.back_at = None;
     state.last_check = Some(LastCheck::of(result));
     judge_check(state, result, policy, facts);
     if result.verdict != Verdict::Unknown {
@@ -341,6 +351,8 @@ fn was_away(
         state.cause = None;
     }
     state.unknown_since = None;
+    // Checks of other regions go on meanwhile.
+    state.back_at = (policy.rule.is_none() && policy.heartbeat.is_none()).then_some(now);
     regions::was_away(state, now);
     facts.push(Fact::StatusChanged { status: state.status, at: now });
 }

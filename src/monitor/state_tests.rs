@@ -133,6 +133,23 @@ fn results_of_checks_begun_before_an_edit_do_not_count() {
 }
 
 #[test]
+fn a_check_that_an_absence_fell_into_says_nothing() {
+    let policy = http(1, 1);
+    let (state, _) = run(&policy, &[Verdict::Up]);
+    let away = Event::WasAway(Timestamp(4000));
+    let (state, _) = step(&state, &away, &policy, Timestamp(60_000));
+    let check = |state: &State, at: i64, verdict: Verdict| {
+        step(state, &Event::Checked(&result(at, verdict)), &policy, Timestamp(70_000))
+    };
+    let (same, facts) = check(&state, 3900, Verdict::Down);
+    assert_eq!((&same, facts), (&state, vec![]));
+    let (state, _) = check(&state, 61_000, Verdict::Down);
+    let (state, _) = check(&state, 66_000, Verdict::Down);
+    assert_eq!((state.status, state.since), (Status::Down, Timestamp(61_000)));
+    assert_eq!(state.back_at, None);
+}
+
+#[test]
 fn degraded_is_entered_and_left() {
     use Verdict::{Degraded, Up};
     let (state, facts) = run(&http(1, 1), &[Up, Degraded, Degraded, Up]);
