@@ -46,7 +46,11 @@ impl Record {
     }
 
     fn settled_tally(&self, span: Span) -> Tally {
-        let mut sum = Tally { up_ms: span.1.since(span.0).max(0), ..Tally::default() };
+        // It ends before there are roll-ups, or begins after them. A day that is kept as one may reach over both of its ends.
+        if span.1 <= span.0 {
+            return Tally::default();
+        }
+        let mut sum = Tally { up_ms: span.1.since(span.0), ..Tally::default() };
         let first = self.odd.partition_point(|odd| odd.span.1 <= span.0);
         for odd in self.odd.iter().skip(first).take_while(|odd| odd.span.0 < span.1) {
             let within = odd.span.1.min(span.1).since(odd.span.0.max(span.0));
@@ -134,5 +138,23 @@ mod tests {
         assert_eq!(ms(found[1]), (HOUR_MS + HOUR_MS / 4, HOUR_MS / 4));
         assert_eq!(record.tally(hour(0), hour(1)), Tally::default());
         assert_eq!((record.outages(hour(0)), record.outages(hour(3))), (1, 0));
+    }
+
+    /// A job that was never heard of has a first day of which nothing is known, and that is kept as a whole.
+    #[test]
+    fn nothing_is_known_of_the_time_before_a_monitor_was_made() {
+        let hour = |n: i64| Timestamp(n * HOUR_MS);
+        let record = Record {
+            since: hour(23),
+            settled: hour(48),
+            odd: vec![
+                Odd { span: (hour(0), hour(24)), tally: Tally::default(), outages: 0 },
+                Odd { span: (hour(24), hour(48)), tally: Tally::default(), outages: 0 },
+            ],
+            ..Record::default()
+        };
+        // A day of Berlin, which ends at 22:00 UTC.
+        assert_eq!(record.tally(hour(-2), hour(22)), Tally::default());
+        assert_eq!(record.tally(hour(22), hour(46)), Tally::default());
     }
 }

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::State;
 use crate::monitor::Monitor;
 use crate::report::rollup::DAY_MS;
+use crate::report::uptime::Tally;
 use crate::store::rollups;
 use crate::web::error::ApiError;
 
@@ -24,13 +25,33 @@ pub async fn uptime(state: &State, monitor: &Monitor) -> Result<Value, ApiError>
     let record = records.remove(&monitor.id).unwrap_or_default();
     let mut shown = Map::new();
     for (name, ms) in SPANS {
-        let share = record.tally(now.plus_ms(-ms), now).uptime();
-        shown.insert(name.to_owned(), json!(share.map(percent)));
+        let tally = record.tally(now.plus_ms(-ms), now);
+        shown.insert(name.to_owned(), json!(percent(&tally)));
     }
     Ok(Value::Object(shown))
 }
 
-/// Cut, not rounded: a second of outage in a year must not read as 100.
-fn percent(share: f64) -> f64 {
-    (share * 100_000.0).floor() / 1000.0
+/// Cut, not rounded: a second of outage in a year must not read as 100. Counted in whole numbers, as 0.29 times 100,000 is less than
+/// 29,000 otherwise.
+fn percent(tally: &Tally) -> Option<f64> {
+    let well = i128::from(tally.up_ms) + i128::from(tally.degraded_ms);
+    let thousandths = (well * 100_000).checked_div(well + i128::from(tally.down_ms))?;
+    Some(thousandths as f64 / 1000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_cut_and_a_whole_number_stays_one() {
+        let of = |up_ms, down_ms| percent(&Tally { up_ms, down_ms, ..Tally::default() });
+        assert_eq!(of(0, 0), None);
+        assert_eq!(of(DAY_MS, 0), Some(100.0));
+        assert_eq!(of(90 * DAY_MS - 1, 1), Some(99.999));
+        assert_eq!(of(0, 1), Some(0.0));
+        for whole in 0..=100 {
+            assert_eq!(of(whole, 100 - whole), Some(whole as f64), "{whole}");
+        }
+    }
 }

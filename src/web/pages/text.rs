@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeZone, Timelike};
+use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 
 use crate::clock::Timestamp;
@@ -216,14 +216,16 @@ impl Viewer {
         i64::from(self.local(at).num_seconds_from_midnight()) * 1000
     }
 
-    /// When a day of the viewer's calendar begins; where midnight is skipped, an hour later.
+    /// When a day of the viewer's calendar begins; where midnight is skipped, at the first half hour that there is.
     pub fn midnight(self, day: NaiveDate) -> Timestamp {
         let midnight = day.and_time(NaiveTime::MIN);
-        let begin = self.zone.from_local_datetime(&midnight).earliest();
-        Timestamp(begin.map_or_else(
-            || midnight.and_utc().timestamp_millis(),
-            |begin| begin.timestamp_millis(),
-        ))
+        let there = |halves: i64| {
+            let time = midnight.checked_add_signed(TimeDelta::minutes(30 * halves))?;
+            self.zone.from_local_datetime(&time).earliest()
+        };
+        // A zone that went over the date line has skipped a whole day.
+        let begin = (0..=48).find_map(there).map(|begin| begin.timestamp_millis());
+        Timestamp(begin.unwrap_or_else(|| midnight.and_utc().timestamp_millis()))
     }
 
     /// All of it: `Tue 17 Nov 2026, 14:19:42 Europe/Berlin`.
@@ -296,6 +298,20 @@ mod tests {
             [(0, "0 ms"), (182, "182 ms"), (999, "999 ms"), (1_249, "1.2 s"), (61_000, "1 min 1 s")]
         {
             assert_eq!(millis(ms), text);
+        }
+    }
+
+    #[test]
+    fn a_day_without_a_midnight_begins_an_hour_later() {
+        for (zone, day, begins) in [
+            ("America/Santiago", "2026-09-06", "2026-09-06T04:00:00Z"),
+            ("Africa/Cairo", "2026-04-24", "2026-04-23T22:00:00Z"),
+            ("Europe/Berlin", "2026-03-29", "2026-03-28T23:00:00Z"),
+            ("Pacific/Apia", "2011-12-30", "2011-12-30T10:00:00Z"),
+        ] {
+            let begins = Timestamp::parse_rfc3339(begins).unwrap();
+            let viewer = Viewer::new(begins, Some(zone));
+            assert_eq!(viewer.midnight(day.parse().unwrap()), begins, "{zone}");
         }
     }
 
