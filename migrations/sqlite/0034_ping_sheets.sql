@@ -29,10 +29,22 @@ CREATE TABLE ping_bodies (
 ) STRICT;
 
 INSERT INTO ping_bodies SELECT monitor_id, n, body FROM pings WHERE body IS NOT NULL;
+-- Sheet by sheet, as a sort of all pings would not fit into the memory of a small machine.
 INSERT INTO ping_sheets (monitor_id, first_n, n, pings)
-    SELECT monitor_id, MIN(n), MAX(n), json_group_array(json_array(monitor_id, n, at, kind, method, remote_addr, user_agent,
-        iif(rid IS NULL, NULL, hex(rid)), exit_status, duration_ms, body_bytes, note) ORDER BY n)
-    FROM pings GROUP BY monitor_id, n / 32 ORDER BY monitor_id, MAX(n);
+    WITH RECURSIVE sheet (monitor_id, k, last_k) AS (
+        SELECT m.id, (SELECT MIN(n) FROM pings WHERE monitor_id = m.id) / 32, (SELECT MAX(n) FROM pings WHERE monitor_id = m.id) / 32
+        FROM monitors m
+        UNION ALL
+        SELECT monitor_id, k + 1, last_k FROM sheet WHERE k < last_k
+    )
+    SELECT s.monitor_id,
+        (SELECT MIN(n) FROM pings p WHERE p.monitor_id = s.monitor_id AND p.n >= 32 * s.k),
+        (SELECT MAX(n) FROM pings p WHERE p.monitor_id = s.monitor_id AND p.n < 32 * (s.k + 1)),
+        (SELECT json_group_array(json_array(monitor_id, n, at, kind, method, remote_addr, user_agent, iif(rid IS NULL, NULL, hex(rid)),
+            exit_status, duration_ms, body_bytes, note) ORDER BY n)
+        FROM pings p WHERE p.monitor_id = s.monitor_id AND p.n >= 32 * s.k AND p.n < 32 * (s.k + 1))
+    FROM sheet s
+    WHERE EXISTS (SELECT 1 FROM pings p WHERE p.monitor_id = s.monitor_id AND p.n >= 32 * s.k AND p.n < 32 * (s.k + 1));
 -- Only PostgreSQL uses it from now on.
 DELETE FROM pings;
 

@@ -204,13 +204,16 @@ impl Batch for Ingest {
     type Rows = QuietPings;
 
     async fn apply(&mut self, conn: &mut Conn<'_>, items: &[Work]) -> Result<Written<Self>> {
+        let now = self.clock.now();
+        if items.is_empty() && self.is_time_to_file(now) {
+            return self.file(conn, now).await;
+        }
         // Given back by `committed`. After a failure what the group has made of it is not true, and all is read anew.
         let mut known = std::mem::take(&mut self.known);
         let resting = std::mem::take(&mut self.resting);
         if known.by_id.len() > KNOWN_MAX {
             known.forget_but(&resting.ids);
         }
-        let now = self.clock.now();
         let own = (&self.sealer, self.outlets.hub.own_region());
         let mut group = Group::load(conn, own, known, now, items).await?;
         for id in resting.ids {
@@ -223,12 +226,7 @@ impl Batch for Ingest {
         for item in items {
             replies.push(group.work(conn, item).await?);
         }
-        let mut effects = group.flush(conn).await?;
-        // Should it fail, no work fails with it.
-        if items.is_empty() && self.filing.within(now).is_some_and(|within| within.is_zero()) {
-            effects.filing = Some(self.filing.file(conn, now).await?);
-        }
-        Ok((replies, effects))
+        Ok((replies, group.flush(conn).await?))
     }
 
     fn decide(&mut self, items: &[Work]) -> Option<(Written<Self>, QuietPings)> {
@@ -240,6 +238,9 @@ impl Batch for Ingest {
     }
 
     fn forget(&mut self) {
+        if self.filing.has_failed() {
+            return;
+        }
         let now = self.clock.now();
         (self.known, self.resting) = (Known::default(), Resting::after_failure(now));
         self.filing = Filing::after_failure(now);

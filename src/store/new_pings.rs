@@ -32,9 +32,12 @@ impl Packed {
     /// When they are no JSON, which no ping is known to do.
     pub fn of(pings: &[NewPing]) -> Result<Self> {
         let mut json = Vec::with_capacity(128 * pings.len());
+        json.push(b'[');
         let mut pieces = Vec::with_capacity(pings.len());
         for new in pings {
-            json.push(if json.is_empty() { b'[' } else { b',' });
+            if !pieces.is_empty() {
+                json.push(b',');
+            }
             write_json(&mut json, new)?;
             let NewPing { monitor_id, ping, .. } = new;
             pieces.push(Piece { monitor_id: *monitor_id, n: ping.n, until: json.len() });
@@ -161,8 +164,8 @@ pub struct QuietPings {
 pub async fn write_quiet(held: &mut Held, quiet: &QuietPings) -> Result<()> {
     let states: Vec<(MonitorId, &State)> =
         quiet.states.iter().map(|(id, state)| (*id, state)).collect();
-    let has_bodies = quiet.pings.iter().any(|new| new.body.is_some());
-    let (Held::Sqlite(connection), false) = (&mut *held, has_bodies) else {
+    let is_one_value = !quiet.pings.is_empty() && quiet.pings.iter().all(|new| new.body.is_none());
+    let (Held::Sqlite(connection), true) = (&mut *held, is_one_value) else {
         let mut tx = held.begin().await?;
         monitors::save_states(&mut tx.conn(), &states).await?;
         insert_pings(&mut tx.conn(), &quiet.pings).await?;

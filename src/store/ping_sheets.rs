@@ -11,8 +11,9 @@ use crate::monitor::MonitorId;
 /// How many pings a sheet has at most. They are read, and go, together.
 const A_SHEET: usize = 32;
 
-/// How many commits are read back at once to be filed.
+/// How many commits are read back at once to be filed, and up to how many bytes of them.
 const COMMITS_AT_ONCE: i64 = 256;
+const BYTES_AT_ONCE: i64 = 4_000_000;
 
 /// What the pings of the monitor `$1` are selected from on SQLite. A ping is an array of its columns in order, `rid` as hexadecimal digits; its
 /// body is in `ping_bodies`.
@@ -44,6 +45,7 @@ pub struct Sheets {
     commits: u64,
     pings: usize,
     bytes: usize,
+    most: usize,
 }
 
 #[derive(Debug, Default)]
@@ -75,11 +77,17 @@ impl Sheets {
         sheet.json.push(if sheet.pings == 0 { '[' } else { ',' });
         sheet.json.push_str(json);
         (sheet.n, sheet.pings) = (n, sheet.pings + 1);
+        self.most = self.most.max(A_SHEET * sheets.len());
     }
 
     /// How many pings are on them.
     pub fn pings(&self) -> usize {
         self.pings
+    }
+
+    /// How many pings one monitor has at most, in whole sheets.
+    pub fn most_of_one(&self) -> usize {
+        self.most
     }
 
     /// How many bytes they hold.
@@ -102,11 +110,7 @@ impl Sheets {
             run!(
                 conn,
                 chunk.iter().fold(sqlx::query(AssertSqlSafe(sql)), |query, (id, sheet)| {
-                    query
-                        .bind(*id)
-                        .bind(sheet.first_n)
-                        .bind(sheet.n)
-                        .bind(format!("{}]", sheet.json))
+                    query.bind(*id).bind(sheet.first_n).bind(sheet.n).bind(sheet.json.clone() + "]")
                 })
             )?;
         }
@@ -135,8 +139,11 @@ pub async fn file_unknown(conn: &mut Conn<'_>) -> Result<bool> {
     let Conn::Sqlite(_) = conn else { return Ok(true) };
     let rows: Vec<(i64, MonitorId, i64, String)> = on!(conn, c => sqlx::query_as(
         "SELECT w.id, p.value ->> 0, p.value ->> 1, p.value
-         FROM (SELECT id, pings FROM new_pings ORDER BY id LIMIT $1) w, json_each(w.pings) p ORDER BY w.id, p.key")
-        .bind(COMMITS_AT_ONCE).fetch_all(c).await)?;
+         FROM (
+             SELECT id, pings, SUM(octet_length(pings)) OVER (ORDER BY id) - octet_length(pings) AS before
+             FROM (SELECT id, pings FROM new_pings ORDER BY id LIMIT $1)
+         ) w, json_each(w.pings) p WHERE w.before < $2 ORDER BY w.id, p.key")
+        .bind(COMMITS_AT_ONCE).bind(BYTES_AT_ONCE).fetch_all(c).await)?;
     let Some(up_to) = rows.last().map(|(commit, ..)| *commit) else { return Ok(true) };
     let mut sheets = Sheets::default();
     rows.iter().for_each(|(_, id, n, json)| sheets.put(*id, *n, json));

@@ -168,6 +168,12 @@ impl Ingest {
         Some(((replies, group.effects), QuietPings { states, pings, packed }))
     }
 
+    /// Whether it is time to file new pings. First the states are written that follow from them.
+    pub(super) fn is_time_to_file(&self, now: Timestamp) -> bool {
+        let rests = !self.resting.are_known || !self.resting.ids.is_empty();
+        !rests && self.filing.within(now).is_some_and(|within| within.is_zero())
+    }
+
     /// How soon there is something to write though nothing comes.
     pub(super) fn rests_within(&self, now: Timestamp) -> Option<Duration> {
         let states = match self.resting {
