@@ -43,6 +43,7 @@ async fn poll(
     body: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let received = state.clock.now();
+    // Before it is asked who this is: a token that is rotated in between must end the wait too.
     let mut changes = state.hub.changes();
     let mut probe = authenticate(&req, &state).await?;
     let poll: Poll = read(&state, &probe, body, |poll: &Poll| poll.version).await?;
@@ -62,7 +63,6 @@ async fn poll(
     let until = state.clock.sleep_until(received.plus_seconds(wait));
     tokio::pin!(until);
     let answer = loop {
-        changes.mark_unchanged();
         if let Some(answer) = state.hub.assignments(&probe.region, poll.epoch, poll.revision) {
             break answer;
         }
