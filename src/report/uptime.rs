@@ -3,6 +3,13 @@
 use crate::clock::Timestamp;
 use crate::monitor::{Status, StatusChange};
 
+/// How many of so many `parts` of `whole` are `part`; `None` of nothing. Cut, not rounded: a second of outage in a year must not read as none.
+/// Counted in whole numbers, as 0.29 times 100,000 is less than 29,000 otherwise.
+pub fn cut_share(part: i64, whole: i64, parts: i64) -> Option<i64> {
+    let share = || i128::from(part) * i128::from(parts) / i128::from(whole);
+    (whole > 0).then(share).and_then(|share| i64::try_from(share).ok())
+}
+
 /// How long a monitor was in what, in ms, within one span of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -17,11 +24,14 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// The share of known time in which it was up or degraded, from 0 to 1; `None` when nothing is known.
-    pub fn uptime(&self) -> Option<f64> {
-        let well = self.up_ms + self.degraded_ms;
-        let known = well + self.down_ms;
-        (known > 0).then(|| well as f64 / known as f64)
+    /// How long it was up or degraded.
+    pub fn well_ms(&self) -> i64 {
+        self.up_ms + self.degraded_ms
+    }
+
+    /// The share of known time in which it was up or degraded, as [`cut_share`] has it.
+    pub fn uptime(&self, parts: i64) -> Option<i64> {
+        cut_share(self.well_ms(), self.well_ms() + self.down_ms, parts)
     }
 
     /// The part of it that falls to `within` of `whole` ms.
@@ -134,7 +144,7 @@ mod tests {
         let tallies = tally(&changes, &[span(150, 350)], &[span(50, 400)]);
         let expected = Tally { up_ms: 50, degraded_ms: 50, down_ms: 50, maintenance_ms: 100 };
         assert_eq!(tallies, [expected]);
-        assert_eq!(Tally::default().uptime(), None);
+        assert_eq!(Tally::default().uptime(1), None);
     }
 
     fn status() -> impl Strategy<Value = Option<Status>> {

@@ -31,12 +31,8 @@ pub async fn uptime(state: &State, monitor: &Monitor) -> Result<Value, ApiError>
     Ok(Value::Object(shown))
 }
 
-/// Cut, not rounded: a second of outage in a year must not read as 100. Counted in whole numbers, as 0.29 times 100,000 is less than
-/// 29,000 otherwise.
 fn percent(tally: &Tally) -> Option<f64> {
-    let well = i128::from(tally.up_ms) + i128::from(tally.degraded_ms);
-    let thousandths = (well * 100_000).checked_div(well + i128::from(tally.down_ms))?;
-    Some(thousandths as f64 / 1000.0)
+    tally.uptime(100_000).map(|thousandths| thousandths as f64 / 1000.0)
 }
 
 #[cfg(test)]

@@ -97,8 +97,7 @@ impl Past {
 
 /// The uptime of a tally: rounded down, `–` when nothing is known.
 pub fn shown(tally: &Tally) -> String {
-    let well = tally.up_ms + tally.degraded_ms;
-    percent(well, well + tally.down_ms)
+    percent(tally.well_ms(), tally.well_ms() + tally.down_ms)
 }
 
 fn words(tally: &Tally) -> String {

@@ -67,7 +67,7 @@ pub fn uptime_metrics(past: &Past, watched: &Watched) -> Vec<Metric> {
 }
 
 fn downtime(tally: &Tally) -> String {
-    match (tally.down_ms, tally.up_ms + tally.degraded_ms) {
+    match (tally.down_ms, tally.well_ms()) {
         (0, 0) => "nothing known yet".to_owned(),
         (0, _) => "no downtime".to_owned(),
         (down, _) => format!("{} down", span(down)),

@@ -6,6 +6,7 @@ use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone, Timelike};
 use chrono_tz::Tz;
 
 use crate::clock::Timestamp;
+use crate::report::uptime::cut_share;
 
 /// Markup that was made here, not taken from a user: a template writes it as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -116,14 +117,11 @@ pub fn listed(names: &[&str]) -> String {
 
 /// Uptime, rounded down to two places, so that 100% means no downtime at all; `–` when nothing is known.
 pub fn percent(up_ms: i64, known_ms: i64) -> String {
-    if known_ms <= 0 {
-        return "–".to_owned();
+    match cut_share(up_ms.max(0), known_ms, 10_000) {
+        None => "–".to_owned(),
+        Some(10_000..) => "100%".to_owned(),
+        Some(hundredths) => format!("{}.{:02}%", hundredths / 100, hundredths % 100),
     }
-    if up_ms >= known_ms {
-        return "100%".to_owned();
-    }
-    let hundredths = i128::from(up_ms.max(0)) * 10_000 / i128::from(known_ms);
-    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
 }
 
 /// The size of a body: `412 B`, `3.1 kB`.
