@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use std::time::Duration;
 
-use actix_web::middleware::from_fn;
-use actix_web::{App as WebApp, HttpServer, web};
+use actix_web::web;
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -34,15 +33,13 @@ use crate::store::open::ServerLock;
 use crate::store::writer::Writer;
 use crate::store::{Db, monitors};
 use crate::supervise::Supervisor;
-use crate::web::ping_batcher::PingBatcher;
+use crate::web::server;
 use crate::web::state::AppState;
 
 /// How long a stop may take (contract, section 1).
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// How many changes a page that reads slowly may lag behind before it loads anew.
 const LIVE_BACKLOG: usize = 1024;
-/// Threads that answer requests. The work behind them runs on the main runtime.
-const WEB_WORKERS: usize = 2;
 
 /// What tests put in the place of the real thing.
 pub struct Seams {
@@ -267,18 +264,7 @@ impl App {
         supervisor.spawn("probe liveness", self.liveness.run(stopping.clone()));
         supervisor.spawn("sender", self.sender.run(stopping.clone()));
         supervisor.spawn("history", self.retention.run(db.clone(), clock, stopping.clone()));
-        let server = HttpServer::new(move || {
-            WebApp::new()
-                .app_data(state.clone())
-                .app_data(web::Data::new(PingBatcher::new(state.engine.clone())))
-                .wrap(from_fn(crate::web::guard::security_headers))
-                .configure(crate::web::routes)
-        })
-        .workers(WEB_WORKERS)
-        .disable_signals()
-        .shutdown_timeout(STOP_LIMIT.as_secs())
-        .listen(self.listener)?
-        .run();
+        let server = server::serve(self.listener, state, stopping.clone(), STOP_LIMIT)?;
         let handle = server.handle();
         supervisor.spawn("web", async move {
             if let Err(error) = server.await {

@@ -23,7 +23,7 @@ pub fn origin(req: &HttpRequest, trusted: &[IpNet]) -> String {
     format!("{scheme}://{}", host(req, trusted))
 }
 
-/// The host, with its port, that the client of `req` asked for.
+/// The host, with its port, that the client of `req` asked for; `localhost` if it named none, as HTTP/1.0 allows.
 pub fn host(req: &HttpRequest, trusted: &[IpNet]) -> String {
     let by_proxy = req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
     let named = |name: &str| {
@@ -33,7 +33,7 @@ pub fn host(req: &HttpRequest, trusted: &[IpNet]) -> String {
         (!first.is_empty()).then(|| first.to_owned())
     };
     let forwarded = named("x-forwarded-host").filter(|_| by_proxy);
-    forwarded.or_else(|| named("host")).unwrap_or_else(|| req.app_config().host().to_owned())
+    forwarded.or_else(|| named("host")).unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn forwarded_for(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {

@@ -14,6 +14,7 @@ pub mod pages;
 pub mod ping;
 pub mod ping_batcher;
 pub mod remote;
+pub mod server;
 pub mod shown_once;
 pub mod state;
 pub mod table;

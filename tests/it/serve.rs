@@ -187,6 +187,22 @@ async fn a_stop_is_clean_whatever_is_open() {
     }
 }
 
+/// An idle server wakes up seldom: the clock of the `Date` header must not tick for nobody.
+#[tokio::test]
+async fn the_web_sleeps_while_nobody_is_connected() {
+    let database = TestDatabase::sqlite();
+    let server = spawn_binary(&mut serve(&database));
+    drop(hold(&server, "/healthz", ""));
+    let naps = || server.naps("actix-server wo");
+    eventually(CAP, || async {
+        let before = naps();
+        // That clock would tick twice.
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        (naps() == before).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn users_and_tokens_made_beside_a_running_server_take_effect_at_once() {
     let database = TestDatabase::new().await;

@@ -152,6 +152,23 @@ impl Binary {
         line.split_whitespace().nth(1).unwrap().parse().unwrap()
     }
 
+    /// How often its threads called `name` (the first 15 bytes) have gone to sleep.
+    pub fn naps(&self, name: &str) -> u64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        let read = |file| std::fs::read_to_string(file).unwrap_or_default();
+        let naps = tasks
+            .map(|task| task.unwrap().path())
+            .filter(|task| read(task.join("comm")).trim_end() == name)
+            .map(|task| {
+                let status = read(task.join("status"));
+                let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches"));
+                line.unwrap().split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
+            })
+            .collect::<Vec<_>>();
+        assert!(!naps.is_empty(), "no thread is called {name}");
+        naps.iter().sum()
+    }
+
     /// How many sockets it has open.
     pub fn sockets(&self) -> usize {
         let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
