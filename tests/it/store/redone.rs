@@ -185,8 +185,9 @@ async fn measure_a_window_over_ten_thousand_monitors() {
             settings.name = "m".to_owned();
             let mut tx = db.begin().await.unwrap();
             for _ in 0..10_000 {
-                let made = monitors::insert(&mut tx.conn(), &super::sealer(), &settings, None, NOW);
-                ids.push(made.await.unwrap().monitor.id);
+                let (mut conn, sealer) = (tx.conn(), super::sealer());
+                let made = monitors::insert(&mut conn, &sealer, &settings, None, NOW).await;
+                ids.push(made.unwrap().monitor.id);
             }
             tx.commit().await.unwrap();
             ids
