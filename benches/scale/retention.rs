@@ -33,7 +33,7 @@ pub async fn measure() {
     let bytes = || std::fs::metadata(folder.path().join("watchbell.db")).unwrap().len() as f64;
     let stop = CancellationToken::new();
 
-    let roller = Roller { db: db.clone(), result_days: 7 };
+    let mut roller = Roller::new(db.clone());
     let soon_after = Timestamp(first + 7 * HOUR_MS);
     let rolling = async { roller.round(soon_after, &stop).await.unwrap() };
     beside_writes(&db, "roll-up: results", rolling).await;

@@ -49,7 +49,7 @@ pub async fn fill(
     add_windows(db, &told, &made, now).await?;
     let episodes = add_incidents(db, &told, &made, now).await?;
     let rows = add_results(db, &told, &made, now).await?;
-    let roller = Roller { db: db.clone(), result_days: 7 };
+    let mut roller = Roller::new(db.clone());
     roller.round(now, &CancellationToken::new()).await?;
     Ok(format!("{count} monitors, {episodes} incidents and {rows} results and pings are written."))
 }

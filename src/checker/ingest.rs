@@ -42,7 +42,7 @@ use crate::store::monitors::{self, Watched};
 use crate::store::new_pings::{self, QuietPings};
 use crate::store::results::NewResult;
 use crate::store::writer::{Batch, Written};
-use crate::store::{Conn, Db, Held, Result};
+use crate::store::{Conn, Db, Held, Result, windows};
 
 /// One piece of work for the writer.
 #[derive(Debug, Clone)]
@@ -346,12 +346,12 @@ impl<'a> Group<'a> {
     async fn need_windows(&mut self, conn: &mut Conn<'_>) -> Result<()> {
         self.need_windows_since(conn, self.now).await
     }
+
     /// The same for what began at `since`, which may be long ago.
     async fn need_windows_since(&mut self, conn: &mut Conn<'_>, since: Timestamp) -> Result<()> {
         let since = since.min(self.now.plus_ms(-CHECK_MAX_MS));
         if self.windows.as_ref().is_none_or(|(known, _)| *known > since) {
-            let windows = crate::store::windows::ending_after(conn, since).await?;
-            self.windows = Some((since, windows));
+            self.windows = Some((since, windows::ending_after(conn, since).await?));
         }
         Ok(())
     }

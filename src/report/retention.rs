@@ -9,6 +9,7 @@ use super::rollup::DAY_MS;
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::MonitorId;
 use crate::server_settings::ServerSettings;
+use crate::store::ended::Ended;
 use crate::store::old::{History, Old};
 use crate::store::{self, Db, monitors, rollups, space};
 
@@ -21,6 +22,8 @@ const PRUNE_EVERY_MS: i64 = 3_600_000;
 const ANSWERS: i64 = 200;
 /// How many rows go in one transaction at most.
 const BATCH: u64 = 1_000;
+/// How many rows of what ended: each has up to ten places in indexes, and none has its neighbours beside it.
+const ENDED_A_COMMIT: u64 = 250;
 /// How many monitors share one transaction at most.
 const MONITORS_A_COMMIT: usize = 100;
 /// How many deleted monitors go in one transaction.
@@ -49,12 +52,12 @@ impl Retention {
     /// when that changes, removes what is too old; until `stop`.
     pub async fn run(self, db: Db, clock: SharedClock, stop: CancellationToken) {
         let mut prune_at = clock.now();
+        let mut roller = Roller::new(db.clone());
         loop {
             // Before the look, so that a change while it runs is not slept over.
             let changed = self.settings.retention_changed();
             let keep = Keep { result_days: self.settings.retention_days(), pings: self.pings };
             let now = clock.now();
-            let roller = Roller { db: db.clone(), result_days: keep.result_days };
             if let Err(error) = roller.round(now, &stop).await {
                 tracing::error!(%error, "history could not be rolled up");
             }
@@ -96,6 +99,7 @@ pub async fn prune(
     // No result goes before its hour is rolled up.
     let rolled_up = rollups::rolled_up_until(&mut db.read().await?.conn()).await?;
     let results = before(keep.result_days.into()).min(rolled_up.unwrap_or_default());
+    note_removal(db, results).await?;
     let pings = Old::Pings(keep.pings.into());
     let hours = Old::Hours(before(HOURLY_DAYS));
     // No hour that is kept is rolled up from earlier ones again.
@@ -103,7 +107,35 @@ pub async fn prune(
     for old in [Old::Results(results), pings, hours, changes] {
         remove_old(db, old, stop).await?;
     }
+    remove_ended(db, before(HOURLY_DAYS + 1), stop).await?;
     while !stop.is_cancelled() && space::give_back(db).await? {}
+    Ok(())
+}
+
+/// Notes that results from before `until` go: before the first does, so that no hour is counted again by those that are left.
+async fn note_removal(db: &Db, until: Timestamp) -> store::Result<()> {
+    let mut tx = db.begin().await?;
+    let known = rollups::results_removed_until(&mut tx.conn()).await?;
+    // It stays where it was when results are kept for longer from now on: what is gone does not come back.
+    if known.is_none_or(|known| known < until) {
+        rollups::set_results_removed_until(&mut tx.conn(), until).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Removes incidents, alerts and times of windows that ended before `before`, a batch a transaction.
+async fn remove_ended(db: &Db, before: Timestamp, stop: &CancellationToken) -> store::Result<()> {
+    for ended in Ended::ALL {
+        while !stop.is_cancelled() {
+            let mut tx = db.begin().await?;
+            let removed = ended.remove(&mut tx.conn(), before, ENDED_A_COMMIT).await?;
+            tx.commit().await?;
+            if removed < ENDED_A_COMMIT {
+                break;
+            }
+        }
+    }
     Ok(())
 }
 

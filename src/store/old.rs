@@ -6,12 +6,12 @@ use sqlx::AssertSqlSafe;
 use super::{Conn, Result, on, ping_sheets, run};
 use crate::clock::Timestamp;
 use crate::monitor::MonitorId;
-use crate::report::rollup::Grain;
+use crate::report::rollup::{Grain, HOUR_MS};
 
 /// Rows of monitors that go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Old {
-    /// Results from before a moment, with their answers.
+    /// Results from before a moment, with their answers; but not those of hours that wait to be rolled up again.
     Results(Timestamp),
     /// Answers that are older than the newest so many, but for those that began an incident.
     Answers(i64),
@@ -72,7 +72,14 @@ impl Old {
     fn condition(self, conn: &Conn<'_>, owner: &str) -> (String, i64) {
         let (table, key) = self.table(conn);
         match self {
-            Self::Results(before) => ("t.id < $1".to_owned(), before.0),
+            // One bound, so that it is found by the key: who waits long has many that stay.
+            Self::Results(before) => (
+                format!(
+                    "t.id < (SELECT COALESCE(MIN(CASE WHEN r.from_at < $1 THEN r.from_at - r.from_at % {HOUR_MS} ELSE $1 END), $1)
+                         FROM rollup_redos r WHERE r.monitor_id = {owner})"
+                ),
+                before.0,
+            ),
             Self::Answers(keep) => (
                 format!(
                     "t.result_id < (SELECT n.result_id FROM result_answers n WHERE n.monitor_id = {owner}

@@ -19,6 +19,8 @@ use crate::report::uptime::{Span, Tally};
 
 /// The key under which it is kept up to when all hours are rolled up.
 const ROLLED_UP_UNTIL: &str = "rolled_up_until";
+/// The key under which it is kept from before when results may be gone.
+const RESULTS_REMOVED_UNTIL: &str = "results_removed_until";
 
 fn table(grain: Grain) -> &'static str {
     match grain {
@@ -27,15 +29,29 @@ fn table(grain: Grain) -> &'static str {
     }
 }
 
+async fn moment(conn: &mut Conn<'_>, key: &str) -> Result<Option<Timestamp>> {
+    let text = settings::get(conn, key).await?;
+    Ok(text.and_then(|text| text.parse().ok()).map(Timestamp))
+}
+
 /// Up to when all hours are rolled up; `None` before the first time.
 pub async fn rolled_up_until(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
-    let text = settings::get(conn, ROLLED_UP_UNTIL).await?;
-    Ok(text.and_then(|text| text.parse().ok()).map(Timestamp))
+    moment(conn, ROLLED_UP_UNTIL).await
 }
 
 /// Notes that all hours up to `until` are rolled up.
 pub async fn set_rolled_up_until(conn: &mut Conn<'_>, until: Timestamp) -> Result<()> {
     settings::set(conn, ROLLED_UP_UNTIL, &until.0.to_string()).await
+}
+
+/// From before when results may be gone, for being too old by what was set when they were removed; `None` when none ever were.
+pub async fn results_removed_until(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
+    moment(conn, RESULTS_REMOVED_UNTIL).await
+}
+
+/// Notes from before when results may be gone.
+pub async fn set_results_removed_until(conn: &mut Conn<'_>, until: Timestamp) -> Result<()> {
+    settings::set(conn, RESULTS_REMOVED_UNTIL, &until.0.to_string()).await
 }
 
 /// A roll-up, and whose it is.
@@ -343,44 +359,4 @@ pub async fn records(
 pub fn quiet(windows: &[MaintenanceWindow], monitor: &Monitor) -> Vec<Span> {
     let covers = |window: &&MaintenanceWindow| window.covers(monitor.id, &monitor.settings.tags);
     windows.iter().filter(covers).map(|window| (window.starts_at, window.ends_at)).collect()
-}
-
-/// Notes that the hours of a monitor in `[from, to)` must be rolled up again. Every time changes the row, as they may be read already
-/// when more becomes known of them: then [`redone`] must leave it.
-pub async fn redo(conn: &mut Conn<'_>, monitor_id: MonitorId, (from, to): Span) -> Result<()> {
-    run!(
-        conn,
-        sqlx::query(
-            "INSERT INTO rollup_redos (monitor_id, from_at, to_at) VALUES ($1, $2, $3)
-             ON CONFLICT (monitor_id) DO UPDATE SET
-                 from_at = CASE WHEN excluded.from_at < rollup_redos.from_at THEN excluded.from_at ELSE rollup_redos.from_at END,
-                 to_at = CASE WHEN excluded.to_at > rollup_redos.to_at THEN excluded.to_at ELSE rollup_redos.to_at + 1 END"
-        )
-        .bind(monitor_id)
-        .bind(from)
-        .bind(to)
-    )?;
-    Ok(())
-}
-
-/// Hours that must be rolled up again: whose, and from when to when; at most `limit`.
-pub async fn redos(conn: &mut Conn<'_>, limit: i64) -> Result<Vec<(MonitorId, Span)>> {
-    let rows: Vec<(MonitorId, Timestamp, Timestamp)> = on!(conn, c => sqlx::query_as(
-        "SELECT monitor_id, from_at, to_at FROM rollup_redos ORDER BY monitor_id LIMIT $1")
-        .bind(limit).fetch_all(c).await)?;
-    Ok(rows.into_iter().map(|(id, from, to)| (id, (from, to))).collect())
-}
-
-/// Notes that it is done; if more was asked for meanwhile, it stays.
-pub async fn redone(conn: &mut Conn<'_>, monitor_id: MonitorId, (from, to): Span) -> Result<()> {
-    run!(
-        conn,
-        sqlx::query(
-            "DELETE FROM rollup_redos WHERE monitor_id = $1 AND from_at = $2 AND to_at = $3"
-        )
-        .bind(monitor_id)
-        .bind(from)
-        .bind(to)
-    )?;
-    Ok(())
 }

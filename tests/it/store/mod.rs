@@ -3,12 +3,14 @@
 
 mod accounts;
 mod briefs;
+mod ended;
 mod history;
 mod incidents;
 mod monitor_list;
 mod monitors;
 mod outbox;
 mod pings;
+mod redone;
 mod results;
 mod rollups;
 mod windows;

@@ -14,7 +14,7 @@ fn channel(fields: Value) -> ChannelSettings {
     ChannelSettings::read(all.as_object().unwrap(), None, true).unwrap()
 }
 
-async fn add(db: &Db, fields: Value) -> i64 {
+pub(super) async fn add(db: &Db, fields: Value) -> i64 {
     write!(db, c => channels::insert(c, &sealer(), channel(fields), NOW)).unwrap().id
 }
 

@@ -9,7 +9,7 @@ use watchbell::report::roller::{self, Roller};
 use watchbell::report::rollup::{DAY_MS, Grain, HOUR_MS};
 use watchbell::report::uptime::{Span, Tally, tally};
 use watchbell::store::old::{History, Old};
-use watchbell::store::{Db, history, monitors, results, rollups, windows};
+use watchbell::store::{Db, history, monitors, redos, results, rollups, windows};
 
 use super::results::{new_result, result};
 use super::{NOW, add, heartbeat, http, on_each, read, write};
@@ -20,8 +20,7 @@ fn begin() -> Timestamp {
 }
 
 async fn roll(db: &Db, now: Timestamp) {
-    let roller = Roller { db: db.clone(), result_days: 7 };
-    roller.round(now, &CancellationToken::new()).await.unwrap();
+    Roller::new(db.clone()).round(now, &CancellationToken::new()).await.unwrap();
 }
 
 async fn prune(db: &Db, now: Timestamp) {
@@ -145,11 +144,11 @@ async fn hours_and_days_count_checks_and_how_long_they_took() {
         roll(db, later).await;
         prune(db, later).await;
         assert_eq!(read!(db, c => results::count(c, id)), 0);
-        write!(db, c => rollups::redo(c, id, (begin(), begin().plus_ms(DAY_MS)))).unwrap();
+        write!(db, c => redos::add(c, &[id], (begin(), begin().plus_ms(DAY_MS)))).unwrap();
         roll(db, later).await;
         let days = read!(db, c => rollups::of(c, Grain::Day, &[id], whole));
         assert_eq!(days.iter().map(|day| day.1.checks).sum::<i64>(), 192);
-        assert!(read!(db, c => rollups::redos(c, 9)).is_empty());
+        assert!(read!(db, c => redos::list(c, 0, 9)).is_empty());
         // Hours go after 400 days, days stay.
         let much_later = begin().plus_ms(402 * DAY_MS);
         prune(db, much_later).await;
@@ -273,7 +272,7 @@ async fn what_becomes_known_later_is_rolled_up_again() {
         assert_eq!(by_record(db, &monitor, begin(), &spans).await, expected);
         // What lies in hours that are not rolled up yet needs nothing of the kind.
         write!(db, c => roller::became_known(c, id, (now, now), now)).unwrap();
-        assert!(read!(db, c => rollups::redos(c, 9)).is_empty());
+        assert!(read!(db, c => redos::list(c, 0, 9)).is_empty());
     })
     .await;
 }
@@ -335,15 +334,15 @@ async fn more_that_becomes_known_while_hours_are_rolled_up_again_is_not_forgotte
     on_each(async |db| {
         let id = add(db, &heartbeat("job")).await.monitor.id;
         let at = |hours: i64| begin().plus_ms(hours * HOUR_MS);
-        write!(db, c => rollups::redo(c, id, (at(1), at(9)))).unwrap();
-        let (_, asked) = read!(db, c => rollups::redos(c, 9))[0];
+        write!(db, c => redos::add(c, &[id], (at(1), at(9)))).unwrap();
+        let (_, asked) = read!(db, c => redos::list(c, 0, 9))[0];
         // It lies within what is being done.
-        write!(db, c => rollups::redo(c, id, (at(3), at(4)))).unwrap();
-        write!(db, c => rollups::redone(c, id, asked)).unwrap();
-        let left = read!(db, c => rollups::redos(c, 9));
+        write!(db, c => redos::add(c, &[id], (at(3), at(4)))).unwrap();
+        write!(db, c => redos::done(c, id, asked)).unwrap();
+        let left = read!(db, c => redos::list(c, 0, 9));
         assert_eq!(left.len(), 1, "it may have been read before");
-        write!(db, c => rollups::redone(c, id, left[0].1)).unwrap();
-        assert!(read!(db, c => rollups::redos(c, 9)).is_empty());
+        write!(db, c => redos::done(c, id, left[0].1)).unwrap();
+        assert!(read!(db, c => redos::list(c, 0, 9)).is_empty());
     })
     .await;
 }
@@ -360,7 +359,7 @@ async fn a_day_of_which_hours_are_gone_is_not_made_anew_of_the_others() {
         let whole = (begin().plus_ms(DAY_MS), now);
         let days = async || read!(db, c => rollups::of(c, Grain::Day, &[id], whole));
         let before = days().await;
-        write!(db, c => rollups::redo(c, id, (begin(), now))).unwrap();
+        write!(db, c => redos::add(c, &[id], (begin(), now))).unwrap();
         roll(db, now).await;
         assert!(days().await == before);
     })
