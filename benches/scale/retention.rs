@@ -41,7 +41,7 @@ pub async fn measure() {
     let free = free_bytes(folder.path());
     assert!(free > BYTES, "50 million results want 8 GB of disk, and {:.1} are free", free / 1e9);
     part(&format!(
-        "retention, 50 million results: medians of {ROUNDS} rounds of removing a million, the rest once; floor: bare SQLite"
+        "retention, 50 million results: medians of {ROUNDS} rounds of removing a million, the rest once; floor: bare SQLite, and live writes alone"
     ));
     let fields = json!({"check_interval_seconds": 20});
     make_monitors(folder.path(), "1", MONITORS as usize, fields).await;
@@ -52,12 +52,14 @@ pub async fn measure() {
     row("the database, MB", bytes() / MILLION).write();
     let db = Db::open(&database(folder.path())).await.unwrap();
     let alone = beside_writes(&db, tokio::time::sleep(Duration::from_secs(5))).await;
-    row("live write with nothing beside it, p50, ms", alone.p50_ms).write();
-    row("live write with nothing beside it, longest, ms", alone.longest_ms).write();
-    roll_up(&db, folder.path(), first).await;
-    remove(&db, folder.path(), first).await;
-    give_back(&db, folder.path(), first, bytes).await;
-    delete_one(&db, folder.path(), first).await;
+    let rolled = roll_up(&db, folder.path(), first).await;
+    show_writes("while all are rolled up", &[rolled], &alone);
+    let removals = remove(&db, folder.path(), first).await;
+    show_writes("while a million are removed", &removals, &alone);
+    let given = give_back(&db, folder.path(), first, bytes).await;
+    show_writes("while space is given back", &[given], &alone);
+    let deleted = delete_one(&db, folder.path(), first).await;
+    show_writes("while the million of a deleted monitor are removed", &[deleted], &alone);
     db.close().await;
 }
 
@@ -95,7 +97,7 @@ async fn make_results(folder: &Path, first: i64) {
     connection.close().await.unwrap();
 }
 
-async fn roll_up(db: &Db, folder: &Path, first: i64) {
+async fn roll_up(db: &Db, folder: &Path, first: i64) -> Beside {
     let floor = read_bare(folder).await;
     let roller = Roller { db: db.clone(), result_days: KEEP.result_days };
     // All hours with results are settled then.
@@ -106,7 +108,7 @@ async fn roll_up(db: &Db, folder: &Path, first: i64) {
     row("results rolled up a second, beside reading them", results / rolled.seconds)
         .beside(floor)
         .write();
-    show_writes("while all are rolled up", &[rolled]);
+    rolled
 }
 
 /// Results a second that SQLite reads, those of a few monitors at a time.
@@ -123,7 +125,7 @@ async fn read_bare(folder: &Path) -> f64 {
 }
 
 /// A million by retention and the next million by bare SQLite, in turn.
-async fn remove(db: &Db, folder: &Path, first: i64) {
+async fn remove(db: &Db, folder: &Path, first: i64) -> Vec<Beside> {
     let (mut removals, mut rates, mut floors) = (Vec::new(), Vec::new(), Vec::new());
     let stop = CancellationToken::new();
     let mut connection = connect(folder).await;
@@ -144,7 +146,7 @@ async fn remove(db: &Db, folder: &Path, first: i64) {
     row("results removed a second, beside bare statements of a thousand", median(&rates))
         .beside(median(&floors))
         .write();
-    show_writes("while a million are removed", &removals);
+    removals
 }
 
 /// Before when results are gone, once so many millions are.
@@ -172,7 +174,7 @@ async fn remove_bare(connection: &mut SqliteConnection, until: i64) -> f64 {
 }
 
 /// Empties a third of the database, so that retention has space to give back to the disk.
-async fn give_back(db: &Db, folder: &Path, first: i64, bytes: impl Fn() -> f64) {
+async fn give_back(db: &Db, folder: &Path, first: i64, bytes: impl Fn() -> f64) -> Beside {
     let mut connection = connect(folder).await;
     for id in (1..=MONITORS).filter(|id| id % 3 == 0) {
         run(&mut connection, format!("DELETE FROM results WHERE monitor_id = {id}")).await;
@@ -188,10 +190,10 @@ async fn give_back(db: &Db, folder: &Path, first: i64, bytes: impl Fn() -> f64) 
     let mut connection = connect(folder).await;
     run(&mut connection, "PRAGMA wal_checkpoint(TRUNCATE)".to_owned()).await;
     row("space given back, MB a second", (before - bytes()) / MILLION / given.seconds).write();
-    show_writes("while space is given back", &[given]);
+    given
 }
 
-async fn delete_one(db: &Db, folder: &Path, first: i64) {
+async fn delete_one(db: &Db, folder: &Path, first: i64) -> Beside {
     let id = make_one_large(folder, first).await;
     let stop = CancellationToken::new();
     let deleting = async {
@@ -202,7 +204,7 @@ async fn delete_one(db: &Db, folder: &Path, first: i64) {
     };
     let deleted = beside_writes(db, deleting).await;
     row("results of a deleted monitor removed a second", MILLION / deleted.seconds).write();
-    show_writes("while its million are removed", &[deleted]);
+    deleted
 }
 
 /// One monitor with a million results more; gives its number.
@@ -219,11 +221,17 @@ async fn make_one_large(folder: &Path, first: i64) -> i64 {
     1
 }
 
-fn show_writes(when: &str, rounds: &[Beside]) {
+/// How long the live writes took, beside those that had the database for themselves.
+fn show_writes(when: &str, rounds: &[Beside], alone: &Beside) {
     let of = |value: fn(&Beside) -> f64| -> Vec<f64> { rounds.iter().map(value).collect() };
-    row(format!("live write {when}, p50, ms"), median(&of(|round| round.p50_ms))).write();
+    row(format!("live write {when}, p50, ms"), median(&of(|round| round.p50_ms)))
+        .beside(alone.p50_ms)
+        .write();
     let longest = of(|round| round.longest_ms);
-    row(format!("live write {when}, longest, ms"), median(&longest)).aim("< 100").write();
+    row(format!("live write {when}, longest, ms"), median(&longest))
+        .beside(alone.longest_ms)
+        .aim("< 100")
+        .write();
     if rounds.len() > 1 {
         row(format!("live write {when}, longest of all rounds, ms"), at(&longest, 1.0)).write();
     }
