@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark measures spans and spawns its clients")]
 
+#[path = "shared/report.rs"]
+mod report;
+
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,6 +22,8 @@ use watchbell::app::{App, Seams};
 use watchbell::config;
 use watchbell::monitor::Kind;
 
+use report::{at, median, part, row};
+
 const CLIENTS: usize = 64;
 const HEARTBEATS: usize = 1000;
 const ROUND: Duration = Duration::from_secs(5);
@@ -28,8 +33,8 @@ const ROWS_A_COMMIT: usize = 100;
 /// What one round of requests came to.
 struct Round {
     per_second: f64,
-    p50_us: u32,
-    p99_us: u32,
+    p50_us: f64,
+    p99_us: f64,
 }
 
 fn main() {
@@ -40,37 +45,35 @@ fn main() {
 }
 
 async fn run(clients: &Handle) {
+    part(&format!(
+        "pings: medians of {ROUNDS} rounds of {} s, {CLIENTS} keep-alive clients, {HEARTBEATS} heartbeats; floor: a bare actix handler",
+        ROUND.as_secs()
+    ));
     let folder = tempfile::tempdir().unwrap();
     let (pinged, paths, stop) = start_watchbell(folder.path()).await;
     let bare = start_bare();
     let (mut ping_rounds, mut bare_rounds, mut floors) = (Vec::new(), Vec::new(), Vec::new());
-    let mut memory = Vec::new();
     for _ in 0..ROUNDS {
         bare_rounds.push(load(clients, bare, &paths).await);
         ping_rounds.push(load(clients, pinged, &paths).await);
-        memory.push(format!("{:.0}", rss_mb()));
         floors.push(sqlite_floor(folder.path()).await);
     }
-    let (bare, ping) = (median(bare_rounds), median(ping_rounds));
-    floors.sort_by(f64::total_cmp);
-    let floor = floors[ROUNDS / 2];
-    println!(
-        "{CLIENTS} keep-alive clients, {HEARTBEATS} heartbeats, median of {ROUNDS} rounds of {} s",
-        ROUND.as_secs()
-    );
-    println!(
-        "bare handler   {:>9.0}/s   p50 {:>6} us   p99 {:>6} us",
-        bare.per_second, bare.p50_us, bare.p99_us
-    );
-    println!(
-        "durable pings  {:>9.0}/s   p50 {:>6} us   p99 {:>6} us",
-        ping.per_second, ping.p50_us, ping.p99_us
-    );
-    println!("SQLite floor   {floor:>9.0} rows/s at {ROWS_A_COMMIT} rows a FULL commit");
-    println!("pings / bare handler  {:>5.1} %", 100.0 * ping.per_second / bare.per_second);
-    println!("p99 / bare p99        {:>5.1}", f64::from(ping.p99_us) / f64::from(bare.p99_us));
-    println!("pings / SQLite floor  {:>5.1} %", 100.0 * ping.per_second / floor);
-    println!("memory after each round of pings, MB, clients included: {}", memory.join(", "));
+    let of = |rounds: &[Round], value: fn(&Round) -> f64| {
+        median(&rounds.iter().map(value).collect::<Vec<_>>())
+    };
+    let beside_bare = |what: &str, value: fn(&Round) -> f64| {
+        row(what, of(&ping_rounds, value)).beside(of(&bare_rounds, value))
+    };
+    beside_bare("durable pings a second", |round| round.per_second).aim("ratio >= 0.35").write();
+    beside_bare("ping to answer, p50, us", |round| round.p50_us).write();
+    beside_bare("ping to answer, p99, us", |round| round.p99_us).aim("ratio <= 10").write();
+    row(
+        "durable pings a second, beside bare SQLite rows, 100 a FULL commit",
+        of(&ping_rounds, |round| round.per_second),
+    )
+    .beside(median(&floors))
+    .write();
+    row("memory after the last round, clients included, MB", rss_mb()).write();
     stop.cancel();
 }
 
@@ -118,12 +121,8 @@ async fn load(runtime: &Handle, address: SocketAddr, paths: &Arc<Vec<String>>) -
         latencies.extend(client.await.unwrap());
     }
     let seconds = begun.elapsed().as_secs_f64();
-    latencies.sort_unstable();
-    Round {
-        per_second: latencies.len() as f64 / seconds,
-        p50_us: latencies[latencies.len() / 2],
-        p99_us: latencies[latencies.len() * 99 / 100],
-    }
+    let per_second = latencies.len() as f64 / seconds;
+    Round { per_second, p50_us: at(&latencies, 0.5), p99_us: at(&latencies, 0.99) }
 }
 
 /// One keep-alive connection that asks, waits for the whole answer, and asks again. Gives the latencies in µs.
@@ -132,7 +131,7 @@ async fn client(
     paths: Arc<Vec<String>>,
     first: usize,
     done: Arc<AtomicBool>,
-) -> Vec<u32> {
+) -> Vec<f64> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
     let mut latencies = Vec::new();
@@ -153,7 +152,7 @@ async fn client(
                 break;
             }
         }
-        latencies.push(u32::try_from(begun.elapsed().as_micros()).unwrap());
+        latencies.push(begun.elapsed().as_secs_f64() * 1e6);
         assert!(answer.starts_with(b"HTTP/1.1 200"));
     }
     latencies
@@ -197,9 +196,4 @@ fn rss_mb() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse::<f64>().unwrap() / 1024.0
-}
-
-fn median(mut rounds: Vec<Round>) -> Round {
-    rounds.sort_by(|a, b| a.per_second.total_cmp(&b.per_second));
-    rounds.swap_remove(rounds.len() / 2)
 }

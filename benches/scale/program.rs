@@ -1,16 +1,18 @@
 //! The program as a process of its own, and its database before and after.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::StreamExt;
-use serde_json::{Map, json};
+use serde_json::{Map, Value};
 use sqlx::{ConnectOptions, SqliteConnection};
 use watchbell::app::{App, Seams};
 use watchbell::config;
 use watchbell::monitor::Kind;
+
+use super::process::{Process, start};
+use super::target;
 
 /// The first user of each of these databases.
 pub const EMAIL: &str = "bench@example.com";
@@ -27,6 +29,16 @@ pub struct Program {
 /// The URL of the database in a folder.
 pub fn database(folder: &Path) -> String {
     format!("sqlite://{}", folder.join("watchbell.db").display())
+}
+
+/// A program that was built otherwise, the release one for instance, when one is given.
+pub fn given() -> Option<PathBuf> {
+    std::env::var_os("WATCHBELL_BENCH_PROGRAM").map(PathBuf::from)
+}
+
+/// The file of the program that is measured: the one that is given, or that of this very build.
+pub fn file() -> PathBuf {
+    given().unwrap_or_else(|| env!("CARGO_BIN_EXE_watchbell").into())
 }
 
 impl Program {
@@ -52,19 +64,6 @@ impl Program {
         Process(self.child.id())
     }
 
-    /// Its memory in MB.
-    pub fn rss_mb(&self) -> f64 {
-        self.process().rss_mb()
-    }
-
-    /// How often its threads gave up the processor to wait, since they began.
-    pub fn waits(&self) -> f64 {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let status = |task: std::fs::DirEntry| std::fs::read_to_string(task.path().join("status"));
-        let waits = |status: String| number(&status, "voluntary_ctxt_switches:");
-        tasks.map(|task| status(task.unwrap()).map(waits).unwrap_or_default()).sum()
-    }
-
     /// Waits until `path` is answered with 200.
     pub async fn until_ok(&self, client: &reqwest::Client, path: &str) {
         loop {
@@ -84,49 +83,15 @@ impl Program {
         of_name.map(|line| line.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap()).sum()
     }
 
+    /// How many checks it has made.
+    pub async fn checks(&self, client: &reqwest::Client) -> f64 {
+        self.metric(client, "watchbell_checks_total{").await
+    }
+
     /// Asks it to stop, and waits.
     pub fn stop(mut self) {
         self.process().ask_to_stop();
         self.child.wait().unwrap();
-    }
-}
-
-/// A process, by its number, as the kernel sees it.
-pub struct Process(pub u32);
-
-impl Process {
-    fn proc(&self, file: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{file}", self.0)).unwrap()
-    }
-
-    /// Its memory in MB.
-    pub fn rss_mb(&self) -> f64 {
-        number(&self.proc("status"), "VmRSS:") / 1024.0
-    }
-
-    /// The most that it ever had.
-    pub fn rss_max_mb(&self) -> f64 {
-        number(&self.proc("status"), "VmHWM:") / 1024.0
-    }
-
-    /// The share of a processor that it uses during `span`, in percent.
-    pub async fn cpu_percent(&self, span: Duration) -> f64 {
-        let (before, begun) = (self.cpu_seconds(), Instant::now());
-        tokio::time::sleep(span).await;
-        (self.cpu_seconds() - before) / begun.elapsed().as_secs_f64() * 100.0
-    }
-
-    /// The time of processors that it has used, which the kernel gives in hundredths of a second.
-    fn cpu_seconds(&self) -> f64 {
-        let stat = self.proc("stat");
-        let (_, after_name) = stat.rsplit_once(')').unwrap();
-        let ticks = after_name.split_whitespace().skip(11).take(2);
-        ticks.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
-    }
-
-    /// Asks it to stop, without waiting.
-    pub fn ask_to_stop(&self) {
-        Command::new("kill").arg(self.0.to_string()).status().unwrap();
     }
 }
 
@@ -139,7 +104,7 @@ impl Drop for Program {
 }
 
 fn command(folder: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
+    let mut command = Command::new(file());
     command
         .args(["--listen", "127.0.0.1:0", "--database-url", &database(folder)])
         .args(["--metrics-public", "true"])
@@ -149,7 +114,7 @@ fn command(folder: &Path) -> Command {
 
 /// A token of the API for everything.
 pub fn token(folder: &Path) -> String {
-    let output = Command::new(env!("CARGO_BIN_EXE_watchbell"))
+    let output = Command::new(file())
         .args(["token", "create", "bench", "--role", "admin"])
         .env("WATCHBELL_DATABASE_URL", database(folder))
         .output()
@@ -157,40 +122,17 @@ pub fn token(folder: &Path) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-fn number(text: &str, name: &str) -> f64 {
-    let line = text.lines().find(|line| line.starts_with(name)).unwrap();
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
-}
-
-/// Starts a process that prints one line when it is ready; gives its last word.
-pub fn start(command: &mut Command) -> (Child, String) {
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let line = lines.next().unwrap().unwrap();
-    // Whatever else it prints is read, so that it never waits.
-    std::thread::spawn(move || lines.for_each(drop));
-    (child, line.split_whitespace().last().unwrap().to_owned())
-}
-
-/// Makes `count` monitors that check the target at `port` every 20 s, each at an address of its own.
-pub async fn make_monitors(folder: &Path, port: &str, count: usize) {
-    make_monitors_from(folder, port, count, &[]).await;
-}
-
-/// The same from these regions, whose probes are made already.
-pub async fn make_monitors_from(folder: &Path, port: &str, count: usize, regions: &[&str]) {
+/// Makes `count` monitors with these fields that check the target at `port`, each at an address of its own, as targets of a real server
+/// are.
+pub async fn make_monitors(folder: &Path, port: &str, count: usize, fields: Value) {
     let url = database(folder);
     let args = ["watchbell", "--listen", "127.0.0.1:0", "--database-url", &url];
     let config = config::parse_from(args.map(Into::into), &|_| None).unwrap().config;
     let app = App::build(&config, Seams::default()).await.unwrap();
     let engine = app.engine();
     let making = (0..count).map(|n| {
-        let url = format!("http://127.1.{}.{}:{port}/{n}", n / 250, n % 250 + 1);
-        let mut fields = json!({"url": url, "check_interval_seconds": 20});
-        if !regions.is_empty() {
-            fields["regions"] = json!(regions);
-        }
-        let fields: Map<_, _> = fields.as_object().unwrap().clone();
+        let mut fields: Map<_, _> = fields.as_object().unwrap().clone();
+        fields.insert("url".to_owned(), target::url(port, n).into());
         let engine = engine.clone();
         async move { engine.create_monitor(Kind::Http, fields).await.unwrap() }
     });
@@ -202,4 +144,9 @@ pub async fn make_monitors_from(folder: &Path, port: &str, count: usize, regions
 pub async fn connect(folder: &Path) -> SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("watchbell.db"));
     options.busy_timeout(Duration::from_secs(30)).connect().await.unwrap()
+}
+
+/// Runs statements of a benchmark's own on it.
+pub async fn run(connection: &mut SqliteConnection, sql: String) {
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.unwrap();
 }

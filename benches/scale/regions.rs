@@ -10,8 +10,9 @@ use watchbell::clock::Timestamp;
 use watchbell::monitor::pace::Pace;
 use watchbell::monitor::schedule::{Seat, next_slot};
 
-use super::program::{Process, Program, connect, make_monitors, make_monitors_from, token};
-use super::row;
+use super::process::Process;
+use super::program::{self, Program, connect, make_monitors, token};
+use super::report::{at, part, row};
 use super::target::Target;
 
 const MONITORS: usize = 5_000;
@@ -30,7 +31,7 @@ struct Probe(Child);
 
 impl Probe {
     fn start(folder: &Path, server: &str, token: &str, region: &str) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_watchbell"));
+        let mut command = Command::new(program::file());
         command
             .args(["probe", "--server", server])
             .env("WATCHBELL_PROBE_TOKEN", token)
@@ -58,20 +59,23 @@ impl Drop for Probe {
 }
 
 pub async fn measure() {
+    part("regions: probes with 5,000 monitors every 20 s, each span of 60 s once");
     let (folder, target) = (tempfile::tempdir().unwrap(), Target::start());
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let tokens = make_probes(folder.path(), &client).await;
-    make_monitors_from(folder.path(), &target.port, MONITORS, &REGIONS).await;
-    make_monitors(folder.path(), &target.port, OWN).await;
+    let fields = json!({"check_interval_seconds": 20, "regions": REGIONS});
+    make_monitors(folder.path(), &target.port, MONITORS, fields).await;
+    let fields = json!({"check_interval_seconds": 20});
+    make_monitors(folder.path(), &target.port, OWN, fields).await;
     let program = Program::start(folder.path());
     let start = |n: usize| Probe::start(folder.path(), &program.base, &tokens[n], REGIONS[n]);
     let mut probes = vec![start(0)];
     until_taken(&program, &client, MONITORS).await;
     tokio::time::sleep(SETTLE).await;
     let cpu = probes[0].process().cpu_percent(MEASURED).await;
-    row("a probe with 5,000 at 20 s: CPU, %", format!("{cpu:.1}"), "100");
-    row("its memory, MB", format!("{:.1}", probes[0].process().rss_mb()), "40");
-    row("its memory at most, MB", format!("{:.1}", probes[0].process().rss_max_mb()), "40");
+    row("one probe: CPU, % of a core", cpu).aim("< 100").write();
+    row("one probe: memory, MB", probes[0].process().rss_mb()).write();
+    row("one probe: memory at most, MB", probes[0].process().rss_max_mb()).aim("< 40").write();
     probes.extend([start(1), start(2)]);
     until_taken(&program, &client, 7 * MONITORS).await;
     tokio::time::sleep(SETTLE).await;
@@ -79,15 +83,17 @@ pub async fn measure() {
     let cpu = program.process().cpu_percent(MEASURED).await;
     let rate = (program.metric(&client, NEW).await - taken) / begun.elapsed().as_secs_f64();
     let to = now();
-    row("three of them: results taken a second", format!("{rate:.0}"), "750");
-    row("the server's CPU, %", format!("{cpu:.1}"), "100");
-    row("its memory, MB", format!("{:.0}", program.rss_mb()), "100");
-    let rss: Vec<_> =
-        probes.iter().map(|probe| format!("{:.1}", probe.process().rss_max_mb())).collect();
-    row("memory of each probe at most, MB", rss.join(" / "), "40");
+    row("three probes: results taken a second", rate).write();
+    row("the server: CPU, % of a core", cpu).aim("< 100").write();
+    row("the server: memory, MB", program.process().rss_mb()).write();
+    for (region, probe) in REGIONS.iter().zip(&probes) {
+        let memory = probe.process().rss_max_mb();
+        row(format!("{region}: memory of its probe at most, MB"), memory).aim("< 40").write();
+    }
     let refused = program.metric(&client, "watchbell_probe_refused_total{").await;
+    row("results that were refused", refused).aim("= 0").write();
     let repeated = program.metric(&client, "watchbell_probe_results_total{outcome=\"rep").await;
-    row("refused, repeated", format!("{refused}, {repeated}"), "0, 0");
+    row("results that came twice", repeated).aim("= 0").write();
     probes.into_iter().for_each(Probe::stop);
     program.stop();
     show_checks(folder.path(), from, to).await;
@@ -138,15 +144,14 @@ async fn show_checks(folder: &Path, from: i64, to: i64) {
         let rounds = (to - from) / INTERVAL_MS;
         let there: i64 = by_monitor.values().map(|starts| rounds.min(starts.len() as i64)).sum();
         let all = if *region == "local" { OWN } else { MONITORS } as i64 * rounds;
-        let [p50, p99, most] = [0.5, 0.99, 1.0].map(|share| super::at(&mut late, share));
-        row(
-            &format!("{region}: lateness p50 / p99 / max, ms"),
-            format!("{p50:.0} / {p99:.0} / {most:.0}"),
-            "p99 50",
-        );
-        row("  checks that are missing", format!("{} of {all}", all - there), "0");
+        row(format!("{region}: lateness p50, ms"), at(&late, 0.5)).write();
+        row(format!("{region}: lateness p99, ms"), at(&late, 0.99)).aim("< 50").write();
+        row(format!("{region}: lateness max, ms"), at(&late, 1.0)).write();
+        row(format!("{region}: checks that are missing of {all}"), (all - there) as f64)
+            .aim("= 0")
+            .write();
     }
-    row("not up", not_up, "0");
+    row("checks that were not up", not_up as f64).aim("= 0").write();
 }
 
 /// The seat of a monitor in a region, as the program has it.

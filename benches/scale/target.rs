@@ -1,4 +1,4 @@
-//! What is watched: answers `ok`, until it is asked to fail for every tenth path.
+//! What is watched: answers `ok`, but fails for every tenth path while it is asked to.
 
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::program;
+use super::process;
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nok";
 const DOWN: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
@@ -19,17 +19,31 @@ pub struct Target {
     pub port: String,
 }
 
+/// The address of the monitor `n`, which no other has, at the target at `port`.
+pub fn url(port: &str, n: usize) -> String {
+    format!("http://127.1.{}.{}:{port}/{n}", n / 250, n % 250 + 1)
+}
+
 impl Target {
     /// Starts it.
     pub fn start() -> Self {
         let (child, port) =
-            program::start(Command::new(std::env::current_exe().unwrap()).arg("target"));
+            process::start(Command::new(std::env::current_exe().unwrap()).arg("target"));
         Self { child, port }
     }
 
     /// From now on every tenth path fails.
     pub async fn fail(&self, client: &reqwest::Client) {
-        client.get(format!("http://127.0.0.1:{}/fail", self.port)).send().await.unwrap();
+        self.ask(client, "fail").await;
+    }
+
+    /// From now on none does.
+    pub async fn mend(&self, client: &reqwest::Client) {
+        self.ask(client, "mend").await;
+    }
+
+    async fn ask(&self, client: &reqwest::Client, what: &str) {
+        client.get(format!("http://127.0.0.1:{}/{what}", self.port)).send().await.unwrap();
     }
 }
 
@@ -62,12 +76,13 @@ async fn answer(mut stream: TcpStream, failing: Arc<AtomicBool>) -> std::io::Res
         if !head[..length].ends_with(b"\r\n\r\n") {
             continue;
         }
-        let path = String::from_utf8_lossy(&head[..length]);
-        let path = path.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
-        if path == "fail" {
-            failing.store(true, Ordering::Relaxed);
+        let path = head[..length].split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+        match path {
+            b"/fail" => failing.store(true, Ordering::Relaxed),
+            b"/mend" => failing.store(false, Ordering::Relaxed),
+            _ => {}
         }
-        let is_down = failing.load(Ordering::Relaxed) && path.ends_with('0');
+        let is_down = failing.load(Ordering::Relaxed) && path.ends_with(b"0");
         stream.write_all(if is_down { DOWN } else { OK }).await?;
         length = 0;
     }
