@@ -1,10 +1,7 @@
 //! Hours that are rolled up again, as more is known of them or as they could not be read, and what their results are kept for.
 
-use std::time::Instant;
-
 use tokio_util::sync::CancellationToken;
 use watchbell::clock::Timestamp;
-use watchbell::incident::maintenance::MaintenanceWindow;
 use watchbell::monitor::{Status, StatusChange, Verdict};
 use watchbell::report::retention::{self, Keep};
 use watchbell::report::roller::{self, Roller};
@@ -171,59 +168,6 @@ async fn after_a_clock_that_was_far_ahead_hours_are_counted_anew_again() {
         write!(db, c => results::insert(c, &rows)).unwrap();
         round(&mut roller, at(11)).await;
         assert_eq!(counted(db, id).await[..10], [4, 4, 4, 4, 4, 4, 0, 0, 1, 1]);
-    })
-    .await;
-}
-
-#[tokio::test]
-#[ignore = "measures"]
-async fn measure_a_window_over_ten_thousand_monitors() {
-    on_each(async |db| {
-        let ids: Vec<i64> = {
-            let mut ids = Vec::new();
-            let mut settings = super::http(serde_json::json!({"tags": ["all"]}));
-            settings.name = "m".to_owned();
-            let mut tx = db.begin().await.unwrap();
-            for _ in 0..10_000 {
-                let (mut conn, sealer) = (tx.conn(), super::sealer());
-                let made = monitors::insert(&mut conn, &sealer, &settings, None, NOW).await;
-                ids.push(made.unwrap().monitor.id);
-            }
-            tx.commit().await.unwrap();
-            ids
-        };
-        let window = MaintenanceWindow {
-            id: 0,
-            name: "works".to_owned(),
-            monitor_ids: Vec::new(),
-            tags: vec!["all".to_owned()],
-            starts_at: at(1),
-            ends_at: at(2),
-            repeats: None,
-        };
-        for _ in 0..3 {
-            let begun = Instant::now();
-            write!(db, c => async {
-                for id in &ids {
-                    redos::add(c, &[*id], (at(1), at(2))).await?;
-                }
-                Ok::<_, watchbell::store::Error>(())
-            })
-            .unwrap();
-            let each = begun.elapsed();
-            execute(db, "DELETE FROM rollup_redos").await;
-            let begun = Instant::now();
-            write!(db, c => roller::window_changed(c, &window, at(9))).unwrap();
-            let first = begun.elapsed();
-            let begun = Instant::now();
-            write!(db, c => roller::window_changed(c, &window, at(9))).unwrap();
-            eprintln!(
-                "{}: each {each:?}, together {first:?}, again {:?}",
-                db.kind_name(),
-                begun.elapsed()
-            );
-            execute(db, "DELETE FROM rollup_redos").await;
-        }
     })
     .await;
 }
