@@ -9,7 +9,7 @@ use super::rollup::DAY_MS;
 use crate::clock::{SharedClock, Timestamp};
 use crate::monitor::MonitorId;
 use crate::server_settings::ServerSettings;
-use crate::store::ended::Ended;
+use crate::store::ended::{self, Ended};
 use crate::store::old::{History, Old};
 use crate::store::{self, Db, monitors, rollups, space};
 
@@ -24,6 +24,8 @@ const ANSWERS: i64 = 200;
 const BATCH: u64 = 1_000;
 /// How many rows of what ended: each has up to ten places in indexes, and none has its neighbours beside it.
 const ENDED_A_COMMIT: u64 = 250;
+/// How many incidents are looked through for them at once.
+const INCIDENTS: i64 = 50;
 /// How many monitors share one transaction at most.
 const MONITORS_A_COMMIT: usize = 100;
 /// How many deleted monitors go in one transaction.
@@ -124,16 +126,39 @@ async fn note_removal(db: &Db, until: Timestamp) -> store::Result<()> {
     Ok(())
 }
 
-/// Removes incidents, alerts and times of windows that ended before `before`, a batch a transaction.
+/// Removes incidents, alerts and times of windows that ended before `before`: what belongs to incidents some incidents at a time.
 async fn remove_ended(db: &Db, before: Timestamp, stop: &CancellationToken) -> store::Result<()> {
-    for ended in Ended::ALL {
-        while !stop.is_cancelled() {
-            let mut tx = db.begin().await?;
-            let removed = ended.remove(&mut tx.conn(), before, ENDED_A_COMMIT).await?;
-            tx.commit().await?;
-            if removed < ENDED_A_COMMIT {
-                break;
-            }
+    let mut after = Timestamp(i64::MIN);
+    while !stop.is_cancelled() {
+        let next = {
+            let mut reader = db.read().await?;
+            ended::next_incidents(&mut reader.conn(), (after, before), INCIDENTS).await?
+        };
+        let Some(until) = next else { break };
+        for ended in Ended::of_incidents((after, until)) {
+            remove_all(db, ended, before, stop).await?;
+        }
+        after = until;
+    }
+    for ended in Ended::OF_NO_INCIDENT {
+        remove_all(db, ended, before, stop).await?;
+    }
+    Ok(())
+}
+
+/// Removes all of `ended` from before `before`, a batch a transaction.
+async fn remove_all(
+    db: &Db,
+    ended: Ended,
+    before: Timestamp,
+    stop: &CancellationToken,
+) -> store::Result<()> {
+    while !stop.is_cancelled() {
+        let mut tx = db.begin().await?;
+        let removed = ended.remove(&mut tx.conn(), before, ENDED_A_COMMIT).await?;
+        tx.commit().await?;
+        if removed < ENDED_A_COMMIT {
+            break;
         }
     }
     Ok(())

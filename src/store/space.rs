@@ -2,8 +2,11 @@
 
 use super::{Db, Result, on, run};
 
-/// Pages that are given back in one transaction: one of the middle of the file costs 0.2 ms, as another is moved to its place.
+/// Pages that are given back in one transaction at most: one of the middle of the file costs 0.2 ms, as another is moved to its place.
 const PAGES: i64 = 100;
+/// How many free pages SQLite may go through for that, so that no other write waits long: for each page that it gives back it looks for
+/// that page in the list of all that are free.
+const LOOKED_THROUGH: i64 = 5_000_000;
 /// Free pages that are kept for later rows: a fifth of the file, and some in any case.
 const KEPT_SHARE: i64 = 5;
 const KEPT_PAGES: i64 = 2_000;
@@ -21,13 +24,18 @@ pub async fn give_back(db: &Db) -> Result<bool> {
     if free <= KEPT_PAGES.max(all / KEPT_SHARE) {
         return Ok(false);
     }
-    // The number of pages is part of the text, which is a constant: a pragma takes no binds.
-    let sql = format!("PRAGMA incremental_vacuum({PAGES})");
+    // The number of pages is part of the text: a pragma takes no binds.
+    let sql = format!("PRAGMA incremental_vacuum({})", pages_at_once(free));
     run!(conn, sqlx::query(sqlx::AssertSqlSafe(sql)))?;
     let left: i64 = on!(conn, c => sqlx::query_scalar("PRAGMA freelist_count").fetch_one(c).await)?;
     tx.commit().await?;
     // A file that was not made by us (from a dump, say) may keep all its pages for ever.
     Ok(left < free)
+}
+
+/// How many pages are given back in one transaction when so many are free.
+fn pages_at_once(free: i64) -> i64 {
+    (LOOKED_THROUGH / free.max(1)).clamp(1, PAGES)
 }
 
 #[cfg(test)]
@@ -58,6 +66,12 @@ mod tests {
             times += 1;
         }
         (times, before - pages().await)
+    }
+
+    #[test]
+    fn the_more_are_free_the_fewer_are_given_back_at_once() {
+        assert_eq!([0, 2_000, 10_000].map(pages_at_once), [PAGES; 3]);
+        assert_eq!([100_000, 5_000_000, i64::MAX].map(pages_at_once), [50, 1, 1]);
     }
 
     #[tokio::test]

@@ -156,6 +156,26 @@ async fn an_incident_waits_for_the_last_of_its_alerts() {
 }
 
 #[tokio::test]
+async fn what_stays_holds_up_none_of_the_many_that_ended_after_it() {
+    on_each(async |db| {
+        let to = channel(db, serde_json::json!({})).await;
+        let mut stay = Vec::new();
+        for i in 0..120 {
+            // Many end at once when a network is back.
+            let ended = ago(500).plus_ms(i / 3);
+            let id = incident(db, &format!("no {i}"), Some(ended)).await;
+            let waits = i < 60;
+            let fate = if waits { Fate::Pending } else { Fate::GivenUp };
+            alert(db, to, Some(id), ago(600), fate).await;
+            stay.extend(waits.then_some(id));
+        }
+        prune(db).await;
+        assert_eq!(kept_incidents(db).await, stay);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn alerts_without_an_incident_go_401_days_after_they_were_settled() {
     on_each(async |db| {
         let to = channel(db, serde_json::json!({})).await;
