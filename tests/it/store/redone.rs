@@ -2,6 +2,7 @@
 
 use tokio_util::sync::CancellationToken;
 use watchbell::clock::Timestamp;
+use watchbell::incident::maintenance::MaintenanceWindow;
 use watchbell::monitor::{Status, StatusChange, Verdict};
 use watchbell::report::retention::{self, Keep};
 use watchbell::report::roller::{self, Roller};
@@ -168,6 +169,39 @@ async fn after_a_clock_that_was_far_ahead_hours_are_counted_anew_again() {
         write!(db, c => results::insert(c, &rows)).unwrap();
         round(&mut roller, at(11)).await;
         assert_eq!(counted(db, id).await[..10], [4, 4, 4, 4, 4, 4, 0, 0, 1, 1]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_window_over_many_monitors_has_the_hours_of_each_rolled_up_again() {
+    on_each(async |db| {
+        let mut tagged = super::http(serde_json::json!({"tags": ["all"]}));
+        let mut ids = Vec::new();
+        // More than one statement takes.
+        for n in 0..300 {
+            tagged.name = format!("m {n}");
+            ids.push(add(db, &tagged).await.monitor.id);
+        }
+        let other = named(db, "other").await;
+        let window = MaintenanceWindow {
+            id: 0,
+            name: "works".to_owned(),
+            // One is named and has the tag too.
+            monitor_ids: vec![ids[7], other],
+            tags: vec!["all".to_owned()],
+            starts_at: at(1),
+            ends_at: at(2),
+            repeats: None,
+        };
+        ids.push(other);
+        let all = |span| ids.iter().map(|id| (*id, span)).collect::<Vec<_>>();
+        write!(db, c => roller::window_changed(c, &window, at(9))).unwrap();
+        assert_eq!(read!(db, c => redos::list(c, 0, 999)), all((at(1), at(2))));
+        let longer = MaintenanceWindow { ends_at: at(4), ..window };
+        write!(db, c => roller::window_changed(c, &longer, at(9))).unwrap();
+        assert_eq!(read!(db, c => redos::list(c, 0, 999)), all((at(1), at(4))));
+        assert_eq!(read!(db, c => redos::list(c, ids[299], 1)), [(other, (at(1), at(4)))]);
     })
     .await;
 }
