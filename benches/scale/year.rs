@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use watchbell::clock::Timestamp;
-use watchbell::report::rollup::settled_until;
+use watchbell::report::rollup::{DAY_MS, HOUR_MS, settled_until};
 
 use super::program::{connect, run};
 
@@ -25,8 +25,8 @@ const LATENCY: &str = "x'42b40110c801'";
 pub async fn make(folder: &Path) -> i64 {
     let mut connection = connect(folder).await;
     let settled = settled_until(Timestamp(chrono::Utc::now().timestamp_millis())).0;
-    let (day, hour) = (settled / 86_400_000, settled / 3_600_000);
-    let began = (day - DAYS) * 86_400_000;
+    let (day, hour) = (settled / DAY_MS, settled / HOUR_MS);
+    let began = (day - DAYS) * DAY_MS;
     let outage = "CASE WHEN (m.id + s.slot) % 20 = 0 THEN 120000 ELSE 0 END";
     let hourly_outage =
         "CASE WHEN s.slot % 24 = 7 AND (m.id + s.slot / 24) % 20 = 0 THEN 120000 ELSE 0 END";
@@ -39,19 +39,19 @@ pub async fn make(folder: &Path) -> i64 {
         format!("UPDATE status_changes SET at = {began}, status = 'up'"),
         format!(
             "WITH RECURSIVE s(slot) AS (SELECT {day} - {DAYS} UNION ALL SELECT slot + 1 FROM s WHERE slot < {day} - 1)
-             INSERT INTO daily_rollups SELECT m.id, s.slot, 86400000 - {outage}, 0, {outage}, 0, ({outage}) / 120000, 4320, 6, {LATENCY}
+             INSERT INTO daily_rollups SELECT m.id, s.slot, {DAY_MS} - {outage}, 0, {outage}, 0, ({outage}) / 120000, 4320, 6, {LATENCY}
              FROM monitors m CROSS JOIN s"
         ),
         format!(
             "WITH RECURSIVE s(slot) AS (SELECT ({day} - {OPENED_HOURS}) * 24 UNION ALL SELECT slot + 1 FROM s WHERE slot < {hour} - 1)
-             INSERT INTO hourly_rollups SELECT m.id, s.slot, 3600000 - {hourly_outage}, 0, {hourly_outage}, 0, ({hourly_outage}) / 120000, 180, 6, {LATENCY}
+             INSERT INTO hourly_rollups SELECT m.id, s.slot, {HOUR_MS} - {hourly_outage}, 0, {hourly_outage}, 0, ({hourly_outage}) / 120000, 180, 6, {LATENCY}
              FROM monitors m CROSS JOIN s WHERE s.slot >= {}",
             first_hours("m.id")
         ),
         // The hours of the outages before, which the days refer to.
         format!(
             "INSERT INTO hourly_rollups SELECT monitor_id, slot * 24 + 7, 3480000, 0, 120000, 0, 1, 180, 6, {LATENCY}
-             FROM daily_rollups WHERE up_ms < 86400000 AND slot * 24 < {}",
+             FROM daily_rollups WHERE up_ms < {DAY_MS} AND slot * 24 < {}",
             first_hours("monitor_id")
         ),
         format!("INSERT INTO settings (key, value) VALUES ('rolled_up_until', '{settled}')"),

@@ -148,23 +148,18 @@ impl Binary {
     /// What the system says of its memory in kB: `VmRSS` now, `VmHWM` at the most.
     pub fn memory_kb(&self, what: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find(|line| line.starts_with(what)).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+        of_status(&status, what)
     }
 
     /// How often its threads called `name` (the first 15 bytes) have gone to sleep.
     pub fn naps(&self, name: &str) -> u64 {
         let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let read = |file| std::fs::read_to_string(file).unwrap_or_default();
-        let naps = tasks
-            .map(|task| task.unwrap().path())
-            .filter(|task| read(task.join("comm")).trim_end() == name)
-            .map(|task| {
-                let status = read(task.join("status"));
-                let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches"));
-                line.unwrap().split_whitespace().nth(1).unwrap().parse::<u64>().unwrap()
-            })
-            .collect::<Vec<_>>();
+        let tasks = tasks.map(|task| task.unwrap().path());
+        let called = tasks.filter(|task| read(task.join("comm")).trim_end() == name);
+        let naps: Vec<_> = called
+            .map(|task| of_status(&read(task.join("status")), "voluntary_ctxt_switches"))
+            .collect();
         assert!(!naps.is_empty(), "no thread is called {name}");
         naps.iter().sum()
     }
@@ -206,6 +201,12 @@ impl Drop for Binary {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The number of the line `name` in a status of the kernel's.
+fn of_status(status: &str, name: &str) -> u64 {
+    let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 /// A file in `folder` that holds `text`.
