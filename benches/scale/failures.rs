@@ -46,9 +46,7 @@ pub async fn measure() {
     let floor = bare_posts(&client, &receiver.url).await;
     let (begun, program) = (Instant::now(), Program::start(folder.path()));
     make_channel(&program, &token(folder.path()), &client, &receiver.url).await;
-    while program.checks(&client).await < MONITORS as f64 {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    program.until_checks(&client, MONITORS as f64, Duration::from_millis(100)).await;
     let boot = begun.elapsed().as_secs_f64();
     row("boot to the first full round of 10,000 (one start), s", boot).aim("<= 20").write();
     let mut rounds = Vec::new();

@@ -91,9 +91,7 @@ async fn start(folder: &Path, client: &reqwest::Client) -> Program {
     loop {
         let begun = Instant::now();
         let program = Program::start(folder);
-        while program.checks(client).await < 1.0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        program.until_checks(client, 1.0, Duration::from_millis(5)).await;
         took.push(begun.elapsed().as_secs_f64());
         if took.len() == ROUNDS {
             row("start to the first check, s", median(&took)).aim("< 3").write();

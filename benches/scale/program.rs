@@ -88,6 +88,13 @@ impl Program {
         self.metric(client, "watchbell_checks_total{").await
     }
 
+    /// Waits until it has made that many checks, looking again every `pace`.
+    pub async fn until_checks(&self, client: &reqwest::Client, count: f64, pace: Duration) {
+        while self.checks(client).await < count {
+            tokio::time::sleep(pace).await;
+        }
+    }
+
     /// Asks it to stop, and waits.
     pub fn stop(mut self) {
         self.process().ask_to_stop();
@@ -144,6 +151,12 @@ pub async fn make_monitors(folder: &Path, port: &str, count: usize, fields: Valu
 pub async fn connect(folder: &Path) -> SqliteConnection {
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("watchbell.db"));
     options.busy_timeout(Duration::from_secs(30)).connect().await.unwrap()
+}
+
+/// Waits until the database in `folder` is on the disk: what was made without waiting for that would be written while something else is
+/// measured.
+pub fn sync(folder: &Path) {
+    std::fs::File::open(folder.join("watchbell.db")).unwrap().sync_all().unwrap();
 }
 
 /// Runs statements of a benchmark's own on it.

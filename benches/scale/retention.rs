@@ -15,7 +15,7 @@ use watchbell::report::rollup::{DAY_MS, HOUR_MS};
 use watchbell::store::{Db, monitors};
 
 use super::ROUNDS;
-use super::program::{connect, database, make_monitors, run};
+use super::program::{connect, database, make_monitors, run, sync};
 use super::report::{at, median, part, row};
 use super::writes::{Beside, beside_writes};
 
@@ -95,6 +95,7 @@ async fn make_results(folder: &Path, first: i64) {
         run(&mut connection, sql).await;
     }
     connection.close().await.unwrap();
+    sync(folder);
 }
 
 async fn roll_up(db: &Db, folder: &Path, first: i64) -> Beside {

@@ -7,10 +7,11 @@
 
 use std::path::Path;
 
+use sqlx::Connection;
 use watchbell::clock::Timestamp;
 use watchbell::report::rollup::{DAY_MS, HOUR_MS, settled_until};
 
-use super::program::{connect, run};
+use super::program::{connect, run, sync};
 
 /// Monitors whose pages are opened: those with these numbers have all hours of 90 days.
 pub const OPENED: i64 = 300;
@@ -60,5 +61,8 @@ pub async fn make(folder: &Path) -> i64 {
     }
     let count =
         "SELECT (SELECT COUNT(*) FROM daily_rollups) + (SELECT COUNT(*) FROM hourly_rollups)";
-    sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap()
+    let count = sqlx::query_scalar(count).fetch_one(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    sync(folder);
+    count
 }

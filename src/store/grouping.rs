@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::{Conn, Result, deliveries, on, placeholders};
+use super::{Conn, Result, among, deliveries, listed, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::incident::IncidentId;
 use crate::incident::message::{Alert, AlertEvent};
@@ -75,45 +75,26 @@ pub async fn queued(
 
 /// What is sent by these deliveries, by number. One that cannot be read (of a newer version, say) is left out.
 pub async fn alerts(conn: &mut Conn<'_>, ids: &[i64]) -> Result<Vec<(i64, Alert)>> {
-    let mut alerts = Vec::new();
-    for chunk in ids.chunks(1000) {
-        // The text holds placeholders only; all values are bound.
-        let text = format!(
-            "SELECT id, alert FROM deliveries WHERE id IN ({}) ORDER BY id",
-            placeholders(1, chunk.len())
-        );
-        let rows: Vec<(i64, Json<serde_json::Value>)> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(text));
-            for id in chunk {
-                query = query.bind(id);
-            }
-            query.fetch_all(c).await
-        })?;
-        let readable = |(id, alert): (i64, Json<serde_json::Value>)| {
-            Some((id, serde_json::from_value(alert.0).ok()?))
-        };
-        alerts.extend(rows.into_iter().filter_map(readable));
-    }
-    Ok(alerts)
+    let sql =
+        format!("SELECT id, alert FROM deliveries WHERE {} ORDER BY id", among(conn, "id", 1));
+    let list = listed(conn, ids);
+    let rows: Vec<(i64, Json<serde_json::Value>)> =
+        on!(conn, c => sqlx::query_as(AssertSqlSafe(sql)).bind(list).fetch_all(c).await)?;
+    let readable = |(id, alert): (i64, Json<serde_json::Value>)| {
+        Some((id, serde_json::from_value(alert.0).ok()?))
+    };
+    Ok(rows.into_iter().filter_map(readable).collect())
 }
 
 /// Lets alerts wait until `until`. What was tried or told together meanwhile stays as it is.
 pub async fn hold(conn: &mut Conn<'_>, ids: &[i64], until: Timestamp) -> Result<()> {
-    for chunk in ids.chunks(1000) {
-        let text = format!(
-            "UPDATE deliveries SET next_attempt_at = $1
-             WHERE state = 'pending' AND first_attempt_at IS NULL AND summary_id IS NULL AND id IN ({})",
-            placeholders(2, chunk.len())
-        );
-        on!(conn, c => {
-            let mut query = sqlx::query(AssertSqlSafe(text)).bind(until);
-            for id in chunk {
-                query = query.bind(id);
-            }
-            query.execute(c).await.map(|done| done.rows_affected())
-        })?;
-    }
-    Ok(())
+    let sql = format!(
+        "UPDATE deliveries SET next_attempt_at = $1
+         WHERE state = 'pending' AND first_attempt_at IS NULL AND summary_id IS NULL AND {}",
+        among(conn, "id", 2)
+    );
+    let list = listed(conn, ids);
+    run!(conn, sqlx::query(AssertSqlSafe(sql)).bind(until).bind(list)).map(drop)
 }
 
 /// Queues a summary in the place of the deliveries `ids`. Whether all of them were still free for it; if not, the transaction
@@ -123,21 +104,13 @@ pub async fn put_together(conn: &mut Conn<'_>, summary: NewDelivery, ids: &[i64]
     deliveries::insert(conn, &[summary]).await?;
     let summary_id: i64 = on!(conn, c => sqlx::query_scalar(
         "SELECT id FROM deliveries WHERE idempotency_key = $1").bind(&key).fetch_one(c).await)?;
-    let mut joined = 0;
-    for chunk in ids.chunks(1000) {
-        let text = format!(
-            "UPDATE deliveries SET summary_id = $1
-             WHERE state = 'pending' AND first_attempt_at IS NULL AND summary_id IS NULL AND id IN ({})",
-            placeholders(2, chunk.len())
-        );
-        joined += on!(conn, c => {
-            let mut query = sqlx::query(AssertSqlSafe(text)).bind(summary_id);
-            for id in chunk {
-                query = query.bind(id);
-            }
-            query.execute(c).await.map(|done| done.rows_affected())
-        })?;
-    }
+    let sql = format!(
+        "UPDATE deliveries SET summary_id = $1
+         WHERE state = 'pending' AND first_attempt_at IS NULL AND summary_id IS NULL AND {}",
+        among(conn, "id", 2)
+    );
+    let list = listed(conn, ids);
+    let joined = run!(conn, sqlx::query(AssertSqlSafe(sql)).bind(summary_id).bind(list))?;
     Ok(usize::try_from(joined).is_ok_and(|joined| joined == ids.len()))
 }
 

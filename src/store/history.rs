@@ -4,16 +4,14 @@
 use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
+use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Conn, Result, on, ping_sheets, placeholders, run};
+use super::{Conn, Result, among, as_one, listed, on, ping_sheets, run};
 use crate::clock::Timestamp;
 pub use crate::monitor::StatusChange;
 use crate::monitor::heartbeat::SignalKind;
 use crate::monitor::{MonitorId, Status};
-
-/// SQLite takes at most 32,766 binds a statement; this keeps far below with any of our rows.
-pub(super) const ROWS_A_STATEMENT: usize = 500;
 
 /// A ping as it is stored, without its body.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -172,25 +170,22 @@ pub async fn status_changes(
     monitor_ids: &[MonitorId],
     since: Timestamp,
 ) -> Result<HashMap<MonitorId, Vec<StatusChange>>> {
+    let sql = format!(
+        "SELECT {} FROM monitors m JOIN status_changes c
+             ON c.monitor_id = m.id AND c.at >= COALESCE(
+                 (SELECT MAX(b.at) FROM status_changes b WHERE b.monitor_id = m.id AND b.at <= $1), $1)
+         WHERE {}",
+        as_one(conn, "c.monitor_id, c.at, c.status", "c.monitor_id, c.at"),
+        among(conn, "m.id", 2)
+    );
+    let list = listed(conn, monitor_ids);
+    type Row = (MonitorId, i64, Option<Status>);
+    let rows: Option<Json<Vec<Row>>> = on!(conn, c =>
+        sqlx::query_scalar(AssertSqlSafe(sql)).bind(since).bind(list).fetch_one(c).await)?;
     let mut changes: HashMap<MonitorId, Vec<StatusChange>> = HashMap::new();
-    for chunk in monitor_ids.chunks(ROWS_A_STATEMENT) {
-        let sql = format!(
-            "SELECT c.monitor_id, c.at, c.status FROM monitors m JOIN status_changes c
-                 ON c.monitor_id = m.id AND c.at >= COALESCE(
-                     (SELECT MAX(b.at) FROM status_changes b WHERE b.monitor_id = m.id AND b.at <= $1), $1)
-             WHERE m.id IN ({}) ORDER BY c.monitor_id, c.at",
-            placeholders(2, chunk.len())
-        );
-        let rows: Vec<(MonitorId, Timestamp, Option<Status>)> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(since);
-            for id in chunk {
-                query = query.bind(*id);
-            }
-            query.fetch_all(c).await
-        })?;
-        for (monitor_id, at, status) in rows {
-            changes.entry(monitor_id).or_default().push(StatusChange { at, status });
-        }
+    for (monitor_id, at, status) in rows.map(|rows| rows.0).unwrap_or_default() {
+        let change = StatusChange { at: Timestamp(at), status };
+        changes.entry(monitor_id).or_default().push(change);
     }
     Ok(changes)
 }

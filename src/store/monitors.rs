@@ -8,7 +8,7 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use super::deadlines::{Outlook, due_between, outlook, past_deadline};
-use super::{Conn, Error, Result, dependencies, history, on, placeholders, run};
+use super::{Conn, Error, Result, among, dependencies, listed, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
@@ -184,20 +184,11 @@ pub async fn get(conn: &mut Conn<'_>, sealer: &Sealer, id: MonitorId) -> Result<
 
 /// The monitors with these numbers, without headers. Those that do not exist are left out.
 pub async fn by_ids(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Watched>> {
-    let mut found = Vec::with_capacity(ids.len());
-    // SQLite looks up the name of each bind in a list of all: of thousands in one statement that shows.
-    for chunk in ids.chunks(history::ROWS_A_STATEMENT) {
-        let sql = format!("SELECT {COLUMNS} WHERE m.id IN ({})", placeholders(1, chunk.len()));
-        let rows: Vec<Row> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql));
-            for id in chunk {
-                query = query.bind(*id);
-            }
-            query.fetch_all(c).await
-        })?;
-        found.extend(rows.into_iter().map(Row::without_headers));
-    }
-    Ok(found)
+    let sql = format!("SELECT {COLUMNS} WHERE {}", among(conn, "m.id", 1));
+    let list = listed(conn, ids);
+    let rows: Vec<Row> =
+        on!(conn, c => sqlx::query_as(AssertSqlSafe(sql)).bind(list).fetch_all(c).await)?;
+    Ok(rows.into_iter().map(Row::without_headers).collect())
 }
 
 /// The heartbeats with these UUIDs. Those that do not exist are left out.
@@ -246,18 +237,10 @@ pub async fn first_made_at(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
 
 /// The numbers among `ids` that are monitors.
 pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<MonitorId>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let list = placeholders(1, ids.len());
-    let sql = format!("SELECT monitor_id FROM monitor_states WHERE monitor_id IN ({list})");
-    on!(conn, c => {
-        let mut query = sqlx::query_scalar(AssertSqlSafe(sql));
-        for id in ids {
-            query = query.bind(*id);
-        }
-        query.fetch_all(c).await
-    })
+    let sql =
+        format!("SELECT monitor_id FROM monitor_states WHERE {}", among(conn, "monitor_id", 1));
+    let list = listed(conn, ids);
+    on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql)).bind(list).fetch_all(c).await)
 }
 
 /// How many binds a state has.

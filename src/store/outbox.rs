@@ -3,7 +3,7 @@
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::{Conn, Result, on, placeholders, run};
+use super::{Conn, Result, among, listed, on, run};
 use crate::clock::Timestamp;
 use crate::incident::IncidentId;
 use crate::incident::message::Alert;
@@ -91,26 +91,18 @@ pub async fn claim(
     now: Timestamp,
     until: Timestamp,
 ) -> Result<Vec<Claimed>> {
-    let mut claimed = Vec::new();
-    for chunk in ids.chunks(1000) {
-        // The text holds placeholders only; all values are bound.
-        let text = format!(
-            "UPDATE deliveries SET leased_until = $2, first_attempt_at = COALESCE(first_attempt_at, $1)
-             WHERE state = 'pending' AND summary_id IS NULL
-                AND (leased_until IS NULL OR leased_until <= $1) AND id IN ({})
-             RETURNING id, incident_id, monitor_id, channel_id, alert, attempts, created_at, first_attempt_at",
-            placeholders(3, chunk.len())
-        );
-        let rows: Vec<Row> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(text)).bind(now).bind(until);
-            for id in chunk {
-                query = query.bind(id);
-            }
-            query.fetch_all(c).await
-        })?;
-        claimed.extend(rows.into_iter().map(read_claimed));
-    }
-    claimed.sort_by_key(|claimed: &Claimed| claimed.id);
+    let sql = format!(
+        "UPDATE deliveries SET leased_until = $2, first_attempt_at = COALESCE(first_attempt_at, $1)
+         WHERE state = 'pending' AND summary_id IS NULL
+            AND (leased_until IS NULL OR leased_until <= $1) AND {}
+         RETURNING id, incident_id, monitor_id, channel_id, alert, attempts, created_at, first_attempt_at",
+        among(conn, "id", 3)
+    );
+    let list = listed(conn, ids);
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(now).bind(until).bind(list).fetch_all(c).await)?;
+    let mut claimed: Vec<Claimed> = rows.into_iter().map(read_claimed).collect();
+    claimed.sort_by_key(|claimed| claimed.id);
     Ok(claimed)
 }
 

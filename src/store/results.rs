@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
-use super::{Conn, Result, answers, batches, on, placeholders, rows_of, run};
+use super::{Conn, Result, among, answers, batches, listed, on, rows_of, run};
 use crate::clock::Timestamp;
 use crate::monitor::{
     CheckError, CheckResult, ErrorKind, FailedChecks, MonitorId, Phases, Verdict,
@@ -254,26 +254,18 @@ pub async fn outcomes(
     monitor_ids: &[MonitorId],
     (from, to): (Timestamp, Timestamp),
 ) -> Result<Vec<(MonitorId, Outcome)>> {
-    let mut outcomes = Vec::new();
-    for chunk in batches(conn, monitor_ids) {
-        let sql = format!(
-            "SELECT monitor_id, id, verdict, total_ms FROM results
-             WHERE monitor_id IN ({}) AND id >= $1 AND id < $2",
-            placeholders(3, chunk.len())
-        );
-        let rows: Vec<(MonitorId, Timestamp, i16, Option<i64>)> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(from).bind(to);
-            for id in chunk {
-                query = query.bind(*id);
-            }
-            query.fetch_all(c).await
-        })?;
-        outcomes.extend(rows.into_iter().map(|(id, at, verdict, ms)| {
-            let total_ms = ms.and_then(|ms| u32::try_from(ms).ok());
-            (id, Outcome { at, verdict: verdict_of(verdict), total_ms })
-        }));
-    }
-    Ok(outcomes)
+    let sql = format!(
+        "SELECT monitor_id, id, verdict, total_ms FROM results WHERE {} AND id >= $1 AND id < $2",
+        among(conn, "monitor_id", 3)
+    );
+    let list = listed(conn, monitor_ids);
+    let rows: Vec<(MonitorId, Timestamp, i16, Option<i64>)> = on!(conn, c =>
+        sqlx::query_as(AssertSqlSafe(sql)).bind(from).bind(to).bind(list).fetch_all(c).await)?;
+    let outcome = |(id, at, verdict, ms): (MonitorId, Timestamp, i16, Option<i64>)| {
+        let total_ms = ms.and_then(|ms| u32::try_from(ms).ok());
+        (id, Outcome { at, verdict: verdict_of(verdict), total_ms })
+    };
+    Ok(rows.into_iter().map(outcome).collect())
 }
 
 /// The results of a monitor whose checks began within a span, oldest first.

@@ -6,7 +6,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 
 use super::{
-    Conn, Result, as_one, batches, history, on, placeholders, results, rows_of, run, settings,
+    Conn, Result, among, as_one, batches, history, listed, on, results, rows_of, run, settings,
     windows,
 };
 use crate::clock::Timestamp;
@@ -132,41 +132,34 @@ pub async fn of(
     monitor_ids: &[MonitorId],
     (from, to): Span,
 ) -> Result<Vec<Stored>> {
-    let mut rollups = Vec::new();
-    for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
-        let sql = format!(
-            "SELECT monitor_id, slot, up_ms, degraded_ms, down_ms, maintenance_ms, outages, checks, failed, latency
-             FROM {} WHERE monitor_id IN ({}) AND slot >= $1 AND slot < $2 ORDER BY monitor_id, slot",
-            table(grain),
-            placeholders(3, chunk.len())
-        );
-        let rows: Vec<Row> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(grain.slot(from)).bind(grain.slot(to));
-            for id in chunk {
-                query = query.bind(*id);
-            }
-            query.fetch_all(c).await
-        })?;
-        rollups.extend(rows.into_iter().map(|row| {
-            let tally = Tally {
-                up_ms: row.up_ms,
-                degraded_ms: row.degraded_ms,
-                down_ms: row.down_ms,
-                maintenance_ms: row.maintenance_ms,
-            };
-            let latency = row.latency.as_deref().map(Histogram::from_bytes).unwrap_or_default();
-            let rollup = Rollup {
-                slot: row.slot,
-                tally,
-                outages: row.outages,
-                checks: row.checks,
-                failed: row.failed,
-                latency,
-            };
-            (row.monitor_id, rollup)
-        }));
-    }
-    Ok(rollups)
+    let sql = format!(
+        "SELECT monitor_id, slot, up_ms, degraded_ms, down_ms, maintenance_ms, outages, checks, failed, latency
+         FROM {} WHERE {} AND slot >= $1 AND slot < $2 ORDER BY monitor_id, slot",
+        table(grain),
+        among(conn, "monitor_id", 3)
+    );
+    let list = listed(conn, monitor_ids);
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(grain.slot(from)).bind(grain.slot(to)).bind(list).fetch_all(c).await)?;
+    let rollup = |row: Row| {
+        let tally = Tally {
+            up_ms: row.up_ms,
+            degraded_ms: row.degraded_ms,
+            down_ms: row.down_ms,
+            maintenance_ms: row.maintenance_ms,
+        };
+        let latency = row.latency.as_deref().map(Histogram::from_bytes).unwrap_or_default();
+        let rollup = Rollup {
+            slot: row.slot,
+            tally,
+            outages: row.outages,
+            checks: row.checks,
+            failed: row.failed,
+            latency,
+        };
+        (row.monitor_id, rollup)
+    };
+    Ok(rows.into_iter().map(rollup).collect())
 }
 
 /// How long the checks of some monitors took in `[from, to)`, each monitor's roll-ups added up.
@@ -182,30 +175,23 @@ pub async fn latencies(
         Conn::Sqlite(_) => "group_concat(hex(latency), ',')",
         Conn::Postgres(_) => "string_agg(encode(latency, 'hex'), ',')",
     };
-    let mut latencies = HashMap::new();
-    for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
-        let sql = format!(
-            "SELECT monitor_id, {joined} FROM {}
-             WHERE monitor_id IN ({}) AND slot >= $1 AND slot < $2 AND latency IS NOT NULL GROUP BY monitor_id",
-            table(grain),
-            placeholders(3, chunk.len())
-        );
-        let rows: Vec<(MonitorId, String)> = on!(conn, c => {
-            let mut query = sqlx::query_as(AssertSqlSafe(sql)).bind(grain.slot(from)).bind(grain.slot(to));
-            for id in chunk {
-                query = query.bind(*id);
-            }
-            query.fetch_all(c).await
-        })?;
-        latencies.extend(rows.into_iter().map(|(id, hours)| {
-            let mut latency = Histogram::default();
-            for hour in hours.split(',').flat_map(hex::decode) {
-                latency.merge_bytes(&hour);
-            }
-            (id, latency)
-        }));
-    }
-    Ok(latencies)
+    let sql = format!(
+        "SELECT monitor_id, {joined} FROM {}
+         WHERE {} AND slot >= $1 AND slot < $2 AND latency IS NOT NULL GROUP BY monitor_id",
+        table(grain),
+        among(conn, "monitor_id", 3)
+    );
+    let list = listed(conn, monitor_ids);
+    let rows: Vec<(MonitorId, String)> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql))
+        .bind(grain.slot(from)).bind(grain.slot(to)).bind(list).fetch_all(c).await)?;
+    let latency = |(id, slots): (MonitorId, String)| {
+        let mut latency = Histogram::default();
+        for slot in slots.split(',').flat_map(hex::decode) {
+            latency.merge_bytes(&slot);
+        }
+        (id, latency)
+    };
+    Ok(rows.into_iter().map(latency).collect())
 }
 
 /// How long a monitor's checks took since `from`: hours that are settled, the one that `from` lies in as a whole, and what came since.
@@ -275,63 +261,57 @@ const IS_MIXED: &str =
     OR d.up_ms + d.degraded_ms + d.down_ms + d.maintenance_ms = 0)";
 
 /// What was not simply up in `[from, to)`, by monitor and time: whole days where one of them was the same throughout, hours of
-/// the others. In one query for any number of monitors up to 500, which reads nothing of those that were always up.
+/// the others. In one query for any number of monitors, which reads nothing of those that were always up.
 async fn odd(
     conn: &mut Conn<'_>,
     monitor_ids: &[MonitorId],
     (from, to): Span,
 ) -> Result<HashMap<MonitorId, Vec<Odd>>> {
     let (first, last) = (Grain::Day.slot(from), Grain::Day.slot(to));
+    let columns = "monitor_id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages";
+    let all = as_one(conn, columns, "monitor_id, at");
+    let [of_days, of_hours] = ["d.monitor_id", "h.monitor_id"].map(|id| among(conn, id, 5));
+    // SQLite would go through all days of each monitor, as it knows of no rows that are rare. The indexes hold all that is read.
+    let [odd_days, odd_hours] = match conn {
+        Conn::Sqlite(_) => ["INDEXED BY daily_rollups_odd", "INDEXED BY hourly_rollups_odd"],
+        Conn::Postgres(_) => ["", ""],
+    };
+    let sql = format!(
+        "SELECT {all} FROM (
+         SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
+                d.maintenance_ms, d.outages
+            FROM daily_rollups d {odd_days}
+            WHERE {of_days} AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
+                AND NOT ({IS_MIXED})
+         UNION ALL
+         SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
+            FROM daily_rollups d {odd_days} JOIN hourly_rollups h {odd_hours}
+                ON h.monitor_id = d.monitor_id AND h.slot >= d.slot * 24 AND h.slot < d.slot * 24 + 24
+            WHERE {of_days} AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
+                AND {IS_MIXED} AND h.up_ms < 3600000
+         UNION ALL
+         SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
+            FROM hourly_rollups h {odd_hours}
+            WHERE {of_hours} AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000) o"
+    );
+    type OddRow = (MonitorId, i64, i64, i64, i64, i64, i64, i64);
+    let list = listed(conn, monitor_ids);
+    let rows: Option<Json<Vec<OddRow>>> = on!(conn, c => sqlx::query_scalar(AssertSqlSafe(sql))
+        .bind(first).bind(last).bind(last * (DAY_MS / HOUR_MS)).bind(Grain::Hour.slot(to)).bind(list)
+        .fetch_one(c).await)?;
     let mut odd: HashMap<MonitorId, Vec<Odd>> = HashMap::new();
-    for chunk in monitor_ids.chunks(history::ROWS_A_STATEMENT) {
-        let ids = placeholders(5, chunk.len());
-        let columns =
-            "monitor_id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages";
-        let all = as_one(conn, columns, "monitor_id, at");
-        // SQLite would go through all days of each monitor, as it knows of no rows that are rare. The indexes hold all that is read.
-        let [odd_days, odd_hours] = match conn {
-            Conn::Sqlite(_) => ["INDEXED BY daily_rollups_odd", "INDEXED BY hourly_rollups_odd"],
-            Conn::Postgres(_) => ["", ""],
-        };
-        let sql = format!(
-            "SELECT {all} FROM (
-             SELECT d.monitor_id, d.slot * 86400000 AS at, CAST(86400000 AS BIGINT) AS length, d.up_ms, d.degraded_ms, d.down_ms,
-                    d.maintenance_ms, d.outages
-                FROM daily_rollups d {odd_days}
-                WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
-                    AND NOT ({IS_MIXED})
-             UNION ALL
-             SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
-                FROM daily_rollups d {odd_days} JOIN hourly_rollups h {odd_hours}
-                    ON h.monitor_id = d.monitor_id AND h.slot >= d.slot * 24 AND h.slot < d.slot * 24 + 24
-                WHERE d.monitor_id IN ({ids}) AND d.slot >= $1 AND d.slot < $2 AND d.up_ms < 86400000
-                    AND {IS_MIXED} AND h.up_ms < 3600000
-             UNION ALL
-             SELECT h.monitor_id, h.slot * 3600000, CAST(3600000 AS BIGINT), h.up_ms, h.degraded_ms, h.down_ms, h.maintenance_ms, h.outages
-                FROM hourly_rollups h {odd_hours}
-                WHERE h.monitor_id IN ({ids}) AND h.slot >= $3 AND h.slot < $4 AND h.up_ms < 3600000) o"
-        );
-        type OddRow = (MonitorId, i64, i64, i64, i64, i64, i64, i64);
-        let rows: Option<Json<Vec<OddRow>>> = on!(conn, c => {
-            let mut query = sqlx::query_scalar(AssertSqlSafe(sql))
-                .bind(first).bind(last).bind(last * (DAY_MS / HOUR_MS)).bind(Grain::Hour.slot(to));
-            for id in chunk {
-                query = query.bind(*id);
-            }
-            query.fetch_one(c).await
-        })?;
-        let rows = rows.map(|rows| rows.0).unwrap_or_default();
-        for (id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages) in rows {
-            let tally = Tally { up_ms, degraded_ms, down_ms, maintenance_ms };
-            let span = (Timestamp(at), Timestamp(at + length));
-            odd.entry(id).or_default().push(Odd { span, tally, outages });
-        }
+    for (id, at, length, up_ms, degraded_ms, down_ms, maintenance_ms, outages) in
+        rows.map(|rows| rows.0).unwrap_or_default()
+    {
+        let tally = Tally { up_ms, degraded_ms, down_ms, maintenance_ms };
+        let span = (Timestamp(at), Timestamp(at + length));
+        odd.entry(id).or_default().push(Odd { span, tally, outages });
     }
     Ok(odd)
 }
 
 /// The past of some monitors from `from` on, at most 400 days back: all that uptime and bars need. A fixed number of queries for
-/// any number of monitors up to 500, which read little of those that were always up.
+/// any number of monitors, which read little of those that were always up.
 pub async fn records(
     conn: &mut Conn<'_>,
     monitors: &[&Monitor],
