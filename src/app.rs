@@ -31,7 +31,7 @@ use crate::seal::Sealer;
 use crate::server_settings::ServerSettings;
 use crate::store::open::ServerLock;
 use crate::store::writer::Writer;
-use crate::store::{Db, monitors};
+use crate::store::{Db, monitors, windows};
 use crate::supervise::Supervisor;
 use crate::web::server;
 use crate::web::state::AppState;
@@ -254,6 +254,10 @@ impl App {
         let Self { supervisor, state, watcher, .. } = self;
         let db = state.db.clone();
         watcher.account_for_absence().await?;
+        for (window, reason) in windows::unreadable(&mut db.read().await?.conn()).await? {
+            let what = "the schedule of a maintenance window cannot be read: it does not repeat until it is saved anew";
+            tracing::error!(window, reason, "{what}");
+        }
         let watched = monitors::checked(&mut db.read().await?.conn(), &state.sealer).await?;
         state.hub.load(&watched);
         let stopping = supervisor.stop().clone();

@@ -2,7 +2,7 @@
 
 use sqlx::types::Json;
 
-use super::{Conn, Error, Result, monitors, on, run};
+use super::{Conn, Result, monitors, on, run};
 use crate::clock::Timestamp;
 use crate::incident::maintenance::{MaintenanceWindow, Repeats, Span};
 use crate::monitor::MonitorId;
@@ -21,40 +21,52 @@ struct Row {
     duration_minutes: Option<i64>,
 }
 
-impl TryFrom<Row> for MaintenanceWindow {
-    type Error = Error;
+impl Row {
+    /// How it repeats; why that cannot be read, where it cannot.
+    fn repeats(&self) -> std::result::Result<Option<Repeats>, String> {
+        match (&self.cron, &self.timezone, self.duration_minutes) {
+            (Some(cron), Some(timezone), Some(minutes)) => {
+                repeats(cron, timezone, minutes).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+}
 
-    fn try_from(row: Row) -> Result<Self> {
-        let repeats = match (row.cron, row.timezone, row.duration_minutes) {
-            (Some(cron), Some(timezone), Some(minutes)) => Some(
-                repeats(&cron, &timezone, minutes).map_err(|e| sqlx::Error::Decode(e.into()))?,
-            ),
-            _ => None,
-        };
-        Ok(Self {
+impl From<Row> for MaintenanceWindow {
+    /// One whose schedule cannot be read (its zone has another name since an update, say) does not repeat: that one keeps alerts quiet too
+    /// seldom, while an error would stop the checks of all monitors. [`unreadable`] finds it.
+    fn from(row: Row) -> Self {
+        Self {
+            repeats: row.repeats().unwrap_or_default(),
             id: row.id,
             name: row.name,
             monitor_ids: row.monitor_ids.0,
             tags: row.tags.0,
             starts_at: row.starts_at,
             ends_at: row.ends_at,
-            repeats,
-        })
+        }
     }
 }
 
 fn repeats(cron: &str, timezone: &str, minutes: i64) -> std::result::Result<Repeats, String> {
-    let of = |error: &dyn std::fmt::Display| {
-        format!("a maintenance window's {cron} {timezone}: {error}")
-    };
+    let of = |error: &dyn std::fmt::Display| format!("{cron} {timezone}: {error}");
     let timezone = timezone.parse().map_err(|error| of(&error))?;
     let schedule = CronSchedule::parse(cron, timezone).map_err(|error| of(&error))?;
     let duration_minutes = u32::try_from(minutes).map_err(|error| of(&error))?;
     Ok(Repeats { schedule, duration_minutes })
 }
 
-fn read_all(rows: Vec<Row>) -> Result<Vec<MaintenanceWindow>> {
-    rows.into_iter().map(MaintenanceWindow::try_from).collect()
+/// The names of windows whose schedule cannot be read, each with the reason.
+pub async fn unreadable(conn: &mut Conn<'_>) -> Result<Vec<(String, String)>> {
+    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
+        "SELECT * FROM maintenance_windows WHERE cron IS NOT NULL ORDER BY id").fetch_all(c).await)?;
+    let unreadable = |row: Row| row.repeats().err().map(|reason| (row.name, reason));
+    Ok(rows.into_iter().filter_map(unreadable).collect())
+}
+
+fn read_all(rows: Vec<Row>) -> Vec<MaintenanceWindow> {
+    rows.into_iter().map(MaintenanceWindow::from).collect()
 }
 
 /// How a window repeats, as its three columns.
@@ -108,10 +120,15 @@ pub async fn forget_monitor(conn: &mut Conn<'_>, id: MonitorId, now: Timestamp) 
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
         "SELECT * FROM maintenance_windows WHERE ends_at > $1 OR cron IS NOT NULL")
         .bind(now).fetch_all(c).await)?;
-    for mut window in read_all(rows)? {
-        if window.monitor_ids.contains(&id) {
-            window.monitor_ids.retain(|named| *named != id);
-            update(conn, &window).await?;
+    for mut row in rows {
+        if row.monitor_ids.contains(&id) {
+            row.monitor_ids.retain(|named| *named != id);
+            run!(
+                conn,
+                sqlx::query("UPDATE maintenance_windows SET monitor_ids = $2 WHERE id = $1")
+                    .bind(row.id)
+                    .bind(&row.monitor_ids)
+            )?;
         }
     }
     Ok(())
@@ -139,7 +156,7 @@ pub async fn to_move_on(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<Maint
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
         "SELECT * FROM maintenance_windows WHERE ends_at <= $1 AND cron IS NOT NULL")
         .bind(now).fetch_all(c).await)?;
-    read_all(rows)
+    Ok(read_all(rows).into_iter().filter(|window| window.repeats.is_some()).collect())
 }
 
 /// Removes a window; gives whether it was there.
@@ -151,7 +168,7 @@ pub async fn delete(conn: &mut Conn<'_>, id: i64) -> Result<bool> {
 pub async fn get(conn: &mut Conn<'_>, id: i64) -> Result<Option<MaintenanceWindow>> {
     let row: Option<Row> = on!(conn, c => sqlx::query_as("SELECT * FROM maintenance_windows WHERE id = $1")
         .bind(id).fetch_optional(c).await)?;
-    row.map(MaintenanceWindow::try_from).transpose()
+    Ok(row.map(MaintenanceWindow::from))
 }
 
 /// The windows that end after `since`: with `now`, those that are open or still to come. The past times of one that repeats are
@@ -165,7 +182,7 @@ pub async fn ending_after(conn: &mut Conn<'_>, since: Timestamp) -> Result<Vec<M
             FROM past_windows p JOIN maintenance_windows w ON w.id = p.window_id WHERE p.ends_at > $1
          ORDER BY starts_at, id")
         .bind(since).fetch_all(c).await)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 /// One page of all windows, the latest start first.
@@ -173,7 +190,7 @@ pub async fn list(conn: &mut Conn<'_>, limit: i64, offset: i64) -> Result<Vec<Ma
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
         "SELECT * FROM maintenance_windows ORDER BY starts_at DESC, id DESC LIMIT $1 OFFSET $2")
         .bind(limit).bind(offset).fetch_all(c).await)?;
-    read_all(rows)
+    Ok(read_all(rows))
 }
 
 /// How many windows there are.

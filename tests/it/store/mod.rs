@@ -72,6 +72,15 @@ async fn on_each(test: impl AsyncFn(&Db)) {
     }
 }
 
+/// Changes what no function of the store would.
+async fn execute(db: &Db, sql: &str) {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    match db {
+        Db::Sqlite { writer, .. } => drop(sqlx::raw_sql(sql).execute(writer).await.unwrap()),
+        Db::Postgres { pool, .. } => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
+    }
+}
+
 fn sealer() -> Sealer {
     Sealer::from_text("a key for tests")
 }

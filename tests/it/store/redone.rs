@@ -10,7 +10,7 @@ use watchbell::report::rollup::{DAY_MS, Grain, HOUR_MS};
 use watchbell::store::{Db, history, monitors, redos, results, rollups};
 
 use super::results::{new_result, result};
-use super::{NOW, add, heartbeat, named, on_each, read, write};
+use super::{NOW, add, execute, heartbeat, named, on_each, read, write};
 
 fn at(hours: i64) -> Timestamp {
     NOW.plus_ms(hours * HOUR_MS)
@@ -44,14 +44,6 @@ async fn counted(db: &Db, id: i64) -> Vec<i64> {
     let whole = (Timestamp(0), at(10_000));
     let hours = read!(db, c => rollups::of(c, Grain::Hour, &[id], whole));
     hours.iter().map(|(_, hour)| hour.checks).collect()
-}
-
-async fn execute(db: &Db, sql: &str) {
-    let sql = sqlx::AssertSqlSafe(sql.to_owned());
-    match db {
-        Db::Sqlite { writer, .. } => drop(sqlx::raw_sql(sql).execute(writer).await.unwrap()),
-        Db::Postgres { pool, .. } => drop(sqlx::raw_sql(sql).execute(pool).await.unwrap()),
-    }
 }
 
 #[tokio::test]

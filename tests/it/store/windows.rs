@@ -2,7 +2,7 @@ use watchbell::incident::maintenance::{MaintenanceWindow, Repeats};
 use watchbell::monitor::expect::CronSchedule;
 use watchbell::store::{monitors, windows};
 
-use super::{NONE, NOW, odd_names, on_each, read, write};
+use super::{NONE, NOW, execute, odd_names, on_each, read, write};
 
 fn window(from: i64, to: i64) -> MaintenanceWindow {
     MaintenanceWindow {
@@ -92,6 +92,32 @@ async fn a_repeating_window_is_kept_with_its_past() {
         assert_eq!(found, [(made.id, 40), (made.id, 120), (made.id, 300)]);
         write!(db, c => windows::delete(c, made.id)).unwrap();
         assert_eq!(read!(db, c => windows::ending_after(c, NOW.plus_ms(10))), []);
+    })
+    .await;
+}
+
+/// As when its zone is called otherwise since an update. Neither the checks nor what is due may fail of it.
+#[tokio::test]
+async fn a_window_whose_schedule_cannot_be_read_does_not_repeat() {
+    on_each(async |db| {
+        let schedule = CronSchedule::parse("0 4 * * 0", chrono_tz::Europe::Berlin).unwrap();
+        let repeats = Some(Repeats { schedule, duration_minutes: 90 });
+        let mut made = MaintenanceWindow { repeats, ..window(200, 300) };
+        made.id = write!(db, c => windows::insert(c, &made)).unwrap();
+        assert_eq!(read!(db, c => windows::unreadable(c)), []);
+        execute(db, "UPDATE maintenance_windows SET timezone = 'Mars/Base'").await;
+        let found = read!(db, c => windows::unreadable(c));
+        assert_eq!(found[0].0, made.name);
+        assert!(found[0].1.contains("Mars/Base"), "{found:?}");
+        let mut once = MaintenanceWindow { repeats: None, ..made.clone() };
+        assert_eq!(read!(db, c => windows::ending_after(c, NOW)), [once.clone()]);
+        assert_eq!(read!(db, c => windows::to_move_on(c, NOW.plus_ms(300))), []);
+        // A monitor that goes takes nothing of the schedule along.
+        write!(db, c => windows::forget_monitor(c, 3, NOW)).unwrap();
+        execute(db, "UPDATE maintenance_windows SET timezone = 'Europe/Berlin'").await;
+        once.monitor_ids.retain(|id| *id != 3);
+        let mended = MaintenanceWindow { repeats: made.repeats, ..once };
+        assert_eq!(read!(db, c => windows::get(c, mended.id)), Some(mended));
     })
     .await;
 }
