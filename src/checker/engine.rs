@@ -315,8 +315,7 @@ impl Engine {
         let before = window.clone();
         let over = window.end(now);
         if window != before {
-            windows::add_past(&mut tx.conn(), id, &over).await?;
-            windows::update(&mut tx.conn(), &window).await?;
+            windows::move_on(&mut tx.conn(), &window, &over).await?;
         }
         tx.commit().await?;
         self.watch.notify_one();

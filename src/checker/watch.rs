@@ -242,8 +242,7 @@ impl Watcher {
         let mut tx = self.db.begin().await?;
         for mut window in ended {
             let over = window.move_on(now);
-            windows::add_past(&mut tx.conn(), window.id, &over).await?;
-            windows::update(&mut tx.conn(), &window).await?;
+            windows::move_on(&mut tx.conn(), &window, &over).await?;
         }
         tx.commit().await
     }

@@ -29,7 +29,7 @@ pub async fn due_between(
 /// What a look into all that has a time shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct Outlook {
-    /// Whether there is anything to do: a window to move on, a heartbeat past its deadline or newly late, a ladder to climb, or alerts that
+    /// Whether there may be anything to do: a window to move on, a heartbeat past its deadline or newly late, a ladder to climb, or alerts that
     /// are held.
     pub is_due: bool,
     /// The next moment at which a heartbeat is due or passes its deadline, a window opens or closes, or a ladder is to be climbed.

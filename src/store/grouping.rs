@@ -86,11 +86,13 @@ pub async fn alerts(conn: &mut Conn<'_>, ids: &[i64]) -> Result<Vec<(i64, Alert)
     Ok(rows.into_iter().filter_map(readable).collect())
 }
 
+/// The condition of a delivery that was neither tried nor told together with others.
+const IS_FREE: &str = "state = 'pending' AND first_attempt_at IS NULL AND summary_id IS NULL";
+
 /// Lets alerts wait until `until`. What was tried or told together meanwhile stays as it is.
 pub async fn hold(conn: &mut Conn<'_>, ids: &[i64], until: Timestamp) -> Result<()> {
     let sql = format!(
-        "UPDATE deliveries SET next_attempt_at = $1
-         WHERE state = 'pending' AND first_attempt_at IS NULL AND summary_id IS NULL AND {}",
+        "UPDATE deliveries SET next_attempt_at = $1 WHERE {IS_FREE} AND {}",
         among(conn, "id", 2)
     );
     let list = listed(conn, ids);
@@ -105,8 +107,7 @@ pub async fn put_together(conn: &mut Conn<'_>, summary: NewDelivery, ids: &[i64]
     let summary_id: i64 = on!(conn, c => sqlx::query_scalar(
         "SELECT id FROM deliveries WHERE idempotency_key = $1").bind(&key).fetch_one(c).await)?;
     let sql = format!(
-        "UPDATE deliveries SET summary_id = $1
-         WHERE state = 'pending' AND first_attempt_at IS NULL AND summary_id IS NULL AND {}",
+        "UPDATE deliveries SET summary_id = $1 WHERE {IS_FREE} AND {}",
         among(conn, "id", 2)
     );
     let list = listed(conn, ids);

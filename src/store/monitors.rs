@@ -184,6 +184,9 @@ pub async fn get(conn: &mut Conn<'_>, sealer: &Sealer, id: MonitorId) -> Result<
 
 /// The monitors with these numbers, without headers. Those that do not exist are left out.
 pub async fn by_ids(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<Watched>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql = format!("SELECT {COLUMNS} WHERE {}", among(conn, "m.id", 1));
     let list = listed(conn, ids);
     let rows: Vec<Row> =
@@ -237,6 +240,9 @@ pub async fn first_made_at(conn: &mut Conn<'_>) -> Result<Option<Timestamp>> {
 
 /// The numbers among `ids` that are monitors.
 pub async fn existing(conn: &mut Conn<'_>, ids: &[MonitorId]) -> Result<Vec<MonitorId>> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let sql =
         format!("SELECT monitor_id FROM monitor_states WHERE {}", among(conn, "monitor_id", 1));
     let list = listed(conn, ids);

@@ -21,24 +21,16 @@ struct Row {
     duration_minutes: Option<i64>,
 }
 
-impl Row {
-    /// How it repeats; why that cannot be read, where it cannot.
-    fn repeats(&self) -> std::result::Result<Option<Repeats>, String> {
-        match (&self.cron, &self.timezone, self.duration_minutes) {
-            (Some(cron), Some(timezone), Some(minutes)) => {
-                repeats(cron, timezone, minutes).map(Some)
-            }
-            _ => Ok(None),
-        }
-    }
-}
-
 impl From<Row> for MaintenanceWindow {
     /// One whose schedule cannot be read (its zone has another name since an update, say) does not repeat: that one keeps alerts quiet too
     /// seldom, while an error would stop the checks of all monitors. [`unreadable`] finds it.
     fn from(row: Row) -> Self {
+        let repeats = match (row.cron, row.timezone, row.duration_minutes) {
+            (Some(cron), Some(timezone), Some(minutes)) => repeats(&cron, &timezone, minutes).ok(),
+            _ => None,
+        };
         Self {
-            repeats: row.repeats().unwrap_or_default(),
+            repeats,
             id: row.id,
             name: row.name,
             monitor_ids: row.monitor_ids.0,
@@ -59,9 +51,13 @@ fn repeats(cron: &str, timezone: &str, minutes: i64) -> std::result::Result<Repe
 
 /// The names of windows whose schedule cannot be read, each with the reason.
 pub async fn unreadable(conn: &mut Conn<'_>) -> Result<Vec<(String, String)>> {
-    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
-        "SELECT * FROM maintenance_windows WHERE cron IS NOT NULL ORDER BY id").fetch_all(c).await)?;
-    let unreadable = |row: Row| row.repeats().err().map(|reason| (row.name, reason));
+    let rows: Vec<(String, String, String, i64)> = on!(conn, c => sqlx::query_as(
+        "SELECT name, cron, timezone, duration_minutes FROM maintenance_windows
+         WHERE cron IS NOT NULL AND timezone IS NOT NULL AND duration_minutes IS NOT NULL ORDER BY id")
+        .fetch_all(c).await)?;
+    let unreadable = |(name, cron, timezone, minutes): (String, String, String, i64)| {
+        Some((name, repeats(&cron, &timezone, minutes).err()?))
+    };
     Ok(rows.into_iter().filter_map(unreadable).collect())
 }
 
@@ -134,6 +130,19 @@ pub async fn forget_monitor(conn: &mut Conn<'_>, id: MonitorId, now: Timestamp) 
     Ok(())
 }
 
+/// Writes when a window is open now or next, and nothing else of it, and keeps the times that it was open.
+pub async fn move_on(conn: &mut Conn<'_>, window: &MaintenanceWindow, over: &[Span]) -> Result<()> {
+    add_past(conn, window.id, over).await?;
+    run!(
+        conn,
+        sqlx::query("UPDATE maintenance_windows SET starts_at = $2, ends_at = $3 WHERE id = $1")
+            .bind(window.id)
+            .bind(window.starts_at)
+            .bind(window.ends_at)
+    )?;
+    Ok(())
+}
+
 /// Keeps the times that a repeating window was open.
 pub async fn add_past(conn: &mut Conn<'_>, id: i64, spans: &[Span]) -> Result<()> {
     for (starts_at, ends_at) in spans {
@@ -151,7 +160,8 @@ pub async fn add_past(conn: &mut Conn<'_>, id: i64, spans: &[Span]) -> Result<()
     Ok(())
 }
 
-/// The repeating windows whose time is over at `now`.
+/// The repeating windows whose time is over at `now`. One whose schedule cannot be read is none of them, so that
+/// [`Outlook::is_due`](super::monitors::Outlook::is_due) stays true for it.
 pub async fn to_move_on(conn: &mut Conn<'_>, now: Timestamp) -> Result<Vec<MaintenanceWindow>> {
     let rows: Vec<Row> = on!(conn, c => sqlx::query_as(
         "SELECT * FROM maintenance_windows WHERE ends_at <= $1 AND cron IS NOT NULL")

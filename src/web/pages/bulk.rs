@@ -105,10 +105,7 @@ async fn chosen(visit: &Visit, input: &Input) -> Result<Vec<Watched>, PageError>
         all_that_match(conn, visit, &ListQuery::parse(input.get("query"))).await?
     };
     let ids: Vec<MonitorId> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
-    let mut chosen = Vec::new();
-    for some in ids.chunks(10_000) {
-        chosen.extend(monitors::by_ids(conn, some).await?);
-    }
+    let mut chosen = monitors::by_ids(conn, &ids).await?;
     chosen.sort_by_key(|watched| watched.monitor.id);
     if chosen.is_empty() {
         return Err(ApiError::field("id", "names no monitor: tick at least one").into());

@@ -112,8 +112,10 @@ async fn a_window_whose_schedule_cannot_be_read_does_not_repeat() {
         let mut once = MaintenanceWindow { repeats: None, ..made.clone() };
         assert_eq!(read!(db, c => windows::ending_after(c, NOW)), [once.clone()]);
         assert_eq!(read!(db, c => windows::to_move_on(c, NOW.plus_ms(300))), []);
-        // A monitor that goes takes nothing of the schedule along.
+        // Neither a monitor that goes nor an end takes the schedule along.
         write!(db, c => windows::forget_monitor(c, 3, NOW)).unwrap();
+        once.ends_at = NOW.plus_ms(250);
+        write!(db, c => windows::move_on(c, &once, &[])).unwrap();
         execute(db, "UPDATE maintenance_windows SET timezone = 'Europe/Berlin'").await;
         once.monitor_ids.retain(|id| *id != 3);
         let mended = MaintenanceWindow { repeats: made.repeats, ..once };
