@@ -16,6 +16,13 @@ fn window(from: i64, to: i64) -> MaintenanceWindow {
     }
 }
 
+/// One that repeats, and whose time now is over at 300.
+fn weekly() -> MaintenanceWindow {
+    let schedule = CronSchedule::parse("0 4 * * 0", chrono_tz::Europe::Berlin).unwrap();
+    let repeats = Some(Repeats { schedule, duration_minutes: 90 });
+    MaintenanceWindow { repeats, ..window(200, 300) }
+}
+
 #[tokio::test]
 async fn windows_are_written_changed_and_removed() {
     on_each(async |db| {
@@ -70,9 +77,7 @@ async fn what_is_open_or_to_come_is_found_with_its_next_edge() {
 #[tokio::test]
 async fn a_repeating_window_is_kept_with_its_past() {
     on_each(async |db| {
-        let schedule = CronSchedule::parse("0 4 * * 0", chrono_tz::Europe::Berlin).unwrap();
-        let repeats = Some(Repeats { schedule, duration_minutes: 90 });
-        let mut made = MaintenanceWindow { repeats, ..window(200, 300) };
+        let mut made = weekly();
         made.id = write!(db, c => windows::insert(c, &made)).unwrap();
         assert_eq!(read!(db, c => windows::get(c, made.id)), Some(made.clone()));
         write!(db, c => windows::insert(c, &window(0, 10))).unwrap();
@@ -100,9 +105,7 @@ async fn a_repeating_window_is_kept_with_its_past() {
 #[tokio::test]
 async fn a_window_whose_schedule_cannot_be_read_does_not_repeat() {
     on_each(async |db| {
-        let schedule = CronSchedule::parse("0 4 * * 0", chrono_tz::Europe::Berlin).unwrap();
-        let repeats = Some(Repeats { schedule, duration_minutes: 90 });
-        let mut made = MaintenanceWindow { repeats, ..window(200, 300) };
+        let mut made = weekly();
         made.id = write!(db, c => windows::insert(c, &made)).unwrap();
         assert_eq!(read!(db, c => windows::unreadable(c)), []);
         execute(db, "UPDATE maintenance_windows SET timezone = 'Mars/Base'").await;
