@@ -31,7 +31,7 @@ use crate::seal::Sealer;
 use crate::server_settings::ServerSettings;
 use crate::store::open::ServerLock;
 use crate::store::writer::Writer;
-use crate::store::{Db, monitors, windows};
+use crate::store::{Db, windows};
 use crate::supervise::Supervisor;
 use crate::web::server;
 use crate::web::state::AppState;
@@ -258,7 +258,8 @@ impl App {
             let what = "the schedule of a maintenance window cannot be read: it does not repeat until it is saved anew";
             tracing::error!(window, reason, "{what}");
         }
-        let watched = monitors::checked(&mut db.read().await?.conn(), &state.sealer).await?;
+        let watched =
+            state.engine.load().await.map_err(|error| CliError::Failed(error.to_string()))?;
         state.hub.load(&watched);
         let stopping = supervisor.stop().clone();
         let clock = state.clock.clone();

@@ -1,5 +1,7 @@
 //! Writes the story into a database, as the server would have written it.
 
+use std::sync::Arc;
+
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 use watchbell::account::password::Passwords;
@@ -76,7 +78,7 @@ async fn make(
             changes.into_iter().map(|change| (watched.monitor.id, change)).collect();
         history::insert_status_changes(&mut tx.conn(), &changes).await?;
         if watched.state.status == Status::Paused {
-            watched.monitor.paused = true;
+            Arc::make_mut(&mut watched.monitor).paused = true;
             monitors::set_paused(&mut tx.conn(), watched.monitor.id, true).await?;
         }
         monitors::save_states(&mut tx.conn(), &[(watched.monitor.id, &watched.state)]).await?;

@@ -1,5 +1,7 @@
 //! Probes that nobody runs, for pictures.
 
+use std::sync::Arc;
+
 use watchbell::clock::Timestamp;
 use watchbell::monitor::state::{LastCheck, State};
 use watchbell::monitor::{CheckResult, Kind, Monitor, RegionState};
@@ -69,7 +71,7 @@ async fn look_from_elsewhere(
         .chain(ELSEWHERE.map(|(region, ..)| region))
         .map(str::to_owned)
         .collect();
-    if let Some(pace) = monitor.settings.target.pace_mut() {
+    if let Some(pace) = Arc::make_mut(&mut monitor).settings.target.pace_mut() {
         pace.regions = regions.clone();
     }
     monitors::update(conn, sealer, &monitor).await?;

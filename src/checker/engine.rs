@@ -97,6 +97,17 @@ impl Engine {
         done(self.writer.write(work).await)
     }
 
+    /// All monitors that are checked and not paused, with their headers: what the checker starts with.
+    ///
+    /// # Errors
+    /// When the database fails, or what it says of a monitor cannot be read.
+    pub async fn load(&self) -> Result<Vec<Watched>> {
+        match self.write(Work::Load).await? {
+            Reply::All(all) => Ok(all),
+            _ => Err(EngineError::NotFound),
+        }
+    }
+
     async fn write_watched(&self, work: Work) -> Result<Watched> {
         match self.write(work).await? {
             Reply::Watched(watched) => Ok(*watched),

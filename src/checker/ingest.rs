@@ -54,6 +54,8 @@ pub enum Work {
         /// What it found.
         result: Box<CheckResult>,
     },
+    /// Know all monitors that are checked and not paused, with their headers.
+    Load,
     /// Write what rests.
     Settle,
     /// A job signalled.
@@ -156,6 +158,8 @@ pub enum Reply {
     Invalid(FieldErrors),
     /// The monitor as it is now.
     Watched(Box<Watched>),
+    /// Monitors as they are now.
+    All(Vec<Watched>),
     /// What is known of the monitor now, as the region of the check sees it.
     State(Box<State>),
     /// The result was there already, or a newer one: it changed nothing.
@@ -375,6 +379,7 @@ impl<'a> Group<'a> {
     async fn work(&mut self, conn: &mut Conn<'_>, item: &Work) -> Result<Reply> {
         match item {
             Work::Checked { monitor_id, result } => self.checked(conn, *monitor_id, result).await,
+            Work::Load => self.load_checked(conn).await,
             Work::Settle => Ok(Reply::Done),
             Work::Pinged(ping) => self.pinged(conn, ping).await,
             Work::Deadline { monitor_id } => self.deadline(conn, *monitor_id).await,

@@ -157,7 +157,7 @@ impl Loop {
         for Watched { monitor, state } in watched {
             if let Some(due) = due.get(&monitor.id) {
                 // Nothing is being confirmed: what was cut off at the stop begins anew.
-                self.put(Arc::new(monitor), Some(&state), *due, false);
+                self.put(monitor, Some(&state), *due, false);
             }
         }
     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
 use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +37,8 @@ const TICK_MS: i64 = 1_000;
 const RETRY_MS: i64 = 1_000;
 /// How many deadlines are looked at in one go.
 const DEADLINES: i64 = 500;
+/// How many monitors are told of an absence at once: enough for full groups of the writer, and no more memory than that takes.
+const MOVED_AT_ONCE: usize = 1_024;
 /// Where the sign of life is kept.
 pub const LAST_ALIVE: &str = "last_alive";
 
@@ -87,7 +90,8 @@ impl Watcher {
         let moved = ids
             .into_iter()
             .map(|monitor_id| self.writer.write(Work::WasAway { monitor_id, from, is_gap }));
-        for result in join_all(moved).await {
+        let mut moved = stream::iter(moved).buffered(MOVED_AT_ONCE);
+        while let Some(result) = moved.next().await {
             if let Err(store::writer::WriteError::Store(error)) = result {
                 tracing::error!(%error, "a window could not be moved by the absence");
             }
@@ -278,7 +282,7 @@ impl Watcher {
             }
             let depends_on = &monitor.settings.depends_on;
             let parents = parents.iter().filter(|parent| depends_on.contains(&parent.monitor.id));
-            let parents = parents.map(|parent| (&parent.monitor, &parent.state));
+            let parents = parents.map(|parent| (&*parent.monitor, &parent.state));
             let failing_since = since.get(&monitor.id).copied().unwrap_or(now);
             if held_by(parents, failing_since, None).is_some() {
                 continue;

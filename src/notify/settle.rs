@@ -271,14 +271,14 @@ async fn tell_others(
 /// The enabled channels of a monitor that are its own choice: with a policy those of all its steps.
 async fn monitor_channels(conn: &mut Conn<'_>, id: MonitorId) -> store::Result<Vec<ChannelId>> {
     let Some(watched) = monitors::by_ids(conn, &[id]).await?.pop() else { return Ok(Vec::new()) };
-    let settings = watched.monitor.settings;
+    let settings = &watched.monitor.settings;
     let chosen = match settings.escalation_policy_id {
         Some(id) => {
             let policy = escalation_policies::get(conn, id).await?;
             let steps = policy.into_iter().flat_map(|policy| policy.steps);
             steps.flat_map(|step| step.channel_ids).collect()
         }
-        None => settings.channel_ids.unwrap_or_default(),
+        None => settings.channel_ids.clone().unwrap_or_default(),
     };
     let enabled = channels::enabled(conn).await?.into_iter().map(|(id, _)| id);
     Ok(enabled.filter(|id| chosen.contains(id)).collect())

@@ -105,7 +105,7 @@ impl Hub {
     pub fn load(&self, watched: &[monitors::Watched]) {
         for monitors::Watched { monitor, .. } in watched {
             if is_remote(monitor) {
-                self.inner().put(Arc::new(monitor.clone()));
+                self.inner().put(monitor.clone());
             }
         }
     }

@@ -3,6 +3,8 @@
 mod chosen;
 mod deletion;
 
+use std::sync::Arc;
+
 use sqlx::AssertSqlSafe;
 use sqlx::types::Json;
 use uuid::Uuid;
@@ -19,10 +21,19 @@ pub use deletion::{delete, deleted, remove};
 /// A monitor beside its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
-    /// Its settings.
-    pub monitor: Monitor,
+    /// Its settings. One copy is shared by all that keep it.
+    pub monitor: Arc<Monitor>,
     /// What is known of it.
     pub state: State,
+}
+
+impl Watched {
+    /// Gives a monitor that was read without its headers those.
+    pub fn put_headers(&mut self, headers: Vec<Header>) {
+        if let Target::Http(spec) = &mut Arc::make_mut(&mut self.monitor).settings.target {
+            spec.headers = headers;
+        }
+    }
 }
 
 #[derive(sqlx::FromRow)]
@@ -41,14 +52,14 @@ impl Row {
     /// Without the headers, which only a check needs.
     fn without_headers(self) -> Watched {
         Watched {
-            monitor: Monitor {
+            monitor: Arc::new(Monitor {
                 id: self.id,
                 uuid: self.uuid,
                 settings: self.settings.0,
                 paused: self.paused,
                 created_at: self.created_at,
                 updated_at: self.updated_at,
-            },
+            }),
             state: self.state.0,
         }
     }
@@ -56,8 +67,8 @@ impl Row {
     fn with_headers(mut self, sealer: &Sealer) -> Result<Watched> {
         let sealed = self.sealed_headers.take();
         let mut watched = self.without_headers();
-        if let (Some(sealed), Target::Http(spec)) = (sealed, &mut watched.monitor.settings.target) {
-            spec.headers = open_headers(sealer, &sealed)?;
+        if let Some(sealed) = sealed {
+            watched.put_headers(open_headers(sealer, &sealed)?);
         }
         Ok(watched)
     }
@@ -123,7 +134,7 @@ pub async fn insert(
         created_at: now,
         updated_at: now,
     };
-    Ok(Watched { monitor, state })
+    Ok(Watched { monitor: Arc::new(monitor), state })
 }
 
 /// Writes a monitor's settings, UUID and whether it is paused.
@@ -210,11 +221,20 @@ pub async fn by_uuids(conn: &mut Conn<'_>, uuids: &[Uuid]) -> Result<Vec<Watched
     Ok(rows.into_iter().map(Row::without_headers).collect())
 }
 
-/// All monitors that are checked by us and not paused, with their headers: what the checker starts with.
-pub async fn checked(conn: &mut Conn<'_>, sealer: &Sealer) -> Result<Vec<Watched>> {
-    let sql = format!("SELECT {COLUMNS} WHERE NOT m.paused AND m.type <> $1 ORDER BY m.id");
-    let rows: Vec<Row> = on!(conn, c => sqlx::query_as(AssertSqlSafe(sql)).bind(Kind::Heartbeat).fetch_all(c).await)?;
-    rows.into_iter().map(|row| row.with_headers(sealer)).collect()
+/// The numbers of all monitors that are checked by us and not paused, each with its headers.
+pub async fn checked(
+    conn: &mut Conn<'_>,
+    sealer: &Sealer,
+) -> Result<Vec<(MonitorId, Vec<Header>)>> {
+    let rows: Vec<(MonitorId, Option<Vec<u8>>)> = on!(conn, c => sqlx::query_as(
+        "SELECT m.id, m.sealed_headers FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id
+         WHERE NOT m.paused AND m.type <> $1 ORDER BY m.id")
+        .bind(Kind::Heartbeat).fetch_all(c).await)?;
+    let opened = |sealed: Option<Vec<u8>>| match sealed {
+        Some(sealed) => open_headers(sealer, &sealed),
+        None => Ok(Vec::new()),
+    };
+    rows.into_iter().map(|(id, sealed)| Ok((id, opened(sealed)?))).collect()
 }
 
 /// The numbers of all monitors that are not paused.

@@ -82,7 +82,7 @@ async fn secret_headers_read_as_stars_which_keep_them() {
             .await
             .unwrap()
             .unwrap();
-    let watchbell::monitor::Target::Http(spec) = stored.monitor.settings.target else {
+    let watchbell::monitor::Target::Http(spec) = &stored.monitor.settings.target else {
         panic!("an HTTP monitor")
     };
     assert!(spec.headers.iter().any(|h| h.value == "Bearer s3cret"));

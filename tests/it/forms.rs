@@ -165,8 +165,10 @@ async fn a_copy_has_the_secrets_of_its_model_and_never_shows_them() {
     let (twin, mut reader) = (list[0]["id"].as_i64().unwrap(), api.db.read().await.unwrap());
     let conn = &mut reader.conn();
     let stored = watchbell::store::monitors::get(conn, &api.sealer, twin).await;
-    let stored = stored.unwrap().unwrap().monitor.settings.target;
-    let watchbell::monitor::Target::Http(spec) = stored else { panic!("not http") };
+    let stored = stored.unwrap().unwrap().monitor;
+    let watchbell::monitor::Target::Http(spec) = &stored.settings.target else {
+        panic!("not http")
+    };
     let values: Vec<&str> = spec.headers.iter().map(|header| header.value.as_str()).collect();
     assert!(values.contains(&"Bearer S3CRET") && values.contains(&"text/html"), "{values:?}");
 }

@@ -1,5 +1,7 @@
 //! Dependencies: whose parents are looked at, whose alerts wait for them, and who is let go when they are well.
 
+use std::sync::Arc;
+
 use super::Group;
 use crate::checker::run::Command;
 use crate::clock::Timestamp;
@@ -72,7 +74,7 @@ impl Group<'_> {
         let parents = self.dependencies(conn).await?.parents(id).to_vec();
         self.know(conn, &parents).await?;
         let parents = parents.iter().filter_map(|id| self.known.by_id.get(id));
-        let parents = parents.map(|watched| (&watched.monitor, &watched.state));
+        let parents = parents.map(|watched| (&*watched.monitor, &watched.state));
         Ok(held_by(parents, failing_since, check.map(|check| check.started_at)))
     }
 
@@ -204,9 +206,9 @@ impl Group<'_> {
         for child in &children {
             self.reload(conn, *child).await?;
             let Some(watched) = self.known.by_id.get_mut(child) else { continue };
-            watched.monitor.settings.depends_on.retain(|parent| *parent != id);
-            let monitor = watched.monitor.clone();
-            monitors::update(conn, self.sealer, &monitor).await?;
+            let monitor = Arc::make_mut(&mut watched.monitor);
+            monitor.settings.depends_on.retain(|parent| *parent != id);
+            monitors::update(conn, self.sealer, monitor).await?;
         }
         Ok(children)
     }

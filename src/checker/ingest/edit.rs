@@ -11,7 +11,7 @@ use crate::fields::FieldErrors;
 use crate::incident::{IncidentId, TimelineKind};
 use crate::live::LiveEvent;
 use crate::monitor::state::Event;
-use crate::monitor::{Kind, MonitorId, Settings};
+use crate::monitor::{Kind, Monitor, MonitorId, Settings};
 use crate::store::history::StatusChange;
 use crate::store::{
     Conn, Result, channels, escalation_policies, incidents, monitors, probes, timeline, windows,
@@ -64,7 +64,7 @@ impl Group<'_> {
         self.dependencies(conn).await?.set(id, &settings.depends_on);
         self.known.put(watched.clone());
         self.effects.live.push(LiveEvent::CountsChanged);
-        self.effects.commands.push(Command::Watch(Arc::new(watched.monitor.clone())));
+        self.effects.commands.push(Command::Watch(watched.monitor.clone()));
         Ok(Reply::Watched(Box::new(watched)))
     }
 
@@ -76,7 +76,7 @@ impl Group<'_> {
     ) -> Result<Reply> {
         self.reload(conn, id).await?;
         let Some(watched) = self.known.by_id.get(&id) else { return Ok(Reply::NotFound) };
-        let mut monitor = watched.monitor.clone();
+        let mut monitor = Monitor::clone(&watched.monitor);
         let before = monitor.settings.target.clone();
         let current = Some(&monitor.settings);
         let kind = monitor.kind();
@@ -87,13 +87,14 @@ impl Group<'_> {
         monitor.updated_at = self.now;
         monitors::update(conn, self.sealer, &monitor).await?;
         self.dependencies(conn).await?.set(id, &monitor.settings.depends_on);
+        let monitor = Arc::new(monitor);
         if let Some(watched) = self.known.by_id.get_mut(&id) {
             watched.monitor = monitor.clone();
         }
         let window_changed = before != monitor.settings.target;
         self.event(conn, id, &Event::Edited { window_changed }, None).await?;
         if !monitor.paused {
-            self.effects.commands.push(Command::Watch(Arc::new(monitor)));
+            self.effects.commands.push(Command::Watch(monitor));
         }
         Ok(self.reply_with(id))
     }
@@ -172,6 +173,22 @@ impl Group<'_> {
         settings
     }
 
+    /// Knows all that is checked. The checker shares these monitors, so that no settings are kept twice.
+    pub(super) async fn load_checked(&mut self, conn: &mut Conn<'_>) -> Result<Reply> {
+        let checked = monitors::checked(conn, self.sealer).await?;
+        let ids: Vec<MonitorId> = checked.iter().map(|(id, _)| *id).collect();
+        self.know(conn, &ids).await?;
+        let mut all = Vec::with_capacity(ids.len());
+        for (id, headers) in checked {
+            let Some(watched) = self.known.by_id.get_mut(&id) else { continue };
+            if !headers.is_empty() {
+                watched.put_headers(headers);
+            }
+            all.push(watched.clone());
+        }
+        Ok(Reply::All(all))
+    }
+
     /// Reads a monitor with its headers, keeping the state that this group has made.
     pub(super) async fn reload(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<()> {
         if let Some(mut watched) = monitors::get(conn, self.sealer, id).await? {
@@ -203,7 +220,7 @@ impl Group<'_> {
     pub(super) async fn pause(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
         let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(Reply::NotFound) };
         if !watched.monitor.paused {
-            watched.monitor.paused = true;
+            Arc::make_mut(&mut watched.monitor).paused = true;
             monitors::set_paused(conn, id, true).await?;
             self.event(conn, id, &Event::Paused, None).await?;
             self.effects.commands.push(Command::Forget(id));
@@ -215,8 +232,8 @@ impl Group<'_> {
         self.reload(conn, id).await?;
         let Some(watched) = self.known.by_id.get_mut(&id) else { return Ok(Reply::NotFound) };
         if watched.monitor.paused {
-            watched.monitor.paused = false;
-            let monitor = Arc::new(watched.monitor.clone());
+            Arc::make_mut(&mut watched.monitor).paused = false;
+            let monitor = watched.monitor.clone();
             monitors::set_paused(conn, id, false).await?;
             self.event(conn, id, &Event::Resumed, None).await?;
             self.effects.commands.push(Command::Watch(monitor));
@@ -228,10 +245,11 @@ impl Group<'_> {
     pub(super) async fn rotate(&mut self, conn: &mut Conn<'_>, id: MonitorId) -> Result<Reply> {
         let found = self.known.by_id.get(&id).filter(|w| w.monitor.uuid.is_some());
         let Some(mut watched) = found.cloned() else { return Ok(Reply::NotFound) };
-        watched.monitor.uuid = Some(Uuid::new_v4());
-        watched.monitor.updated_at = self.now;
+        let monitor = Arc::make_mut(&mut watched.monitor);
+        monitor.uuid = Some(Uuid::new_v4());
+        monitor.updated_at = self.now;
         // A heartbeat has no headers, so that none are lost by writing it as it was loaded.
-        monitors::update(conn, self.sealer, &watched.monitor).await?;
+        monitors::update(conn, self.sealer, monitor).await?;
         self.known.put(watched);
         self.effects.live.push(LiveEvent::MonitorChanged(id));
         Ok(self.reply_with(id))

@@ -2,6 +2,7 @@
 //! acknowledgement and a step at the same moment either comes first, whole.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{Group, Reply};
 use crate::clock::Timestamp;
@@ -309,8 +310,8 @@ impl Group<'_> {
         let event = AlertEvent::IncidentAcknowledged;
         let alert = Alert {
             event,
-            message: Message::acknowledged(monitor.as_ref(), incident, by, self.now),
-            monitor: monitor.as_ref().map(AlertMonitor::of),
+            message: Message::acknowledged(monitor.as_deref(), incident, by, self.now),
+            monitor: monitor.as_deref().map(AlertMonitor::of),
             incident: Some(AlertIncident::of(incident, self.now)),
             check: None,
         };
@@ -372,7 +373,7 @@ impl Group<'_> {
         &self,
         conn: &mut Conn<'_>,
         incident: &Incident,
-    ) -> Result<Option<Monitor>> {
+    ) -> Result<Option<Arc<Monitor>>> {
         let Some(id): Option<MonitorId> = incident.monitor_id else { return Ok(None) };
         if let Some(known) = self.known.by_id.get(&id) {
             return Ok(Some(known.monitor.clone()));

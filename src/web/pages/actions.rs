@@ -1,5 +1,7 @@
 //! What can be done with a monitor: check now, pause, resume, delete.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
 use askama::Template;
@@ -50,7 +52,7 @@ impl InlineResult {
     }
 }
 
-async fn monitor(visit: &Visit, id: i64) -> Result<Monitor, PageError> {
+async fn monitor(visit: &Visit, id: i64) -> Result<Arc<Monitor>, PageError> {
     let mut reader = visit.state.db.read().await?;
     let found = monitors::by_ids(&mut reader.conn(), &[id]).await?;
     let watched = found.into_iter().next().ok_or_else(|| PageError::no_such("monitor"))?;

@@ -1,6 +1,8 @@
 //! A monitor's form that is not saved yet: what its buttons do beside saving. Each answers with the same form, so that all of it
 //! works without script; the script takes from that what has changed.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use serde_json::{Map, Value, json};
@@ -153,7 +155,8 @@ async fn read(
 
 async fn settings_of(visit: &Visit, conn: &mut Conn<'_>, id: i64) -> Result<Settings, PageError> {
     let found = monitors::get(conn, &visit.state.sealer, id).await?;
-    Ok(found.ok_or_else(|| PageError::no_such("monitor"))?.monitor.settings)
+    let monitor = found.ok_or_else(|| PageError::no_such("monitor"))?.monitor;
+    Ok(Arc::unwrap_or_clone(monitor).settings)
 }
 
 /// What was posted, as the API would be sent it. The masks of a copy are the secrets of the monitor that it was made from.

@@ -1,5 +1,7 @@
 //! The form of a monitor: one field makes one, everything else is folded and says its value.
 
+use std::sync::Arc;
+
 use actix_web::http::StatusCode;
 use actix_web::web;
 use askama::Template;
@@ -300,7 +302,7 @@ async fn settings_of(
     let found = monitors::get(conn, &visit.state.sealer, id).await?;
     let monitor = found.ok_or_else(|| PageError::no_such("monitor"))?.monitor;
     let kind = monitor.kind();
-    Ok((monitor.settings, kind))
+    Ok((Arc::unwrap_or_clone(monitor).settings, kind))
 }
 
 /// `GET /monitors/{id}/edit`.

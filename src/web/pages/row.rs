@@ -119,7 +119,7 @@ pub async fn past(
     monitors: &[Watched],
     viewer: Viewer,
 ) -> Result<(Past, Vec<MaintenanceWindow>)> {
-    let monitors: Vec<&Monitor> = monitors.iter().map(|watched| &watched.monitor).collect();
+    let monitors: Vec<&Monitor> = monitors.iter().map(|watched| &*watched.monitor).collect();
     let ids: Vec<MonitorId> = monitors.iter().map(|monitor| monitor.id).collect();
     let records = rollups::records(conn, &monitors, Past::begin(viewer)).await?;
     let day = (viewer.now.plus_ms(-DAY_MS), viewer.now);

@@ -1,5 +1,7 @@
 //! Monitors in brief: their first tag follows every change of their tags.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use watchbell::monitor::{Status, StatusChange};
 use watchbell::store::monitors::{self, Filter};
@@ -10,17 +12,18 @@ use super::{NOW, add, http, named, on_each, read, sealer, write};
 #[tokio::test]
 async fn the_first_tag_is_known_after_every_change() {
     on_each(async |db| {
-        let mut one = add(db, &http(json!({"name": "b", "tags": ["z", "a"]}))).await;
+        let one = add(db, &http(json!({"name": "b", "tags": ["z", "a"]}))).await.monitor;
+        let mut one = Arc::unwrap_or_clone(one);
         let plain = named(db, "a").await;
         let all = async || {
             let found = read!(db, c => briefs::briefs(c, &Filter::default()));
             found.into_iter().map(|brief| (brief.id, brief.group_tag)).collect::<Vec<_>>()
         };
-        let id = one.monitor.id;
+        let id = one.id;
         assert_eq!(all().await, [(plain, String::new()), (id, "z".to_owned())], "by name");
         for tags in [vec!["new".to_owned(), "z".to_owned()], vec![]] {
-            one.monitor.settings.tags = tags.clone();
-            write!(db, c => monitors::update(c, &sealer(), &one.monitor)).unwrap();
+            one.settings.tags = tags.clone();
+            write!(db, c => monitors::update(c, &sealer(), &one)).unwrap();
             assert_eq!(all().await[1], (id, tags.first().cloned().unwrap_or_default()));
         }
     })

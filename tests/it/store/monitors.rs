@@ -2,7 +2,7 @@ use serde_json::json;
 use uuid::Uuid;
 use watchbell::monitor::heartbeat::Beat;
 use watchbell::monitor::state::State;
-use watchbell::monitor::{Status, Target};
+use watchbell::monitor::{Header, Monitor, Status, Target};
 use watchbell::seal::Sealer;
 use watchbell::store::{Error, monitors};
 
@@ -57,12 +57,12 @@ async fn odd_names_survive_and_are_found() {
 async fn an_update_replaces_settings_tags_and_headers() {
     on_each(async |db| {
         let made = add(db, &http(json!({"tags": ["a", "b"], "headers": {"X": "1"}}))).await;
-        let mut monitor = made.monitor.clone();
+        let mut monitor = Monitor::clone(&made.monitor);
         monitor.settings = http(json!({"name": "new", "tags": ["c"]}));
         monitor.updated_at = NOW.plus_ms(5);
         write!(db, c => monitors::update(c, &sealer(), &monitor)).unwrap();
         let found = read!(db, c => monitors::get(c, &sealer(), monitor.id)).unwrap();
-        assert_eq!(found.monitor, monitor);
+        assert_eq!(*found.monitor, monitor);
         assert_eq!(read!(db, c => monitors::tags(c)), ["c"]);
         write!(db, c => monitors::set_paused(c, monitor.id, true)).unwrap();
         let found = read!(db, c => monitors::get(c, &sealer(), monitor.id)).unwrap();
@@ -89,10 +89,8 @@ async fn heartbeats_are_found_by_uuid_and_the_checker_gets_the_rest() {
         assert!(read!(db, c => monitors::by_uuids(c, &[])).is_empty());
         assert!(read!(db, c => monitors::by_ids(c, &[])).is_empty());
         let checked = read!(db, c => monitors::checked(c, &sealer()));
-        assert_eq!(
-            checked.iter().map(|w| w.monitor.clone()).collect::<Vec<_>>(),
-            std::slice::from_ref(&site)
-        );
+        let sent = Header { name: "X".into(), value: "1".into() };
+        assert_eq!(checked, [(site.id, vec![sent])]);
         let mut existing = read!(db, c => monitors::existing(c, &[site.id, job.id, 99]));
         existing.sort_unstable();
         assert_eq!(existing, [job.id, site.id]);

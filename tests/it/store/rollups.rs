@@ -289,7 +289,7 @@ async fn many_monitors_are_read_at_once_and_roll_ups_go_with_their_monitor() {
         }
         let now = begin().plus_ms(DAY_MS);
         roll(db, now).await;
-        let all: Vec<&Monitor> = all.iter().collect();
+        let all: Vec<&Monitor> = all.iter().map(|monitor| &**monitor).collect();
         let records = read!(db, c => rollups::records(c, &all, begin()));
         let up = |n: usize| records[&all[n].id].tally(begin(), now).up_ms;
         assert_eq!([up(0), up(1), up(2)], [0, HOUR_MS, 2 * HOUR_MS]);
