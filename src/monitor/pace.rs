@@ -8,6 +8,9 @@ use super::spec::DAY;
 use super::{ErrorKind, Target, Verdict};
 use crate::fields::{Fields, parse_text};
 
+/// The most that `timeout_seconds` may be.
+pub const TIMEOUT_SECONDS_MAX: u32 = 120;
+
 /// The rhythm of a monitor that is checked (contract, section 4).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pace {
@@ -69,7 +72,7 @@ impl Pace {
             ),
             timeout_seconds: fields.integer(
                 "timeout_seconds",
-                1..=120,
+                1..=TIMEOUT_SECONDS_MAX,
                 10,
                 current.map(|c| c.timeout_seconds),
             ),

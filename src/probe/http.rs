@@ -23,6 +23,7 @@ use crate::clock::Timestamp;
 use crate::monitor::assertion::Source;
 use crate::monitor::assess::Assessment;
 use crate::monitor::confidence::Secrets;
+use crate::monitor::pace::TIMEOUT_SECONDS_MAX;
 use crate::monitor::raw_answer::{Came, RawAnswer};
 use crate::monitor::{CheckError, CheckResult, ErrorKind, Header, HttpSpec, Target, Verdict};
 
@@ -31,6 +32,16 @@ const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
 
 /// What a server may send over HTTP/2 before it has been read, in bytes.
 const HTTP_2_WINDOW: u32 = 1 << 18;
+
+/// How long the system waits for a peer that takes nothing of what it was sent.
+const TAKES_NOTHING: Duration = Duration::from_secs(30);
+
+/// When a connection over HTTP/2 has to show that its peer still listens: no check takes longer, so only one whose check has
+/// ended is ever asked.
+const HTTP_2_OVERDUE: Duration = Duration::from_secs(TIMEOUT_SECONDS_MAX as u64);
+
+/// And how long it may take to.
+const HTTP_2_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Makes checks. Cheap to clone; it keeps no connection and no state between checks.
 #[derive(Debug, Clone)]
@@ -129,7 +140,8 @@ impl Prober {
     }
 
     /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
-    /// `timeout_seconds`, keeps at most a mebibyte of the body, and leaves no connection behind.
+    /// `timeout_seconds`, keeps at most a mebibyte of the body, and leaves no connection behind, but for a few minutes one over
+    /// HTTP/2 whose peer does not take what it asked for.
     pub async fn check_http(
         &self,
         spec: &HttpSpec,
@@ -249,6 +261,12 @@ fn client(resolver: &GuardedResolver, mut tls: ClientConfig) -> anyhow::Result<C
         // A check reads a mebibyte: what an HTTP/2 server may send unasked is a part of that.
         .http2_initial_stream_window_size(HTTP_2_WINDOW)
         .http2_initial_connection_window_size(HTTP_2_WINDOW)
+        // A connection over HTTP/2 ends when its peer has taken all that was sent. One that asks without end and reads slowly
+        // would keep it, and each check would leave another.
+        .tcp_user_timeout(TAKES_NOTHING)
+        .http2_keep_alive_interval(HTTP_2_OVERDUE)
+        .http2_keep_alive_timeout(HTTP_2_PATIENCE)
+        .http2_keep_alive_while_idle(true)
         // Redirects are followed above, where each hop passes the egress rules.
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)

@@ -50,7 +50,8 @@ async fn all_targets_at_once_cost_little_memory_and_leave_no_connection() {
     assert!(peak < idle + MOST_KB, "{peak} kB at the most, {idle} kB idle");
     // With PostgreSQL the pool keeps the connections that it opened meanwhile.
     if database.url().starts_with("sqlite") {
-        // One that floods and does not read has held a connection for half a minute.
+        // One that asks over HTTP/2 without end and takes no answer holds its connection until the system gives it up: after half a
+        // minute, or a whole one.
         eventually(CAP * 3, || async { (server.sockets() <= sockets).then_some(()) }).await;
     }
 }
