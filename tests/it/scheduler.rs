@@ -169,3 +169,24 @@ async fn a_clock_that_is_set_back_leaves_no_history_of_a_time_to_come() {
     assert_eq!(last().await.status, Some(Status::Up));
     app.stop().await;
 }
+
+/// The writer reads monitors without their secrets, and shares them with the checker.
+#[tokio::test]
+async fn headers_are_sent_after_a_restart_and_after_each_change() {
+    let (app, target) = (spawn_app().await, Stub::start().await);
+    let id = app.monitor(&target, json!({"headers": {"X-Key": "k3y"}})).await;
+    app.results(id, 1).await;
+    let (database, clock) = app.halt().await;
+    clock.advance_ms(600_000);
+    let app = TestApp::start(database, clock, &[]).await;
+    app.results(id, 2).await;
+    app.post(&format!("/monitors/{id}/pause")).await;
+    app.advance(1);
+    app.post(&format!("/monitors/{id}/resume")).await;
+    app.results(id, 3).await;
+    app.advance(1);
+    app.patch(&format!("/monitors/{id}"), json!({"name": "other"})).await;
+    let requests = target.wait_for(4).await;
+    assert!(requests.iter().all(|request| request.header("x-key") == "k3y"), "{requests:?}");
+    app.stop().await;
+}
