@@ -258,8 +258,11 @@ impl App {
             let what = "the schedule of a maintenance window cannot be read: it does not repeat until it is saved anew";
             tracing::error!(window, reason, "{what}");
         }
-        let watched =
-            state.engine.load().await.map_err(|error| CliError::Failed(error.to_string()))?;
+        let watched = state
+            .engine
+            .load_checked()
+            .await
+            .map_err(|error| CliError::Failed(error.to_string()))?;
         state.hub.load(&watched);
         let stopping = supervisor.stop().clone();
         let clock = state.clock.clone();

@@ -100,9 +100,9 @@ impl Engine {
     /// All monitors that are checked and not paused, with their headers: what the checker starts with.
     ///
     /// # Errors
-    /// When the database fails, or what it says of a monitor cannot be read.
-    pub async fn load(&self) -> Result<Vec<Watched>> {
-        match self.write(Work::Load).await? {
+    /// When the writer cannot write, or what the database says of a monitor cannot be read.
+    pub async fn load_checked(&self) -> Result<Vec<Watched>> {
+        match self.write(Work::LoadChecked).await? {
             Reply::All(all) => Ok(all),
             _ => Err(EngineError::NotFound),
         }

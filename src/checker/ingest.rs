@@ -55,7 +55,7 @@ pub enum Work {
         result: Box<CheckResult>,
     },
     /// Know all monitors that are checked and not paused, with their headers.
-    Load,
+    LoadChecked,
     /// Write what rests.
     Settle,
     /// A job signalled.
@@ -379,7 +379,7 @@ impl<'a> Group<'a> {
     async fn work(&mut self, conn: &mut Conn<'_>, item: &Work) -> Result<Reply> {
         match item {
             Work::Checked { monitor_id, result } => self.checked(conn, *monitor_id, result).await,
-            Work::Load => self.load_checked(conn).await,
+            Work::LoadChecked => self.load_checked(conn).await,
             Work::Settle => Ok(Reply::Done),
             Work::Pinged(ping) => self.pinged(conn, ping).await,
             Work::Deadline { monitor_id } => self.deadline(conn, *monitor_id).await,

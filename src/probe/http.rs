@@ -33,7 +33,7 @@ const USER_AGENT: &str = concat!("Watchbell/", env!("CARGO_PKG_VERSION"));
 /// What a server may send over HTTP/2 before it has been read, in bytes.
 const HTTP_2_WINDOW: u32 = 1 << 18;
 
-/// How long the system waits for a peer that takes nothing of what it was sent.
+/// How long the system waits for a peer that takes nothing of what it was sent: reqwest's own choice, named because we count on it.
 const TAKES_NOTHING: Duration = Duration::from_secs(30);
 
 /// When a connection over HTTP/2 has to show that its peer still listens: no check takes longer, so only one whose check has
@@ -140,8 +140,8 @@ impl Prober {
     }
 
     /// Checks a URL once, from `region`; `started_at` is the time that the result bears. Ends within
-    /// `timeout_seconds`, keeps at most a mebibyte of the body, and leaves no connection behind, but for a few minutes one over
-    /// HTTP/2 whose peer does not take what it asked for.
+    /// `timeout_seconds`, keeps at most a mebibyte of the body, and leaves no connection behind, but one over HTTP/2 for as
+    /// long as its peer asks and does not take the answers: some minutes, unless it forges signs that it listens.
     pub async fn check_http(
         &self,
         spec: &HttpSpec,

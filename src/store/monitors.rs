@@ -21,14 +21,14 @@ pub use deletion::{delete, deleted, remove};
 /// A monitor beside its state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
-    /// Its settings. One copy is shared by all that keep it.
+    /// Its settings. Who keeps many of them shares them where it can.
     pub monitor: Arc<Monitor>,
     /// What is known of it.
     pub state: State,
 }
 
 impl Watched {
-    /// Gives a monitor that was read without its headers those.
+    /// Puts in the headers of a monitor that was read without them.
     pub fn put_headers(&mut self, headers: Vec<Header>) {
         if let Target::Http(spec) = &mut Arc::make_mut(&mut self.monitor).settings.target {
             spec.headers = headers;
@@ -68,7 +68,7 @@ impl Row {
         let sealed = self.sealed_headers.take();
         let mut watched = self.without_headers();
         if let Some(sealed) = sealed {
-            watched.put_headers(open_headers(sealer, &sealed)?);
+            watched.put_headers(open_headers(sealer, watched.monitor.id, &sealed)?);
         }
         Ok(watched)
     }
@@ -88,10 +88,10 @@ fn seal_headers(sealer: &Sealer, settings: &Settings) -> Result<Option<Vec<u8>>>
     }
 }
 
-fn open_headers(sealer: &Sealer, sealed: &[u8]) -> Result<Vec<Header>> {
-    let json =
-        sealer.open(sealed).map_err(|e| Error::Seal(format!("headers of a monitor: {e}")))?;
-    serde_json::from_slice(&json).map_err(|e| Error::Seal(format!("headers of a monitor: {e}")))
+fn open_headers(sealer: &Sealer, id: MonitorId, sealed: &[u8]) -> Result<Vec<Header>> {
+    let failed = |reason: String| Error::Seal(format!("headers of monitor {id}: {reason}"));
+    let json = sealer.open(sealed).map_err(|e| failed(e.to_string()))?;
+    serde_json::from_slice(&json).map_err(|e| failed(e.to_string()))
 }
 
 /// Folds text for a search that ignores case (SQLite's `lower` knows ASCII only).
@@ -221,7 +221,8 @@ pub async fn by_uuids(conn: &mut Conn<'_>, uuids: &[Uuid]) -> Result<Vec<Watched
     Ok(rows.into_iter().map(Row::without_headers).collect())
 }
 
-/// The numbers of all monitors that are checked by us and not paused, each with its headers.
+/// The numbers of all monitors that are checked by us and not paused, each with its headers. One that is being deleted has no state
+/// any more, and is none of them.
 pub async fn checked(
     conn: &mut Conn<'_>,
     sealer: &Sealer,
@@ -230,11 +231,11 @@ pub async fn checked(
         "SELECT m.id, m.sealed_headers FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id
          WHERE NOT m.paused AND m.type <> $1 ORDER BY m.id")
         .bind(Kind::Heartbeat).fetch_all(c).await)?;
-    let opened = |sealed: Option<Vec<u8>>| match sealed {
-        Some(sealed) => open_headers(sealer, &sealed),
-        None => Ok(Vec::new()),
+    let opened = |(id, sealed): (MonitorId, Option<Vec<u8>>)| match sealed {
+        Some(sealed) => Ok((id, open_headers(sealer, id, &sealed)?)),
+        None => Ok((id, Vec::new())),
     };
-    rows.into_iter().map(|(id, sealed)| Ok((id, opened(sealed)?))).collect()
+    rows.into_iter().map(opened).collect()
 }
 
 /// The numbers of all monitors that are not paused.

@@ -9,7 +9,7 @@ use crate::monitor::MonitorId;
 use crate::store::monitors::Watched;
 
 /// Monitors as they are in the database. The writer is the only one that changes them, so what it has read or written stays
-/// true until a group fails.
+/// true until a group fails. Some have their secret headers and some have not: whoever writes one reads it anew first.
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) by_id: HashMap<MonitorId, Watched>,
