@@ -14,6 +14,7 @@ mod known;
 mod late;
 mod probes;
 mod region;
+mod reply;
 mod signal;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,17 +29,16 @@ pub use self::incoming::IncomingPing;
 use self::known::{KNOWN_MAX, Known};
 pub use self::probes::{LostProbe, ProbeNews};
 pub use self::region::RegionNews;
+pub use self::reply::Reply;
 use self::signal::Resting;
 use crate::clock::{SharedClock, Timestamp};
-use crate::fields::FieldErrors;
+use crate::incident::IncidentId;
 use crate::incident::maintenance::{MaintenanceWindow, active_window};
-use crate::incident::{Incident, IncidentId};
-use crate::monitor::state::State;
 use crate::monitor::{CheckResult, Kind, Monitor, MonitorId};
 use crate::notify::delivery::NewDelivery;
 use crate::seal::Sealer;
 use crate::store::history::{NewPing, StatusChange};
-use crate::store::monitors::{self, Watched};
+use crate::store::monitors;
 use crate::store::new_pings::{self, QuietPings};
 use crate::store::results::NewResult;
 use crate::store::writer::{Batch, Written};
@@ -145,29 +145,6 @@ pub enum Work {
         /// What.
         text: String,
     },
-}
-
-/// What the producer of a [`Work`] gets.
-#[derive(Debug)]
-pub enum Reply {
-    /// It is done.
-    Done,
-    /// There is no such thing.
-    NotFound,
-    /// Fields are wrong; nothing was done.
-    Invalid(FieldErrors),
-    /// The monitor as it is now.
-    Watched(Box<Watched>),
-    /// Monitors as they are now.
-    All(Vec<Watched>),
-    /// What is known of the monitor now, as the region of the check sees it.
-    State(Box<State>),
-    /// The result was there already, or a newer one: it changed nothing.
-    Repeated,
-    /// The ping's number.
-    Ping(i64),
-    /// The incident as it is now.
-    Incident(Box<Incident>),
 }
 
 /// The longest that a check may take, with room: a window that ended so long ago covers no check that ends now.

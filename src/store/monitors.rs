@@ -2,6 +2,7 @@
 
 mod chosen;
 mod deletion;
+mod headers;
 
 use std::sync::Arc;
 
@@ -10,13 +11,15 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 pub use super::deadlines::{Outlook, due_between, outlook, past_deadline};
-use super::{Conn, Error, Result, among, dependencies, listed, on, placeholders, run};
+use super::{Conn, Result, among, dependencies, listed, on, placeholders, run};
 use crate::clock::Timestamp;
 use crate::monitor::state::{Policy, State};
 use crate::monitor::{Header, Kind, Monitor, MonitorId, Settings, Status, Target};
 use crate::seal::Sealer;
 pub use chosen::{Chosen, chosen_channels, tagged, tags};
 pub use deletion::{delete, deleted, remove};
+pub use headers::checked;
+use headers::{open_headers, seal_headers};
 
 /// A monitor beside its state.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,22 +80,6 @@ impl Row {
 const COLUMNS: &str =
     "m.id, m.uuid, m.settings, m.sealed_headers, m.paused, m.created_at, m.updated_at, s.state
     FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id";
-
-fn seal_headers(sealer: &Sealer, settings: &Settings) -> Result<Option<Vec<u8>>> {
-    match &settings.target {
-        Target::Http(spec) if !spec.headers.is_empty() => {
-            let json = serde_json::to_vec(&spec.headers).map_err(|e| Error::Seal(e.to_string()))?;
-            sealer.seal(&json).map(Some).map_err(|e| Error::Seal(e.to_string()))
-        }
-        _ => Ok(None),
-    }
-}
-
-fn open_headers(sealer: &Sealer, id: MonitorId, sealed: &[u8]) -> Result<Vec<Header>> {
-    let failed = |reason: String| Error::Seal(format!("headers of monitor {id}: {reason}"));
-    let json = sealer.open(sealed).map_err(|e| failed(e.to_string()))?;
-    serde_json::from_slice(&json).map_err(|e| failed(e.to_string()))
-}
 
 /// Folds text for a search that ignores case (SQLite's `lower` knows ASCII only).
 pub fn fold(text: &str) -> String {
@@ -219,23 +206,6 @@ pub async fn by_uuids(conn: &mut Conn<'_>, uuids: &[Uuid]) -> Result<Vec<Watched
         query.fetch_all(c).await
     })?;
     Ok(rows.into_iter().map(Row::without_headers).collect())
-}
-
-/// The numbers of all monitors that are checked by us and not paused, each with its headers. One that is being deleted has no state
-/// any more, and is none of them.
-pub async fn checked(
-    conn: &mut Conn<'_>,
-    sealer: &Sealer,
-) -> Result<Vec<(MonitorId, Vec<Header>)>> {
-    let rows: Vec<(MonitorId, Option<Vec<u8>>)> = on!(conn, c => sqlx::query_as(
-        "SELECT m.id, m.sealed_headers FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id
-         WHERE NOT m.paused AND m.type <> $1 ORDER BY m.id")
-        .bind(Kind::Heartbeat).fetch_all(c).await)?;
-    let opened = |(id, sealed): (MonitorId, Option<Vec<u8>>)| match sealed {
-        Some(sealed) => Ok((id, open_headers(sealer, id, &sealed)?)),
-        None => Ok((id, Vec::new())),
-    };
-    rows.into_iter().map(opened).collect()
 }
 
 /// The numbers of all monitors that are not paused.
