@@ -102,24 +102,22 @@ impl Engine {
     /// # Errors
     /// When the writer cannot write, or what the database says of a monitor cannot be read.
     pub async fn load_checked(&self) -> Result<Vec<Watched>> {
-        match self.write(Work::LoadChecked).await? {
-            Reply::All(all) => Ok(all),
-            _ => Err(EngineError::NotFound),
-        }
+        let all = |reply| if let Reply::All(all) = reply { Some(all) } else { None };
+        self.write_for(Work::LoadChecked, all).await
+    }
+
+    async fn write_for<T>(&self, work: Work, wanted: fn(Reply) -> Option<T>) -> Result<T> {
+        wanted(self.write(work).await?).ok_or(EngineError::NotFound)
     }
 
     async fn write_watched(&self, work: Work) -> Result<Watched> {
-        match self.write(work).await? {
-            Reply::Watched(watched) => Ok(*watched),
-            _ => Err(EngineError::NotFound),
-        }
+        let watched = |reply| if let Reply::Watched(w) = reply { Some(*w) } else { None };
+        self.write_for(work, watched).await
     }
 
     async fn write_incident(&self, work: Work) -> Result<Incident> {
-        match self.write(work).await? {
-            Reply::Incident(incident) => Ok(*incident),
-            _ => Err(EngineError::NotFound),
-        }
+        let incident = |reply| if let Reply::Incident(i) = reply { Some(*i) } else { None };
+        self.write_for(work, incident).await
     }
 
     /// Makes a monitor of `kind` from the fields of a request. Its first check comes at once.

@@ -78,7 +78,7 @@ impl Pace {
             ),
             degraded_after_ms: fields.optional_integer(
                 "degraded_after_ms",
-                1..=120_000,
+                1..=TIMEOUT_SECONDS_MAX * 1000,
                 current.map(|c| c.degraded_after_ms),
             ),
             retries: fields.integer("retries", 0..=100, RETRIES, current.map(|c| c.retries)),

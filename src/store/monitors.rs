@@ -31,8 +31,11 @@ pub struct Watched {
 }
 
 impl Watched {
-    /// Puts in the headers of a monitor that was read without them.
+    /// Puts in the headers of a monitor that was read without them. One that has none goes on sharing its settings.
     pub fn put_headers(&mut self, headers: Vec<Header>) {
+        if headers.is_empty() {
+            return;
+        }
         if let Target::Http(spec) = &mut Arc::make_mut(&mut self.monitor).settings.target {
             spec.headers = headers;
         }
@@ -70,9 +73,7 @@ impl Row {
     fn with_headers(mut self, sealer: &Sealer) -> Result<Watched> {
         let sealed = self.sealed_headers.take();
         let mut watched = self.without_headers();
-        if let Some(sealed) = sealed {
-            watched.put_headers(open_headers(sealer, watched.monitor.id, &sealed)?);
-        }
+        watched.put_headers(open_headers(sealer, watched.monitor.id, sealed.as_deref())?);
         Ok(watched)
     }
 }

@@ -181,9 +181,7 @@ impl Group<'_> {
         let mut all = Vec::with_capacity(ids.len());
         for (id, headers) in checked {
             let Some(watched) = self.known.by_id.get_mut(&id) else { continue };
-            if !headers.is_empty() {
-                watched.put_headers(headers);
-            }
+            watched.put_headers(headers);
             all.push(watched.clone());
         }
         Ok(Reply::All(all))

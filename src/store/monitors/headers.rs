@@ -16,7 +16,12 @@ pub(super) fn seal_headers(sealer: &Sealer, settings: &Settings) -> Result<Optio
 }
 
 /// The headers of monitor `id`, which were stored as `sealed`.
-pub(super) fn open_headers(sealer: &Sealer, id: MonitorId, sealed: &[u8]) -> Result<Vec<Header>> {
+pub(super) fn open_headers(
+    sealer: &Sealer,
+    id: MonitorId,
+    sealed: Option<&[u8]>,
+) -> Result<Vec<Header>> {
+    let Some(sealed) = sealed else { return Ok(Vec::new()) };
     let failed = |reason: String| Error::Seal(format!("headers of monitor {id}: {reason}"));
     let json = sealer.open(sealed).map_err(|e| failed(e.to_string()))?;
     serde_json::from_slice(&json).map_err(|e| failed(e.to_string()))
@@ -32,9 +37,7 @@ pub async fn checked(
         "SELECT m.id, m.sealed_headers FROM monitors m JOIN monitor_states s ON s.monitor_id = m.id
          WHERE NOT m.paused AND m.type <> $1 ORDER BY m.id")
         .bind(Kind::Heartbeat).fetch_all(c).await)?;
-    let opened = |(id, sealed): (MonitorId, Option<Vec<u8>>)| match sealed {
-        Some(sealed) => Ok((id, open_headers(sealer, id, &sealed)?)),
-        None => Ok((id, Vec::new())),
-    };
-    rows.into_iter().map(opened).collect()
+    rows.into_iter()
+        .map(|(id, sealed)| Ok((id, open_headers(sealer, id, sealed.as_deref())?)))
+        .collect()
 }

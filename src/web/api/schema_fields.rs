@@ -7,6 +7,7 @@ use crate::incident::escalation_fields::{MINUTES_MAX, REPEATS_MAX, STEP_NAME_MAX
 use crate::monitor::NotifyOn;
 use crate::monitor::assertion::{self, Op, Source};
 use crate::monitor::certificate::EXPIRY_DAYS;
+use crate::monitor::pace::TIMEOUT_SECONDS_MAX;
 use crate::notify::ChannelType;
 use crate::notify::channel::Method;
 use crate::notify::channel::field::{Field, Shape};
@@ -52,7 +53,10 @@ pub fn http_settings() -> Value {
         ),
         ("body", text_or_null("Sent with the request")),
         ("check_interval_seconds", whole(1, DAY, 60, "From one check to the next")),
-        ("timeout_seconds", whole(1, 120, 10, "From name resolution to the last byte")),
+        (
+            "timeout_seconds",
+            whole(1, TIMEOUT_SECONDS_MAX, 10, "From name resolution to the last byte"),
+        ),
         ("expected_status", preset(text("Codes and ranges"), json!("200-299"))),
         (
             "expected_status_code",
@@ -64,7 +68,7 @@ pub fn http_settings() -> Value {
         ("assertions", assertions()),
         (
             "degraded_after_ms",
-            json!({ "type": ["integer", "null"], "minimum": 1, "maximum": 120_000,
+            json!({ "type": ["integer", "null"], "minimum": 1, "maximum": TIMEOUT_SECONDS_MAX * 1000,
             "description": "Slower than this is degraded" }),
         ),
         ("follow_redirects", preset(flag("Ten at most"), json!(true))),

@@ -147,16 +147,25 @@ async fn read(
 ) -> Result<Result<Settings, FieldErrors>, PageError> {
     let map = fields(visit, conn, kind, input).await?;
     let current = match id {
-        Some(id) => Some(settings_of(visit, conn, id).await?),
+        Some(id) => Some(settings_of(visit, conn, id).await?.0),
         None => None,
     };
     Ok(Settings::read(&map, kind, current.as_ref()))
 }
 
-async fn settings_of(visit: &Visit, conn: &mut Conn<'_>, id: i64) -> Result<Settings, PageError> {
+/// The settings of monitor `id`, with its headers, and its kind.
+///
+/// # Errors
+/// When there is none, or the database fails.
+pub async fn settings_of(
+    visit: &Visit,
+    conn: &mut Conn<'_>,
+    id: i64,
+) -> Result<(Settings, Kind), PageError> {
     let found = monitors::get(conn, &visit.state.sealer, id).await?;
     let monitor = found.ok_or_else(|| PageError::no_such("monitor"))?.monitor;
-    Ok(Arc::unwrap_or_clone(monitor).settings)
+    let kind = monitor.kind();
+    Ok((Arc::unwrap_or_clone(monitor).settings, kind))
 }
 
 /// What was posted, as the API would be sent it. The masks of a copy are the secrets of the monitor that it was made from.
@@ -171,7 +180,7 @@ pub async fn fields(
 ) -> Result<Map<String, Value>, PageError> {
     let mut map = monitor_fields::fields(conn, input, kind).await?;
     let Ok(from) = input.get("from").parse() else { return Ok(map) };
-    let Target::Http(spec) = settings_of(visit, conn, from).await?.target else { return Ok(map) };
+    let Target::Http(spec) = settings_of(visit, conn, from).await?.0.target else { return Ok(map) };
     if let Some(url) = map.get_mut("url") {
         let whole = parse_url(url).and_then(|given| unmasked_url(given, Some(&spec.url)));
         // What is wrong with it is said when the fields are read.

@@ -1,7 +1,5 @@
 //! The form of a monitor: one field makes one, everything else is folded and says its value.
 
-use std::sync::Arc;
-
 use actix_web::http::StatusCode;
 use actix_web::web;
 use askama::Template;
@@ -11,7 +9,7 @@ use serde_json::Map;
 use super::assertion_rows::{self, OPS, Row, SOURCES};
 use super::error::{Page, PageError, show_as};
 use super::form::{Form, Input};
-use super::form_draft::{self, Filled, fields, plain_words_of};
+use super::form_draft::{self, Filled, fields, plain_words_of, settings_of};
 use super::form_ticks::{Choice, Ticks};
 use super::heartbeat_form::{FoldWords, Meaning, zones};
 use super::kinds::{self, kind_of_pasted, url};
@@ -27,7 +25,7 @@ use crate::account::Permission;
 use crate::checker::EngineError;
 use crate::fields::FieldErrors;
 use crate::incident::message::one_line;
-use crate::monitor::{Kind, RecordKind, Settings};
+use crate::monitor::{Kind, RecordKind};
 use crate::store::{Conn, channels, escalation_policies, monitors};
 use crate::web::error::ApiError;
 
@@ -292,17 +290,6 @@ pub async fn new_page(visit: Visit, PageQuery(query): PageQuery<NewQuery>) -> Pa
     let kind = query.kind.parse().unwrap_or_else(|_| kind_of_pasted(&query.url));
     let form = new_form(kind, &query.url, visit.viewer);
     show_form(&visit, conn, StatusCode::OK, None, kind, Filled::new(form, Ticks::all())).await
-}
-
-async fn settings_of(
-    visit: &Visit,
-    conn: &mut Conn<'_>,
-    id: i64,
-) -> Result<(Settings, Kind), PageError> {
-    let found = monitors::get(conn, &visit.state.sealer, id).await?;
-    let monitor = found.ok_or_else(|| PageError::no_such("monitor"))?.monitor;
-    let kind = monitor.kind();
-    Ok((Arc::unwrap_or_clone(monitor).settings, kind))
 }
 
 /// `GET /monitors/{id}/edit`.
