@@ -72,16 +72,7 @@ mod tests {
 
     #[test]
     fn a_time_out_that_we_were_too_busy_to_notice_is_no_failure() {
-        let pace = Pace {
-            check_interval_seconds: 60,
-            timeout_seconds: 2,
-            degraded_after_ms: None,
-            retries: 1,
-            retry_interval_seconds: 5,
-            recovery_checks: 1,
-            regions: Vec::new(),
-            region_quorum: Default::default(),
-        };
+        let pace = Pace { timeout_seconds: 2, ..Pace::every(60) };
         let verdict_of = |kind: ErrorKind, total_ms: u32| {
             let mut result = CheckResult {
                 region: "local".to_owned(),

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod probe;
 pub mod serve;
+mod signals;
 pub mod token;
 pub mod user;
 

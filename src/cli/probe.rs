@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use url::{Host, Url};
 
 use super::CliError;
+use super::signals::Signals;
 use crate::config::Config;
 use crate::probe::SystemCanaries;
 use crate::region::TOKEN_PREFIX;
@@ -51,8 +51,7 @@ pub async fn run(args: ProbeArgs, config: &Config) -> Result<(), CliError> {
     }
     telemetry::start(config.log_format);
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let signals = Signals::listen()?;
     let config = AgentConfig {
         server: args.server,
         token: args.token,
@@ -62,16 +61,7 @@ pub async fn run(args: ProbeArgs, config: &Config) -> Result<(), CliError> {
         egress: checked.egress,
         canaries: Arc::new(SystemCanaries::new(checked.canaries)),
     };
-    let running = agent::run(config, stop.clone());
-    tokio::pin!(running);
-    tokio::select! {
-        ended = &mut running => return ended,
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping");
-    stop.cancel();
-    running.await
+    signals.end(&stop, agent::run(config, stop.clone())).await
 }
 
 /// The token, and the secret headers of monitors, must not cross a strange network in clear.

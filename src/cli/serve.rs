@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::CliError;
+use super::signals::Signals;
 use crate::app::{App, Seams};
 use crate::config::Config;
 use crate::telemetry;
@@ -17,8 +17,7 @@ use crate::telemetry;
 pub async fn run(config: &Config) -> Result<(), CliError> {
     telemetry::start(config.log_format);
     let stop = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
+    let signals = Signals::listen()?;
     let app = App::build(config, Seams::default()).await?;
     let mut lines =
         format!("Watchbell {} listens on {}\n", env!("CARGO_PKG_VERSION"), app.base_url());
@@ -29,14 +28,5 @@ pub async fn run(config: &Config) -> Result<(), CliError> {
     if let Err(error) = io::stdout().write_all(lines.as_bytes()) {
         tracing::warn!(%error, "the start could not be told on stdout");
     }
-    let running = app.run(stop.clone());
-    tokio::pin!(running);
-    tokio::select! {
-        ended = &mut running => return ended,
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    tracing::info!("stopping");
-    stop.cancel();
-    running.await
+    signals.end(&stop, app.run(stop.clone())).await
 }

@@ -144,13 +144,11 @@ impl Target {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_check_is_right_slow_wrong_or_says_nothing() {
-        let mut pace = Pace {
-            check_interval_seconds: 60,
+impl Pace {
+    /// A pace for tests: a check every so many seconds, one retry after five.
+    pub fn every(seconds: u32) -> Self {
+        Self {
+            check_interval_seconds: seconds,
             timeout_seconds: 10,
             degraded_after_ms: None,
             retries: 1,
@@ -158,7 +156,17 @@ mod tests {
             recovery_checks: 1,
             regions: Vec::new(),
             region_quorum: Default::default(),
-        };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_check_is_right_slow_wrong_or_says_nothing() {
+        let mut pace = Pace::every(60);
         assert_eq!(pace.verdict(None, 9_999), Verdict::Up);
         pace.degraded_after_ms = Some(100);
         assert_eq!(pace.verdict(None, 100), Verdict::Up);

@@ -216,19 +216,6 @@ mod tests {
         }
     }
 
-    fn pace(seconds: u32) -> Pace {
-        Pace {
-            check_interval_seconds: seconds,
-            timeout_seconds: 10,
-            degraded_after_ms: None,
-            retries: 1,
-            retry_interval_seconds: 5,
-            recovery_checks: 1,
-            regions: Vec::new(),
-            region_quorum: Default::default(),
-        }
-    }
-
     /// How many of `moments` fall into each second from `from` on.
     fn by_second(moments: impl IntoIterator<Item = Timestamp>, from: Timestamp) -> Vec<usize> {
         let mut seconds = vec![0; 1000];
@@ -252,7 +239,7 @@ mod tests {
     /// 1,000 monitors at 20 s from a cold start, as they come one after the other for three rounds.
     #[test]
     fn a_cold_start_is_even_and_done_within_an_interval() {
-        let (now, pace) = (Timestamp(1_900_000_000_777), pace(20));
+        let (now, pace) = (Timestamp(1_900_000_000_777), Pace::every(20));
         let unknown = State::unknown(now);
         // Numbers without any order.
         let ids: Vec<i64> = (1..=1000).map(|n: i64| n * n % 100_003).collect();
@@ -273,7 +260,7 @@ mod tests {
 
     #[test]
     fn few_are_caught_up_at_once_and_what_was_checked_lately_waits_for_its_slot() {
-        let (now, pace) = (Timestamp(1_900_000_000_000), pace(60));
+        let (now, pace) = (Timestamp(1_900_000_000_000), Pace::every(60));
         let fresh = seen(Verdict::Up, Status::Up, now);
         let unknown = State::unknown(now);
         let due =
@@ -297,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_a_stop_left_open_is_looked_at_soon_after_the_start() {
-        let (now, pace) = (Timestamp(1_900_000_000_000), pace(86_400));
+        let (now, pace) = (Timestamp(1_900_000_000_000), Pace::every(86_400));
         let edited = State { watched_since: now.plus_ms(-1), ..seen(Verdict::Up, Status::Up, now) };
         for (state, is_soon) in [
             (seen(Verdict::Up, Status::Up, now), false),
@@ -318,7 +305,7 @@ mod tests {
 
     #[test]
     fn an_extra_look_takes_no_slot_away() {
-        let (pace, slot) = (pace(60), next_slot(7, 60_000, Timestamp(0)));
+        let (pace, slot) = (Pace::every(60), next_slot(7, 60_000, Timestamp(0)));
         let just_before = slot.plus_ms(-500);
         let state = State::unknown(just_before);
         assert_eq!(next_due(7, &pace, &state, None, just_before), slot);
@@ -328,7 +315,7 @@ mod tests {
 
     #[test]
     fn skipped_slots_are_put_down_to_what_took_them() {
-        let pace = pace(10);
+        let pace = Pace::every(10);
         let due = next_slot(7, 10_000, Timestamp(0));
         let of = |late: i64, took: i64| {
             let started = due.plus_ms(late);
@@ -348,7 +335,7 @@ mod tests {
     #[test]
     fn regions_share_the_interval_and_each_keeps_its_slots() {
         let names = ["local", "eu-west", "us-east"].map(str::to_owned).to_vec();
-        let pace = Pace { regions: names.clone(), ..pace(60) };
+        let pace = Pace { regions: names.clone(), ..Pace::every(60) };
         let start = Timestamp(1_900_000_000_000);
         for id in 1..50 {
             let next =

@@ -230,13 +230,9 @@ async fn ask_to_delete(visit: &Visit, monitor: &Monitor, typed: Option<&Input>) 
 }
 
 /// `POST /monitors/{id}/delete`, with its name.
-pub async fn delete(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn delete(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let (monitor, input) = (monitor(&visit, *id).await?, Input(input.into_inner()));
+    let monitor = monitor(&visit, *id).await?;
     if !is_named(&input, &monitor.settings.name) {
         return ask_to_delete(&visit, &monitor, Some(&input)).await;
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use actix_web::web;
 use askama::Template;
 use futures_util::{StreamExt, stream};
 use serde_json::{Map, Value, json};
@@ -71,9 +70,8 @@ struct Outcome {
 }
 
 /// `POST /monitors/bulk`.
-pub async fn bulk(visit: Visit, form: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn bulk(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let input = Input(form.into_inner());
     let act: Act =
         input.get("action").parse().map_err(|reason| ApiError::field("action", reason))?;
     if act == Act::Undo {

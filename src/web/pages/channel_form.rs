@@ -253,25 +253,17 @@ async fn refused(
 }
 
 /// `POST /channels/new/{kind}/try`: sends a test by what the form holds, without saving it.
-pub async fn try_new(
-    visit: Visit,
-    kind: web::Path<String>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn try_new(visit: Visit, kind: web::Path<String>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let kind = kind.parse().map_err(|_| PageError::no_such("kind of channel"))?;
-    try_out(&visit, None, kind, &Input(input.into_inner())).await
+    try_out(&visit, None, kind, &input).await
 }
 
 /// `POST /channels/{id}/try`: the same for the changed form of a channel.
-pub async fn try_edit(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn try_edit(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let channel = find(&visit, *id).await?;
-    try_out(&visit, Some(&channel), channel.kind(), &Input(input.into_inner())).await
+    try_out(&visit, Some(&channel), channel.kind(), &input).await
 }
 
 async fn try_out(
@@ -303,14 +295,9 @@ async fn try_out(
 }
 
 /// `POST /channels/new/{kind}`.
-pub async fn create(
-    visit: Visit,
-    kind: web::Path<String>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn create(visit: Visit, kind: web::Path<String>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
     let kind = kind.parse().map_err(|_| PageError::no_such("kind of channel"))?;
-    let input = Input(input.into_inner());
     let has_smtp = visit.state.has_mail();
     let settings = match ChannelSettings::read(&fields(&input, kind), None, has_smtp) {
         Ok(settings) => settings,
@@ -323,13 +310,8 @@ pub async fn create(
 }
 
 /// `POST /channels/{id}`.
-pub async fn update(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn update(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let input = Input(input.into_inner());
     // Read in the transaction that writes, so that of two changes at once none is lost.
     let mut tx = visit.state.db.begin().await?;
     let found = channels::get(&mut tx.conn(), &visit.state.sealer, *id).await?;

@@ -162,17 +162,13 @@ pub(super) async fn stored(visit: &Visit, id: i64) -> Result<Draft, PageError> {
 }
 
 /// `POST /escalation/new`.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
-    save(&visit, None, &Input(input.into_inner())).await
+pub async fn create(visit: Visit, input: Input) -> Page {
+    save(&visit, None, &input).await
 }
 
 /// `POST /escalation/{id}`.
-pub async fn update(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    save(&visit, Some(*id), &Input(input.into_inner())).await
+pub async fn update(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
+    save(&visit, Some(*id), &input).await
 }
 
 /// Saves what was posted; a button of the editor only changes what is shown.

@@ -122,19 +122,15 @@ pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
 }
 
 /// `POST /maintenance`.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn create(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    save(&visit, None, &Input(input.into_inner())).await
+    save(&visit, None, &input).await
 }
 
 /// `POST /maintenance/{id}`.
-pub async fn update(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn update(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    save(&visit, Some(*id), &Input(input.into_inner())).await
+    save(&visit, Some(*id), &input).await
 }
 
 async fn save(visit: &Visit, id: Option<i64>, input: &Input) -> Page {
@@ -154,19 +150,15 @@ async fn save(visit: &Visit, id: Option<i64>, input: &Input) -> Page {
 }
 
 /// `POST /maintenance/preview`, `POST /maintenance/{id}/preview`: what the form means as it stands; nothing is saved.
-pub async fn preview_new(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn preview_new(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    preview_page(&visit, None, &Input(input.into_inner())).await
+    preview_page(&visit, None, &input).await
 }
 
 /// `POST /maintenance/{id}/preview`.
-pub async fn preview_edit(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn preview_edit(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    preview_page(&visit, Some(*id), &Input(input.into_inner())).await
+    preview_page(&visit, Some(*id), &input).await
 }
 
 async fn preview_page(visit: &Visit, id: Option<i64>, input: &Input) -> Page {

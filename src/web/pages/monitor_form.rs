@@ -304,9 +304,8 @@ pub async fn edit_page(visit: Visit, id: web::Path<i64>) -> Page {
 }
 
 /// `POST /monitors`.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn create(visit: Visit, mut input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let mut input = Input(input.into_inner());
     if !input.get("quick").is_empty() {
         return create_quickly(&visit, &input).await;
     }
@@ -341,13 +340,8 @@ async fn create_quickly(visit: &Visit, input: &Input) -> Page {
 }
 
 /// `POST /monitors/{id}`.
-pub async fn update(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn update(visit: Visit, id: web::Path<i64>, mut input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let mut input = Input(input.into_inner());
     let mut reader = visit.state.db.read().await?;
     let found = monitors::by_ids(&mut reader.conn(), &[*id]).await?;
     drop(reader);

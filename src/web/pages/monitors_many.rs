@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use actix_web::http::StatusCode;
-use actix_web::web;
 use askama::Template;
 use serde_json::{Map, Value, json};
 
@@ -68,9 +67,8 @@ pub async fn page(visit: Visit) -> Page {
 }
 
 /// `POST /monitors/many`.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn create(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Edit)?;
-    let input = Input(input.into_inner());
     let form = Form::refused(&input, &Default::default(), &[]);
     // What was pasted elsewhere is shown first: nothing is made by a paste.
     if !input.get("preview").is_empty() {

@@ -150,13 +150,9 @@ pub async fn page(
 }
 
 /// `POST /probes/{id}/enabled`: disables it, or lets it work again.
-pub async fn set_enabled(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn set_enabled(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let enabled = Input(input.into_inner()).get("enabled") == "1";
+    let enabled = input.get("enabled") == "1";
     let probe = api::find(&visit.state, *id).await?;
     api::set(&visit.state, *id, &probe.name, enabled).await?;
     Ok(see_other(&format!("/probes/{id}")))
@@ -201,13 +197,9 @@ async fn ask_to_delete(visit: &Visit, probe: &Probe, typed: Option<&Input>) -> P
 }
 
 /// `POST /probes/{id}/delete`, with its name.
-pub async fn delete(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn delete(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let (probe, input) = (api::find(&visit.state, *id).await?, Input(input.into_inner()));
+    let probe = api::find(&visit.state, *id).await?;
     if !is_named(&input, &probe.name) {
         return ask_to_delete(&visit, &probe, Some(&input)).await;
     }

@@ -1,7 +1,7 @@
 //! Probes, the remote checkers: the list of them. Making one shows its token once.
 
+use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::{HttpResponse, web};
 use askama::Template;
 use serde::Deserialize;
 
@@ -193,9 +193,8 @@ pub async fn page(visit: Visit, PageQuery(query): PageQuery<FreshQuery>) -> Page
 }
 
 /// `POST /probes`: the page that follows has the token, this once.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn create(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let mut map = input.to_json(&SHAPES);
     map.retain(|_, value| !value.is_null() && value.as_str() != Some(""));
     match api::make(&visit.state, &map).await {

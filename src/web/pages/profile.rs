@@ -213,12 +213,7 @@ async fn changed(
 }
 
 /// `POST /settings/profile/email`.
-pub async fn set_email(
-    req: HttpRequest,
-    visit: Visit,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    let input = Input(input.into_inner());
+pub async fn set_email(req: HttpRequest, visit: Visit, input: Input) -> Page {
     let id = user_id(&visit)?;
     if let Err(errors) = password_is_right(&req, &visit, &input, "email_password").await? {
         return refused(&req, &visit, &input, &errors).await;
@@ -228,12 +223,7 @@ pub async fn set_email(
 }
 
 /// `POST /settings/profile/password`.
-pub async fn set_password(
-    req: HttpRequest,
-    visit: Visit,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    let input = Input(input.into_inner());
+pub async fn set_password(req: HttpRequest, visit: Visit, input: Input) -> Page {
     let id = user_id(&visit)?;
     if let Err(errors) = password_is_right(&req, &visit, &input, "old_password").await? {
         return refused(&req, &visit, &input, &errors).await;
@@ -245,12 +235,7 @@ pub async fn set_password(
 }
 
 /// `POST /settings/profile/second-factor`: shows what the authenticator needs.
-pub async fn begin_second_factor(
-    req: HttpRequest,
-    visit: Visit,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    let input = Input(input.into_inner());
+pub async fn begin_second_factor(req: HttpRequest, visit: Visit, input: Input) -> Page {
     // Whoever finds an open browser must not lock its owner out.
     if let Err(errors) = password_is_right(&req, &visit, &input, "confirm_password").await? {
         return refused(&req, &visit, &input, &errors).await;
@@ -265,12 +250,7 @@ pub async fn begin_second_factor(
 }
 
 /// `POST /settings/profile/second-factor/confirm`: it counts from now on. The answer has the recovery codes, this once.
-pub async fn confirm_second_factor(
-    req: HttpRequest,
-    visit: Visit,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    let input = Input(input.into_inner());
+pub async fn confirm_second_factor(req: HttpRequest, visit: Visit, input: Input) -> Page {
     let (state, now) = (&visit.state, visit.state.clock.now());
     let id = user_id(&visit)?;
     match second_factor::confirm(&state.db, &state.sealer, id, input.get("code"), now).await {
@@ -296,12 +276,7 @@ pub async fn cancel_second_factor(visit: Visit) -> Page {
 }
 
 /// `POST /settings/profile/second-factor/remove`.
-pub async fn remove_second_factor(
-    req: HttpRequest,
-    visit: Visit,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
-    let input = Input(input.into_inner());
+pub async fn remove_second_factor(req: HttpRequest, visit: Visit, input: Input) -> Page {
     let id = user_id(&visit)?;
     if let Err(errors) = password_is_right(&req, &visit, &input, "confirm_password").await? {
         return refused(&req, &visit, &input, &errors).await;

@@ -1,12 +1,15 @@
-//! The query of a page's address: people mistype and cut addresses off, so that what does not fit is left out.
+//! What a browser sends. Of a page's address what does not fit is left out, as people mistype addresses and cut them off.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, web};
 use serde::de::DeserializeOwned;
+
+use super::form::Input;
 
 /// What a page's address asks for. Of a name that is there twice the last value that fits counts; what does not fit is as if it were
 /// not there. Each field of `T` must have a default.
@@ -18,6 +21,16 @@ impl<T: DeserializeOwned + Default> FromRequest for PageQuery<T> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Ok(Self(read(req.query_string()))))
+    }
+}
+
+impl FromRequest for Input {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Self::Error>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let posted = web::Form::<Vec<(String, String)>>::from_request(req, payload);
+        Box::pin(async move { Ok(Self(posted.await?.into_inner())) })
     }
 }
 

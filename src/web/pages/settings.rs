@@ -2,7 +2,6 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web;
 use askama::Template;
 use serde::Deserialize;
 use serde_json::{Map, json};
@@ -101,9 +100,8 @@ pub async fn mail(visit: Visit, PageQuery(done): PageQuery<Done>) -> Page {
 }
 
 /// `POST /settings/mail`.
-pub async fn set_mail(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn set_mail(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let state = &visit.state;
     let (url, from) = (input.get("smtp_url"), input.get("smtp_from"));
     match state.settings.set_mail(&state.db, &state.sealer, url, from).await {
@@ -117,9 +115,8 @@ pub async fn set_mail(visit: Visit, input: web::Form<Vec<(String, String)>>) -> 
 }
 
 /// `POST /settings/mail/test`: sends a mail for real, by the settings as they are.
-pub async fn test_mail(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn test_mail(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let map = Map::from_iter([
         ("type".to_owned(), json!("email")),
         ("to".to_owned(), json!([input.get("to")])),
@@ -185,9 +182,8 @@ pub async fn server(visit: Visit, PageQuery(done): PageQuery<Done>) -> Page {
 }
 
 /// `POST /settings/server`.
-pub async fn set_server(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn set_server(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let [base_url, days, canaries] =
         ["base_url", "retention_days", "canaries"].map(|name| input.get(name));
     let settings = &visit.state.settings;

@@ -70,9 +70,8 @@ pub async fn page(visit: Visit, PageQuery(query): PageQuery<FreshQuery>) -> Page
 }
 
 /// `POST /settings/tokens`: the page that follows has the secret, this once.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn create(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let role = input.get("role").parse().unwrap_or(Role::Viewer);
     match api_token::create(&visit.state.db, input.get("name"), role, visit.viewer.now).await {
         Ok((token, secret)) => Ok(show_once(&visit, "/settings/tokens", token.name, secret)),

@@ -96,9 +96,8 @@ pub async fn list(visit: Visit, PageQuery(done): PageQuery<Done>) -> Page {
 }
 
 /// `POST /settings/users`.
-pub async fn create(visit: Visit, input: web::Form<Vec<(String, String)>>) -> Page {
+pub async fn create(visit: Visit, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let role = input.get("role").parse().unwrap_or(Role::Viewer);
     // A password is taken as it is typed: its spaces count.
     let password = input.all("password").next().unwrap_or_default();
@@ -159,26 +158,16 @@ async fn after(visit: &Visit, id: i64, input: &Input, done: account::Result<()>,
 }
 
 /// `POST /settings/users/{id}/role`.
-pub async fn set_role(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn set_role(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let role = input.get("role").parse().unwrap_or(Role::Viewer);
     let set = user::set_role(&visit.state.db, *id, role).await.map(drop);
     after(&visit, *id, &input, set, &format!("/settings/users/{id}?done=role")).await
 }
 
 /// `POST /settings/users/{id}/password`.
-pub async fn set_password(
-    visit: Visit,
-    id: web::Path<i64>,
-    input: web::Form<Vec<(String, String)>>,
-) -> Page {
+pub async fn set_password(visit: Visit, id: web::Path<i64>, input: Input) -> Page {
     visit.must_be_allowed(Permission::Administer)?;
-    let input = Input(input.into_inner());
     let password = input.all("password").next().unwrap_or_default();
     let (db, passwords) = (&visit.state.db, visit.state.logins.passwords());
     let set = user::set_password(db, passwords, *id, password).await;
