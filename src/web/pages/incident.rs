@@ -195,7 +195,10 @@ fn pill(incident: &Incident, viewer: Viewer) -> Html {
 fn when(incident: &Incident, viewer: Viewer) -> Html {
     let from = viewer.fixed_html(incident.started_at, &viewer.day_hour(incident.started_at));
     match incident.resolved_at {
-        Some(end) => Html(format!("{from} to {}", viewer.fixed_html(end, &viewer.hour(end)))),
+        Some(end) => {
+            let to = viewer.end((incident.started_at, end));
+            Html(format!("{from} to {}", viewer.fixed_html(end, &to)))
+        }
         None => Html(format!("since {from}")),
     }
 }
@@ -336,6 +339,9 @@ fn report(incident: &Incident, metrics: &[Metric], lines: &[Line], viewer: Viewe
     text.push('\n');
     for line in lines {
         let detail = if line.detail.is_empty() { "" } else { ": " };
+        if !line.day.is_empty() {
+            text.push_str(&format!("{}\n", line.day));
+        }
         text.push_str(&format!("{} {}{detail}{}\n", line.clock(viewer), line.bold, line.detail));
         for told in &line.told {
             text.push_str(&format!("         {}: {}\n", told.name, told.took));

@@ -181,9 +181,9 @@ impl Viewer {
         self.local(at).format("%a %H:%M").to_string()
     }
 
-    /// Date and wall time: `Tue 17 Nov, 14:19`.
+    /// Date and wall time: `Tue 17 Nov, 14:19`, with the year when it is not this one.
     pub fn day_hour(self, at: Timestamp) -> String {
-        self.local(at).format("%a %-d %b, %H:%M").to_string()
+        format!("{} {}, {}", self.local(at).format("%a"), self.date(at), self.hour(at))
     }
 
     /// From one time to another: `14:00 to 15:00` on one day, else `22:00 to Wed 06:00`.
@@ -195,13 +195,17 @@ impl Viewer {
 
     /// The same with the day: `Thu 19 Nov, 03:00 to 05:00`, `Thu 26 Nov, 09:00 to Fri 17:00`; with both days where a weekday does
     /// not say which.
-    pub fn day_hours(self, (from, to): (Timestamp, Timestamp)) -> String {
-        let end = match self.day(to).signed_duration_since(self.day(from)).num_days() {
+    pub fn day_hours(self, span: (Timestamp, Timestamp)) -> String {
+        format!("{} to {}", self.day_hour(span.0), self.end(span))
+    }
+
+    /// The end of such a span.
+    pub fn end(self, (from, to): (Timestamp, Timestamp)) -> String {
+        match self.day(to).signed_duration_since(self.day(from)).num_days() {
             0 => self.hour(to),
             1..=6 => self.weekday_hour(to),
             _ => self.day_hour(to),
-        };
-        format!("{} to {end}", self.day_hour(from))
+        }
     }
 
     /// The day of the viewer's calendar.
@@ -310,6 +314,29 @@ mod tests {
             let begins = Timestamp::parse_rfc3339(begins).unwrap();
             let viewer = Viewer::new(begins, Some(zone));
             assert_eq!(viewer.midnight(day.parse().unwrap()), begins, "{zone}");
+        }
+    }
+
+    #[test]
+    fn a_span_names_the_day_and_the_year_of_its_ends_where_they_are_others() {
+        let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+        let viewer = Viewer::new(at("2026-11-29T12:00:00Z"), None);
+        for (from, to, text) in [
+            ("2026-11-26T09:49:10Z", "2026-11-26T10:49:10Z", "Thu 26 Nov, 09:49 to 10:49"),
+            ("2026-11-26T09:49:10Z", "2026-11-27T09:49:10Z", "Thu 26 Nov, 09:49 to Fri 09:49"),
+            (
+                "2026-11-05T09:49:10Z",
+                "2026-11-12T10:00:00Z",
+                "Thu 5 Nov, 09:49 to Thu 12 Nov, 10:00",
+            ),
+            ("2025-10-23T09:49:10Z", "2025-10-23T10:00:00Z", "Thu 23 Oct 2025, 09:49 to 10:00"),
+            (
+                "2025-10-23T09:49:10Z",
+                "2026-01-02T10:00:00Z",
+                "Thu 23 Oct 2025, 09:49 to Fri 2 Jan, 10:00",
+            ),
+        ] {
+            assert_eq!(viewer.day_hours((at(from), at(to))), text);
         }
     }
 
