@@ -1,5 +1,6 @@
 //! The settings of the process: flags first, then `WATCHBELL_*`, then `WATCHBELL_*_FILE` (contract, section 2).
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use clap::builder::Resettable;
@@ -115,7 +116,8 @@ pub struct Config {
     #[arg(long, env = "WATCHBELL_EGRESS_ALLOW", default_value = "", global = true)]
     pub egress_allow: String,
     /// Networks whose `X-Forwarded-*` headers are believed.
-    #[arg(long, env = "WATCHBELL_TRUSTED_PROXIES", value_delimiter = ',', global = true)]
+    #[arg(long, env = "WATCHBELL_TRUSTED_PROXIES", value_delimiter = ',', value_parser = network,
+          global = true)]
     pub trusted_proxies: Vec<IpNet>,
     /// Seconds between the attempts of a delivery; without it they go on every 1800 s for 24 h.
     #[arg(long, env = "WATCHBELL_RETRY_SCHEDULE", global = true)]
@@ -354,6 +356,12 @@ fn in_one_line(
 
 fn usage(command: &clap::Command, line: &str) -> clap::Error {
     clap::Error::raw(clap::error::ErrorKind::InvalidValue, format!("{line}\n")).with_cmd(command)
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let parsed = text.parse().or_else(|_| text.parse().map(|one: IpAddr| one.into()));
+    parsed.map_err(|_| "is not a network: write it as 10.0.0.0/8 or 2001:db8::/32".to_owned())
 }
 
 /// The name of the server's own region. What was stored under it before there was [`crate::fields::parse_region`] must stay found, so that any name that can

@@ -189,10 +189,11 @@ impl Engine {
         let (reply, answer) = oneshot::channel();
         let stopped = || EngineError::Unavailable("the server is stopping".to_owned());
         self.commands.send(Command::CheckNow { id, reply }).map_err(|_| stopped())?;
-        answer.await.map_err(|_| {
-            EngineError::Conflict(
+        answer.await.map_err(|_| match self.commands.is_closed() {
+            true => stopped(),
+            false => EngineError::Conflict(
                 "the monitor was changed while it was being checked; try again".to_owned(),
-            )
+            ),
         })
     }
 

@@ -125,6 +125,8 @@ impl Checker {
                 () = next => {}
             }
         }
+        // Who waits for a check that somebody asked for hears from here on that the server stops.
+        commands.close();
         // Running checks may still end and be recorded; the caller bounds the wait.
         this.recorder.hand_on();
         while let Some(ended) = this.checks.join_next().await {

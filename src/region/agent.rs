@@ -30,7 +30,7 @@ use crate::probe::{Canaries, EgressRules, Prober};
 use crate::supervise::Supervisor;
 
 /// How long a stop may take, as that of the server.
-const STOP_LIMIT: Duration = Duration::from_secs(10);
+const STOP_LIMIT: Duration = Duration::from_secs(9);
 /// The first pause after a trouble, in ms; it doubles up to the longest, give or take a half.
 const PAUSE_MS: i64 = 500;
 const PAUSE_MAX_MS: i64 = 30_000;

@@ -1,6 +1,6 @@
 //! Who is at the other end: the peer, or whom a trusted proxy says it speaks for.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use actix_web::HttpRequest;
 use actix_web::http::header::HeaderMap;
@@ -14,7 +14,8 @@ pub fn address(req: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
 /// Whether a trusted proxy says that the client came by `https`; without one, no.
 pub fn is_https(req: &HttpRequest, trusted: &[IpNet]) -> bool {
     req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted))
-        && req.headers().get("x-forwarded-proto").is_some_and(|proto| proto == "https")
+        && first_of(req, "x-forwarded-proto")
+            .is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
 }
 
 /// The origin by which the client of `req` reached us: by a trusted proxy's word, else by what it asked for itself.
@@ -26,32 +27,39 @@ pub fn origin(req: &HttpRequest, trusted: &[IpNet]) -> String {
 /// The host, with its port, that the client of `req` asked for; `localhost` if it named none, as HTTP/1.0 allows.
 pub fn host(req: &HttpRequest, trusted: &[IpNet]) -> String {
     let by_proxy = req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
-    let named = |name: &str| {
-        let value = req.headers().get(name)?.to_str().ok()?;
-        // Of several proxies the first one heard the client.
-        let first = value.split(',').next().unwrap_or_default().trim();
-        (!first.is_empty()).then(|| first.to_owned())
-    };
-    let forwarded = named("x-forwarded-host").filter(|_| by_proxy);
-    forwarded.or_else(|| named("host")).unwrap_or_else(|| "localhost".to_owned())
+    let forwarded = first_of(req, "x-forwarded-host").filter(|_| by_proxy);
+    forwarded.or_else(|| first_of(req, "host")).unwrap_or("localhost").to_owned()
+}
+
+/// The first value in the list of a header: of several proxies the first one heard the client.
+fn first_of<'a>(req: &'a HttpRequest, name: &str) -> Option<&'a str> {
+    let value = req.headers().get(name)?.to_str().ok()?;
+    let first = value.split(',').next().unwrap_or_default().trim();
+    (!first.is_empty()).then_some(first)
 }
 
 fn forwarded_for(headers: &HeaderMap, peer: IpAddr, trusted: &[IpNet]) -> IpAddr {
-    let named: Vec<&str> = headers
-        .get_all("x-forwarded-for")
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
+    // What a client wrote before, in whatever encoding, must not hide what a proxy appends.
+    let values = headers.get_all("x-forwarded-for").map(|v| String::from_utf8_lossy(v.as_bytes()));
+    let values: Vec<_> = values.collect();
+    let named: Vec<&str> = values.iter().flat_map(|value| value.split(',')).collect();
     let mut client = peer;
     // Each proxy appends whom it heard; from the right, the first that is not one of ours is the client.
     for name in named.into_iter().rev() {
-        let Ok(before) = name.trim().parse::<IpAddr>() else { break };
+        let Some(before) = parse_address(name.trim()) else { break };
         if !is_trusted(client, trusted) {
             break;
         }
         client = before;
     }
     client
+}
+
+/// `192.0.2.1` or `2001:db8::1`; some proxies write the port too: `192.0.2.1:5555`, `[2001:db8::1]:443`.
+fn parse_address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse::<SocketAddr>().ok().map(|address| address.ip());
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
@@ -74,11 +82,15 @@ mod tests {
             ("10.0.0.1", "203.0.113.9, 198.51.100.7", "198.51.100.7"),
             ("10.0.0.1", "198.51.100.7, 10.0.0.2", "198.51.100.7"),
             ("10.0.0.1", "rubbish", "10.0.0.1"),
+            ("10.0.0.1", "é, 198.51.100.7", "198.51.100.7"),
+            ("10.0.0.1", "198.51.100.7:5555", "198.51.100.7"),
+            ("10.0.0.1", "[2001:db8::1]:443", "2001:db8::1"),
+            ("10.0.0.1", "[2001:db8::1]", "2001:db8::1"),
             ("::ffff:10.0.0.1", "198.51.100.7", "198.51.100.7"),
         ] {
             let mut headers = HeaderMap::new();
             let name = HeaderName::from_static("x-forwarded-for");
-            headers.insert(name, HeaderValue::from_static(header));
+            headers.insert(name, HeaderValue::from_bytes(header.as_bytes()).unwrap());
             let found = forwarded_for(&headers, peer.parse().unwrap(), &trusted);
             assert_eq!(found.to_string(), client, "{peer} says {header}");
         }
@@ -94,7 +106,7 @@ mod tests {
                 .peer_addr(peer.parse().unwrap())
                 .insert_header(("host", "app:8080"))
                 .insert_header(("x-forwarded-host", "watch.example.com, inner"))
-                .insert_header(("x-forwarded-proto", "https"))
+                .insert_header(("x-forwarded-proto", "HTTPS, http"))
                 .to_http_request();
             assert_eq!(origin(&req, &trusted), expected, "{peer}");
         }
