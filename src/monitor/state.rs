@@ -350,9 +350,10 @@ fn was_away(
     if state.failing.take().is_some() {
         state.cause = None;
     }
-    state.unknown_since = None;
+    if state.unknown_since.take().is_some() {
+        facts.push(Fact::StatusChanged { status: state.status, at: now });
+    }
     // Checks of other regions go on meanwhile.
     state.back_at = (policy.rule.is_none() && policy.heartbeat.is_none()).then_some(now);
     regions::was_away(state, now);
-    facts.push(Fact::StatusChanged { status: state.status, at: now });
 }

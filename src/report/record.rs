@@ -1,9 +1,9 @@
 //! What is known of a monitor's past: roll-ups up to the last settled hour, its changes of status from there on. Every uptime and every
 //! bar comes from here. Pure.
 
-use super::uptime::{Span, Tally, tally};
+use super::uptime::{Span, Tally, outages, tally};
 use crate::clock::Timestamp;
-use crate::monitor::{Status, StatusChange};
+use crate::monitor::StatusChange;
 
 /// A stretch of settled time that was not simply up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct Record {
     pub settled: Timestamp,
     /// What was not simply up between them. In order; no two overlap.
     pub odd: Vec<Odd>,
-    /// Its changes of status from `settled` on, and the last one before. In order.
+    /// Its changes of status from `settled` on, and those before since when it was last known. In order.
     pub changes: Vec<StatusChange>,
     /// The maintenance that covers it after `settled`.
     pub quiet: Vec<Span>,
@@ -69,8 +69,7 @@ impl Record {
     pub fn outages(&self, from: Timestamp) -> usize {
         let before =
             self.odd.iter().filter(|odd| odd.span.1 > from).map(|odd| odd.outages).sum::<i64>();
-        let recent = self.changes.iter().filter(|change| change.at >= self.settled.max(from));
-        let recent = recent.filter(|change| change.status == Some(Status::Down)).count();
+        let recent = outages(&self.changes).filter(|at| *at >= self.settled.max(from)).count();
         usize::try_from(before).unwrap_or_default() + recent
     }
 }
@@ -80,6 +79,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::monitor::Status;
     use crate::report::rollup::{Grain, HOUR_MS, hours};
 
     fn status() -> impl Strategy<Value = Option<Status>> {

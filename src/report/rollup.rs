@@ -1,9 +1,9 @@
 //! Roll-ups: what an hour or a day of a monitor came to, which is kept when its results are gone. Pure.
 
 use super::latency::Histogram;
-use super::uptime::{Span, Tally, tally};
+use super::uptime::{Span, Tally, outages, tally};
 use crate::clock::Timestamp;
-use crate::monitor::{Status, StatusChange, Verdict};
+use crate::monitor::{StatusChange, Verdict};
 
 /// An hour, in ms.
 pub const HOUR_MS: i64 = 3_600_000;
@@ -115,7 +115,7 @@ impl Rollup {
     }
 }
 
-/// The hours that begin in `span`: times by `changes` (with the last one before the span) and `quiet`, counts by `outcomes`.
+/// The hours that begin in `span`: times by `changes` (with those before the span since when it was last known) and `quiet`, counts by `outcomes`.
 pub fn hours(
     span: Span,
     outcomes: &[Outcome],
@@ -130,8 +130,8 @@ pub fn hours(
         .zip(tallies)
         .map(|(slot, tally)| Rollup { slot, tally, ..Rollup::default() })
         .collect();
-    for change in changes.iter().filter(|change| change.status == Some(Status::Down)) {
-        let slot = Grain::Hour.slot(change.at);
+    for at in outages(changes) {
+        let slot = Grain::Hour.slot(at);
         hours.iter_mut().filter(|hour| hour.slot == slot).for_each(|hour| hour.outages += 1);
     }
     for outcome in outcomes {
@@ -144,6 +144,7 @@ pub fn hours(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::monitor::Status;
 
     fn outcome(at: i64, verdict: Verdict) -> Outcome {
         Outcome { at: Timestamp(at), verdict, total_ms: Some(100) }

@@ -74,11 +74,20 @@ pub type Span = (Timestamp, Timestamp);
 
 /// Adds up what happened in each of `spans`, which are in order and do not overlap.
 ///
-/// `changes` are in order and begin with the last one before the spans, if there was one. `quiet` are the spans of
+/// `changes` are in order and begin with the last one before the spans or earlier, if there was one. `quiet` are the spans of
 /// maintenance; they may overlap and be in any order.
 pub fn tally(changes: &[StatusChange], quiet: &[Span], spans: &[Span]) -> Vec<Tally> {
     let quiet = merged(quiet);
     spans.iter().map(|span| tally_one(changes, &quiet, *span)).collect()
+}
+
+/// When it went down, by `changes` in their order: not when it was found still down after a time of which nothing is known.
+pub fn outages(changes: &[StatusChange]) -> impl Iterator<Item = Timestamp> {
+    let mut known = None;
+    changes.iter().filter_map(move |change| {
+        let before = known.replace(change.status?);
+        (known == Some(Status::Down) && before != known).then_some(change.at)
+    })
 }
 
 fn tally_one(changes: &[StatusChange], quiet: &[Span], span: Span) -> Tally {
@@ -145,6 +154,23 @@ mod tests {
         let expected = Tally { up_ms: 50, degraded_ms: 50, down_ms: 50, maintenance_ms: 100 };
         assert_eq!(tallies, [expected]);
         assert_eq!(Tally::default().uptime(1), None);
+    }
+
+    #[test]
+    fn still_down_after_an_absence_is_the_same_outage() {
+        use Status::{Degraded, Down, Pending, Up};
+        for (statuses, expected) in [
+            (&[Some(Up), Some(Down), None, Some(Down), Some(Down), Some(Up)][..], &[1][..]),
+            (&[None, Some(Down), None, Some(Up), None, Some(Down)], &[1, 5]),
+            (&[Some(Down), Some(Degraded), Some(Down)], &[0, 2]),
+            // Paused and resumed: another incident.
+            (&[Some(Down), Some(Pending), Some(Down)], &[0, 2]),
+            (&[], &[]),
+        ] {
+            let changes: Vec<_> = (0..).zip(statuses).map(|(at, s)| change(at, *s)).collect();
+            let found: Vec<i64> = outages(&changes).map(|at| at.0).collect();
+            assert_eq!(found, expected, "{statuses:?}");
+        }
     }
 
     fn status() -> impl Strategy<Value = Option<Status>> {

@@ -164,7 +164,8 @@ pub async fn replace_status_changes(
     insert_status_changes(conn, &changes).await
 }
 
-/// The changes of status of some monitors from `since` on, each with the last one before it, oldest first.
+/// The changes of status of some monitors from `since` on, each with the last one before it, oldest first. Where nothing was known
+/// at `since`, the last that was known is there too.
 pub async fn status_changes(
     conn: &mut Conn<'_>,
     monitor_ids: &[MonitorId],
@@ -173,6 +174,8 @@ pub async fn status_changes(
     let sql = format!(
         "SELECT {} FROM monitors m JOIN status_changes c
              ON c.monitor_id = m.id AND c.at >= COALESCE(
+                 (SELECT MAX(b.at) FROM status_changes b
+                  WHERE b.monitor_id = m.id AND b.at <= $1 AND b.status IS NOT NULL),
                  (SELECT MAX(b.at) FROM status_changes b WHERE b.monitor_id = m.id AND b.at <= $1), $1)
          WHERE {}",
         as_one(conn, "c.monitor_id, c.at, c.status", "c.monitor_id, c.at"),

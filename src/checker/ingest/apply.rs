@@ -8,7 +8,7 @@ use crate::incident::message::{self, Alert, AlertCheck, AlertIncident, AlertMoni
 use crate::incident::plan::{IncidentChange, Notice, Plan, Routing, plan};
 use crate::live::LiveEvent;
 use crate::monitor::state::{Event, Fact, Policy, State, step};
-use crate::monitor::{Cause, CheckResult, Monitor, MonitorId};
+use crate::monitor::{Cause, CheckResult, Monitor, MonitorId, Status};
 use crate::notify::delivery::NewDelivery;
 use crate::report::roller;
 use crate::store::deliveries;
@@ -74,13 +74,19 @@ impl Group<'_> {
         if is_gap {
             self.changes.push((id, StatusChange { at: from, status: None }));
         }
-        if from > self.now {
+        let is_set_back = from > self.now;
+        if is_set_back {
             // The clock was set back. What the history says of a time that has not come yet would be its last word when it has.
             self.changes.retain(|(of, change)| *of != id || change.at <= self.now);
             let to_come = (self.now.plus_ms(1), Timestamp(i64::MAX));
             history::replace_status_changes(conn, id, to_come, &[]).await?;
         }
         self.event(conn, id, &Event::WasAway(from), None).await?;
+        // A short absence leaves no trace: a row a monitor at every start would be kept for a year.
+        let status = self.known.by_id.get(&id).map(|watched| watched.state.status);
+        if (is_gap || is_set_back) && status != Some(Status::Paused) {
+            self.changes.push((id, StatusChange { at: self.now, status }));
+        }
         Ok(Reply::Done)
     }
 

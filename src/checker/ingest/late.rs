@@ -48,7 +48,7 @@ impl Group<'_> {
         let (Some(rule), Some(pace)) = (policy.rule, target.pace()) else { return Ok(()) };
         let Some(part) = part(gap, came, rule) else { return Ok(()) };
         let earlier = self.changes_of(conn, id, gap.0.plus_ms(-1)).await?;
-        let before = earlier.first().filter(|change| change.at < gap.0);
+        let before = earlier.iter().rfind(|change| change.at < gap.0);
         let Some(before) = before.and_then(|change| change.status) else { return Ok(()) };
         let since = part.0.plus_ms(-warm_up_ms(rule, pace));
         let found = results::between(conn, id, (since, part.1)).await?;

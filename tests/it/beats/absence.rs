@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 use watchbell::clock::{ManualClock, Timestamp};
 use watchbell::monitor::Status;
-use watchbell::store::settings;
+use watchbell::report::uptime::outages;
+use watchbell::store::{history, settings};
 
 use super::Job;
 use crate::support::app::{TestApp, spawn_app};
@@ -16,9 +17,7 @@ async fn watching() -> TestApp {
     let app = spawn_app().await;
     app.clock.limit_lateness_ms(5000);
     eventually(CAP, || async {
-        let mut reader = app.db.read().await.unwrap();
-        let alive = settings::get(&mut reader.conn(), "last_alive").await.unwrap();
-        if alive == Some(app.now().0.to_string()) && app.now() > crate::support::api::START {
+        if has_looked(&app).await && app.now() > crate::support::api::START {
             return Some(());
         }
         app.advance(10);
@@ -26,6 +25,13 @@ async fn watching() -> TestApp {
     })
     .await;
     app
+}
+
+/// Whether the watcher has looked at this moment, and so has done what follows of an absence.
+async fn has_looked(app: &TestApp) -> bool {
+    let mut reader = app.db.read().await.unwrap();
+    let alive = settings::get(&mut reader.conn(), "last_alive").await.unwrap();
+    alive == Some(app.now().0.to_string())
 }
 
 async fn deadline_is(app: &TestApp, id: i64, at: Timestamp) {
@@ -215,4 +221,26 @@ async fn stopped_and_started_with_the_clock_set_back() {
     app.until(id, |watched| watched.state.status == Status::Down).await;
     app.stop().await;
     assert_eq!(receiver.count(), 1);
+}
+
+#[tokio::test]
+async fn an_outage_that_lasts_over_restarts_is_one_and_a_short_absence_leaves_no_trace() {
+    let app = spawn_app().await;
+    let job = app.make("/heartbeats", json!({"name": "job", "period_seconds": 86_400})).await;
+    let (id, uuid) = (job["id"].as_i64().unwrap(), job["uuid"].as_str().unwrap());
+    app.request("GET", &format!("/ping/{uuid}/fail")).send().await.unwrap();
+    app.until(id, |w| w.state.status == Status::Down).await;
+    let (mut database, mut clock) = app.halt().await;
+    for (away_seconds, rows) in [(1, 1), (2, 1), (600, 3), (1, 3), (600, 5)] {
+        clock.advance_ms(away_seconds * 1000);
+        let app = TestApp::start(database, clock, &[]).await;
+        eventually(CAP, || async { has_looked(&app).await.then_some(()) }).await;
+        let mut reader = app.db.read().await.unwrap();
+        let mut found =
+            history::status_changes(&mut reader.conn(), &[id], Timestamp(0)).await.unwrap();
+        drop(reader);
+        let changes = found.remove(&id).unwrap_or_default();
+        assert_eq!((changes.len(), outages(&changes).count()), (rows, 1), "{changes:?}");
+        (database, clock) = app.halt().await;
+    }
 }
