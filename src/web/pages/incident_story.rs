@@ -147,13 +147,15 @@ pub fn lines(
     lines
 }
 
-/// The day of the first line stands in the head of the page.
+/// The day of the first line, and its year, stand in the head of the page.
 fn name_days(lines: &mut [Line], viewer: Viewer) {
-    let mut day = lines.first().map(|line| viewer.day(line.moment));
+    let Some(first) = lines.first() else { return };
+    let at_first = Viewer { now: first.moment, ..viewer };
+    let mut day = viewer.day(first.moment);
     for line in lines {
-        let own = Some(viewer.day(line.moment));
+        let own = viewer.day(line.moment);
         if own != day {
-            line.day = viewer.date(line.moment);
+            line.day = at_first.date(line.moment);
             day = own;
         }
     }
