@@ -360,8 +360,11 @@ fn usage(command: &clap::Command, line: &str) -> clap::Error {
 
 fn network(text: &str) -> Result<IpNet, String> {
     let text = text.trim();
-    let parsed = text.parse().or_else(|_| text.parse().map(|one: IpAddr| one.into()));
-    parsed.map_err(|_| "is not a network: write it as 10.0.0.0/8 or 2001:db8::/32".to_owned())
+    let parsed =
+        text.parse().or_else(|_| text.parse().map(|one: IpAddr| one.to_canonical().into()));
+    parsed.map_err(|_| {
+        "is not a network: write it as 10.0.0.0/8, 10.0.0.1 or 2001:db8::/32".to_owned()
+    })
 }
 
 /// The name of the server's own region. What was stored under it before there was [`crate::fields::parse_region`] must stay found, so that any name that can

@@ -125,8 +125,9 @@ impl Checker {
                 () = next => {}
             }
         }
-        // Who waits for a check that somebody asked for hears from here on that the server stops.
-        commands.close();
+        // Who waits for a check hears at once that the server stops.
+        drop(commands);
+        this.slots.values_mut().for_each(|slot| slot.waiters.clear());
         // Running checks may still end and be recorded; the caller bounds the wait.
         this.recorder.hand_on();
         while let Some(ended) = this.checks.join_next().await {

@@ -175,7 +175,7 @@ pub async fn status_changes(
         "SELECT {} FROM monitors m JOIN status_changes c
              ON c.monitor_id = m.id AND c.at >= COALESCE(
                  (SELECT MAX(b.at) FROM status_changes b
-                  WHERE b.monitor_id = m.id AND b.at <= $1 AND b.status IS NOT NULL),
+                  WHERE b.monitor_id = m.id AND b.at < $1 AND b.status IS NOT NULL),
                  (SELECT MAX(b.at) FROM status_changes b WHERE b.monitor_id = m.id AND b.at <= $1), $1)
          WHERE {}",
         as_one(conn, "c.monitor_id, c.at, c.status", "c.monitor_id, c.at"),

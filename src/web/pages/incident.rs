@@ -118,14 +118,14 @@ pub async fn page(
     let mut sent = deliveries::list(conn, &filter, DELIVERIES, 0).await?.deliveries;
     let names = channel_names(&visit, conn).await?;
     let metrics = metrics(&incident, &sent, &names, viewer);
-    let everything = lines(&entries, &sent, &names, viewer);
+    let everything = lines(incident.started_at, &entries, &sent, &names, viewer);
     let report = report(&incident, &metrics, &everything, viewer);
     let people_only = query.lines == "people";
     let lines = if people_only {
         let by_people = [TimelineKind::Acknowledged, TimelineKind::Comment];
         entries.retain(|entry| by_people.contains(&entry.kind));
         sent.clear();
-        lines(&entries, &sent, &names, viewer)
+        lines(incident.started_at, &entries, &sent, &names, viewer)
     } else {
         everything
     };

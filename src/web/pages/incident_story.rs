@@ -97,8 +97,10 @@ fn line_words(kind: TimelineKind) -> (Option<Shown>, &'static str, &'static str)
     }
 }
 
-/// The timeline: what was written at the time, and the alerts of each moment under one line. `deliveries` are in any order.
+/// The timeline of an incident from `started_at` on: what was written at the time, and the alerts of each moment under one line.
+/// `deliveries` are in any order.
 pub fn lines(
+    started_at: Timestamp,
     entries: &[TimelineEntry],
     deliveries: &[Delivery],
     channels: &[ChannelName],
@@ -143,19 +145,18 @@ pub fn lines(
         };
         lines.insert(after.map_or(0, |place| place + 1), line);
     }
-    name_days(&mut lines, viewer);
+    name_days(&mut lines, started_at, viewer);
     lines
 }
 
-/// The day of the first line, and its year, stand in the head of the page.
-fn name_days(lines: &mut [Line], viewer: Viewer) {
-    let Some(first) = lines.first() else { return };
-    let at_first = Viewer { now: first.moment, ..viewer };
-    let mut day = viewer.day(first.moment);
+/// The day of the start, and its year, stand in the head of the page.
+fn name_days(lines: &mut [Line], started_at: Timestamp, viewer: Viewer) {
+    let at_start = Viewer { now: started_at, ..viewer };
+    let mut day = viewer.day(started_at);
     for line in lines {
         let own = viewer.day(line.moment);
         if own != day {
-            line.day = at_first.date(line.moment);
+            line.day = at_start.date(line.moment);
             day = own;
         }
     }

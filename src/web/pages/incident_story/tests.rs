@@ -65,9 +65,13 @@ fn a_line_of_another_day_says_so() {
         entry(TimelineKind::Comment, 8 * day + 60, "still"),
         entry(TimelineKind::Resolved, 300 * day, ""),
     ];
-    let lines = lines(&entries, &[], &[], Viewer::new(START.plus_seconds(900 * day), None));
-    let days: Vec<&str> = lines.iter().map(|line| line.day.as_str()).collect();
-    assert_eq!(days, ["", "", "25 Mar", "", "11 Jan 2031"]);
+    let days = |entries: &[TimelineEntry]| -> Vec<String> {
+        let viewer = Viewer::new(START.plus_seconds(900 * day), None);
+        lines(START, entries, &[], &[], viewer).into_iter().map(|line| line.day).collect()
+    };
+    assert_eq!(days(&entries), ["", "", "25 Mar", "", "11 Jan 2031"]);
+    // What people wrote alone.
+    assert_eq!(days(&entries[2..]), ["25 Mar", "", "11 Jan 2031"]);
 }
 
 #[test]
@@ -82,7 +86,7 @@ fn alerts_of_one_moment_stand_under_one_line() {
     let mut slow = delivery(2, 2, AlertEvent::MonitorDown, 36_200);
     (slow.attempts, slow.latency_ms) = (2, Some(6_200));
     let sent = [slow, delivery(1, 1, AlertEvent::MonitorDown, 30_284)];
-    let lines = lines(&entries, &sent, &names(), Viewer::new(START, None));
+    let lines = lines(START, &entries, &sent, &names(), Viewer::new(START, None));
     let bold: Vec<&str> = lines.iter().map(|line| line.bold.as_str()).collect();
     assert_eq!(
         bold,
