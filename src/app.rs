@@ -32,12 +32,10 @@ use crate::server_settings::ServerSettings;
 use crate::store::open::ServerLock;
 use crate::store::writer::Writer;
 use crate::store::{Db, windows};
-use crate::supervise::Supervisor;
+use crate::supervise::{STOP_LIMIT, Supervisor};
 use crate::web::server;
 use crate::web::state::AppState;
 
-/// How long what is under way may take at a stop. The whole of it may take 10 s (contract, section 1), after which `docker stop` kills.
-const STOP_LIMIT: Duration = Duration::from_secs(9);
 /// How many changes a page that reads slowly may lag behind before it loads anew.
 const LIVE_BACKLOG: usize = 1024;
 

@@ -9,6 +9,9 @@ use futures_util::FutureExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+/// How long what is under way may take at a stop. The whole of it may take 10 s (contract, section 1), after which `docker stop` kills.
+pub const STOP_LIMIT: Duration = Duration::from_secs(9);
+
 /// Starts tasks and waits for them at the stop. Cheap to clone.
 #[derive(Clone)]
 pub struct Supervisor {

@@ -7,7 +7,6 @@ mod notebook;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -27,10 +26,8 @@ use crate::cli::CliError;
 use crate::clock::{Clock, CorrectedClock, SystemClock, Timestamp};
 use crate::monitor::cutoff::Change;
 use crate::probe::{Canaries, EgressRules, Prober};
-use crate::supervise::Supervisor;
+use crate::supervise::{STOP_LIMIT, Supervisor};
 
-/// How long a stop may take, as that of the server.
-const STOP_LIMIT: Duration = Duration::from_secs(9);
 /// The first pause after a trouble, in ms; it doubles up to the longest, give or take a half.
 const PAUSE_MS: i64 = 500;
 const PAUSE_MAX_MS: i64 = 30_000;

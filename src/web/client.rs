@@ -13,7 +13,7 @@ pub fn address(req: &HttpRequest, trusted: &[IpNet]) -> Option<IpAddr> {
 
 /// Whether a trusted proxy says that the client came by `https`; without one, no.
 pub fn is_https(req: &HttpRequest, trusted: &[IpNet]) -> bool {
-    req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted))
+    is_by_proxy(req, trusted)
         && first_of(req, "x-forwarded-proto")
             .is_some_and(|proto| proto.eq_ignore_ascii_case("https"))
 }
@@ -26,9 +26,12 @@ pub fn origin(req: &HttpRequest, trusted: &[IpNet]) -> String {
 
 /// The host, with its port, that the client of `req` asked for; `localhost` if it named none, as HTTP/1.0 allows.
 pub fn host(req: &HttpRequest, trusted: &[IpNet]) -> String {
-    let by_proxy = req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted));
-    let forwarded = first_of(req, "x-forwarded-host").filter(|_| by_proxy);
+    let forwarded = first_of(req, "x-forwarded-host").filter(|_| is_by_proxy(req, trusted));
     forwarded.or_else(|| first_of(req, "host")).unwrap_or("localhost").to_owned()
+}
+
+fn is_by_proxy(req: &HttpRequest, trusted: &[IpNet]) -> bool {
+    req.peer_addr().is_some_and(|peer| is_trusted(peer.ip(), trusted))
 }
 
 /// The first value in the list of a header: of several proxies the first one heard the client.
